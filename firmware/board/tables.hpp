@@ -1,0 +1,87 @@
+// The types of the tables that tools/boardgen writes from boards/*/board.xml.
+//
+// A generated header `board_tables.hpp` defines `inline constexpr board::Board kBoard` and the limits below it
+// as constants; every firmware target is built with exactly one board's generated folder on its include path.
+// Addresses and sizes are bytes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "firmware/base/ids.hpp"
+
+namespace board {
+
+struct MemoryRegion {  // RAM that can be given to partitions, in ascending order, 2 MiB aligned
+  std::string_view name;
+  std::uint64_t base;
+  std::uint64_t size;
+};
+
+enum class Owner : std::uint8_t { kMonitor, kParent, kAssignable };
+
+struct Core {
+  std::uint64_t mpidr;  // affinity fields as in MPIDR_EL1
+  bool boot;            // the core that the parent starts on; never donated
+};
+
+struct Mmio {  // a device's registers, frame aligned
+  std::string_view name;
+  std::uint64_t base;
+  std::uint64_t size;
+  Owner owner;
+};
+
+struct Device {  // a bus master behind the SMMU, with what comes with it
+  std::string_view name;
+  base::StreamId stream;
+  std::uint64_t mmio_base;  // 0 when the device is reached through PCIe config space only
+  std::uint64_t mmio_size;
+  base::Intid interrupt;    // 0: none
+  Owner owner;              // kAssignable starts with the parent
+};
+
+struct Interrupt {  // an SPI (Arm IHI 0069: 32..1019) and who gets it
+  base::Intid intid;
+  Owner owner;
+};
+
+struct Limits {
+  std::uint32_t enclaves;             // slots, 1..62
+  std::uint32_t regions_per_enclave;  // 1..4096
+  std::uint32_t channels_per_enclave; // 1..16
+  std::uint64_t enclave_memory_min;   // bytes
+  std::uint64_t scrub_chunk;          // bytes of one bounded piece of scrubbing or measuring
+};
+
+struct Protections {  // what the hardware of this board can give; attested
+  bool smmu;
+  bool secure_rom;     // EL3 keeps the device secret from EL2
+  bool entropy;
+};
+
+struct Board {
+  std::string_view name;
+  std::string_view compatible;
+  std::span<const MemoryRegion> memory;  // given to the parent at boot
+  MemoryRegion monitor;                  // the monitor's own RAM
+  std::span<const Core> cores;
+  std::span<const Mmio> mmio;            // kParent entries are mapped for it as device memory
+  std::span<const Device> devices;
+  std::span<const Interrupt> interrupts;
+  Limits limits;
+  Protections protections;
+  std::uint64_t gic_distributor, gic_redistributor, gic_redistributor_stride;
+  std::uint64_t smmu_base;               // 0: none
+  std::uint32_t smmu_stream_bits;
+  std::uint64_t uart_base;
+  std::uint64_t rtc_base;                // 0: none
+  std::uint64_t parent_entry;            // where the parent's kernel is loaded and entered
+  std::uint64_t enclave_ram_base;        // IPA of an enclave's first frame
+  std::uint64_t channel_ipa_base;        // IPA of an enclave's first channel page
+  std::array<std::uint8_t, 48> digest;   // SHA-384 of board.xml in canonical form
+};
+
+}  // namespace board

@@ -1,0 +1,72 @@
+// The published call interface of the Cofferdam monitor: all that a guest needs to know.
+//
+// Calls are HVC #0 under the SMC Calling Convention 1.2 (Arm DEN 0028), SMC64 fast calls of the vendor-specific
+// hypervisor service: x0 = function identifier, x1..x6 arguments; on return x0 = 0 or -(error), x1..x3 results.
+// x4..x17 are preserved. Errors are those of the table in docs/hypercall-abi.md.
+// Self-contained on purpose: guests include this file and nothing else of the project.
+#pragma once
+
+#include <cstdint>
+
+namespace cofferdam_abi {
+
+inline constexpr std::uint64_t kAbiMajor = 1;
+inline constexpr std::uint64_t kAbiMinor = 0;
+
+inline constexpr std::uint32_t kFunctionBase = 0xC600'0000;  // fast, 64-bit, owner 6 (vendor-specific hypervisor)
+
+enum class Function : std::uint32_t {
+  // anybody
+  kVersion = kFunctionBase + 0x00,        // -> x1 = major << 16 | minor
+  kConsoleWrite = kFunctionBase + 0x01,   // (length 1..40, 5 registers of text); production enclaves: kNotSupported
+  kPartitionInfo = kFunctionBase + 0x02,  // -> x1 partition kind (1 parent, 2 enclave), x2 cores, x3 memory bytes
+  // the parent: enclaves
+  kSlotAllocate = kFunctionBase + 0x10,   // -> x1 slot uid
+  kSlotFree = kFunctionBase + 0x11,       // (uid); repeats while kInProgress
+  kSlotStart = kFunctionBase + 0x12,      // (uid, flags, cid, image offset); repeats while kInProgress
+  kSlotStop = kFunctionBase + 0x13,       // (uid); repeats while kInProgress
+  kSlotInfo = kFunctionBase + 0x14,       // (uid) -> x1 state | flags << 8 | exit << 32, x2 cores | regions << 32, x3 memory
+  kSlotCount = kFunctionBase + 0x15,      // -> x1 slots in use, x2 slots in all
+  kSlotNext = kFunctionBase + 0x16,       // (uid, 0 for the first) -> x1 the next uid in ascending order, 0 at the end
+  // the parent: what a slot is made of
+  kMemoryDonate = kFunctionBase + 0x20,   // (uid, address, size)
+  kMemoryReclaim = kFunctionBase + 0x21,  // (uid, address, size); scrubbed; repeats while kInProgress
+  kCoreDonate = kFunctionBase + 0x22,     // (uid, MPIDR)
+  kCoreReclaim = kFunctionBase + 0x23,    // (uid, MPIDR)
+  kDeviceAssign = kFunctionBase + 0x24,   // (uid, stream)
+  kDeviceRelease = kFunctionBase + 0x25,  // (uid, stream)
+  // channels: memory of the parent, shared with one enclave on purpose
+  kChannelOpen = kFunctionBase + 0x30,    // parent: (uid, address, size) -> x1 channel, x2 the enclave's IPA
+  kChannelClose = kFunctionBase + 0x31,   // parent: (uid, channel)
+  kChannelNotify = kFunctionBase + 0x32,  // parent: (uid, channel); enclave: (0, channel)
+  kChannelInfo = kFunctionBase + 0x33,    // enclave: (channel) -> x1 IPA, x2 size
+  kChannelPending = kFunctionBase + 0x34, // parent: (uid); enclave: (0) -> x1 bit per channel that was notified; clears
+  // the enclave
+  kNsmRequest = kFunctionBase + 0x40,     // (request IPA, length, response IPA, capacity) -> x1 response length
+  kEnclaveExit = kFunctionBase + 0x41,    // (code 0..255); does not return
+  // what an honest machine shows: the parent
+  kEventLogRead = kFunctionBase + 0x50,   // (index, buffer address, capacity) -> x1 bytes, x2 entries in all
+  kLedgerRead = kFunctionBase + 0x51,     // (index, buffer address, capacity) -> x1 bytes, x2 entries in all
+  kPlatformPcrRead = kFunctionBase + 0x52,// (index, buffer address, capacity) -> x1 bytes
+  kFaultCounters = kFunctionBase + 0x53,  // (kind) -> x1 count; kinds: FaultCounter
+};
+
+// Slot states as in Linux's nitro_enclaves driver (NE_STATE_*), and two more that it never meets.
+enum class SlotState : std::uint16_t { kInit = 0, kRunning = 2, kLoading = 3, kStopping = 4, kStopped = 0xFFFF };
+
+inline constexpr std::uint64_t kStartDebug = 1;       // flags of kSlotStart
+inline constexpr std::uint64_t kImageOffset = 0x800000;  // where Nitro's user space puts the EIF
+
+enum class FaultCounter : std::uint64_t { kStage2 = 0, kDma = 1, kUndefined = 2, kRefusedCalls = 3 };
+
+// PSCI 1.1 (Arm DEN 0022), for the parent and for enclaves.
+inline constexpr std::uint32_t kPsciVersion = 0x8400'0000;
+inline constexpr std::uint32_t kPsciCpuOff = 0x8400'0002;
+inline constexpr std::uint32_t kPsciCpuOn = 0xC400'0003;
+inline constexpr std::uint32_t kPsciAffinityInfo = 0xC400'0004;
+inline constexpr std::uint32_t kPsciSystemOff = 0x8400'0008;
+inline constexpr std::uint32_t kPsciSystemReset = 0x8400'0009;
+inline constexpr std::uint32_t kPsciFeatures = 0x8400'000A;
+inline constexpr std::uint32_t kSmcccVersion = 0x8000'0000;
+
+}  // namespace cofferdam_abi

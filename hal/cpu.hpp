@@ -1,0 +1,20 @@
+// The core that runs, and how cores wait for one another.
+#pragma once
+
+#include <cstdint>
+
+#include "firmware/base/ids.hpp"
+
+namespace hal {
+
+[[nodiscard]] base::CoreId current_core();
+void relax();           // inside a spin loop (Arm: YIELD)
+void wait_for_event();  // until signal_cores(), or an interrupt; may return early (Arm: WFE)
+void signal_cores();    // wakes every core that waits (Arm: DSB; SEV)
+// A counter that only rises; on the target CNTPCT_EL0, with -icount instructions.
+[[nodiscard]] std::uint64_t ticks();
+[[nodiscard]] std::uint64_t ticks_per_second();
+// The machine can't go on: secrets are wiped, every core is stopped, nothing returns.
+[[noreturn]] void halt();
+
+}  // namespace hal

@@ -1,0 +1,36 @@
+// The monitor's own reach into frames that it does not keep mapped.
+//
+// The monitor's permanent map covers its own image, data and devices only. A frame of a partition is
+// reached through a Window, which exists for one bounded piece of work on one core.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "firmware/base/byte_reader.hpp"
+#include "firmware/base/ids.hpp"
+
+namespace hal {
+
+// Precondition: `frames` lies in RAM and inside one 2 MiB block. One window a core and direction of use at
+// a time: at most two per core (a copy has a source and a destination).
+class Window {
+ public:
+  explicit Window(base::FrameRange frames);
+  ~Window();
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+  [[nodiscard]] base::MutableBytes bytes() const { return bytes_; }
+
+ private:
+  base::MutableBytes bytes_;
+  std::uint8_t index_;
+};
+
+void clean_frames(base::FrameRange frames);  // data cache, clean and invalidate to PoC (Arm: DC CIVAC; DSB)
+void scrub_frames(base::FrameRange frames);  // zero, then clean_frames. Any length; linear in it
+// Bytes through windows. Preconditions as Window, but any length inside RAM.
+void read_bytes(base::PhysAddr from, base::MutableBytes to);
+void write_bytes(base::PhysAddr to, base::Bytes from);
+
+}  // namespace hal

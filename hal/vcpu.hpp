@@ -1,0 +1,38 @@
+// Running a guest on this core, and what it left behind when it trapped.
+#pragma once
+
+#include <cstdint>
+
+#include "firmware/base/ids.hpp"
+
+namespace hal {
+
+// The guest's registers while it is in the monitor. esr/far/hpfar are ESR_EL2, FAR_EL2, HPFAR_EL2 of the
+// trap (Arm ARM D19.2.37 ff.); the host machine composes them in the same encoding.
+struct TrapFrame {
+  std::uint64_t x[31];
+  std::uint64_t pc;      // ELR_EL2
+  std::uint64_t pstate;  // SPSR_EL2
+  std::uint64_t esr;
+  std::uint64_t far;
+  std::uint64_t hpfar;
+};
+
+enum class TrapKind : std::uint8_t { kSynchronous, kInterrupt, kSystemError };
+enum class AfterTrap : std::uint8_t { kResume, kLeave };
+
+struct GuestEntry {
+  base::PartitionId partition{};
+  std::uint64_t entry{};     // IPA of the first instruction; EL1h, MMU off, interrupts masked
+  std::uint64_t argument{};  // x0; every other register is zero
+};
+// Runs the guest on this core from reset state until handle_trap answers kLeave. On return every register
+// that the guest could reach holds zero, FP/SIMD and EL1 system registers included, and branch-predictor
+// and TLB state of the partition is flushed on this core.
+void run_guest(const GuestEntry& guest);
+
+// Change the frame so that the guest takes an exception at EL1 when resumed.
+void inject_undefined(TrapFrame& frame);                         // EC 0
+void inject_external_abort(TrapFrame& frame, bool instruction);  // synchronous, FSC 0x10, FAR as trapped
+
+}  // namespace hal

@@ -1,0 +1,31 @@
+# Flags that every target of ours gets through the interface library `cofferdam_options`.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+# __FILE__ and debug information without the folder: two clones give the same bytes.
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
+
+add_library(cofferdam_options INTERFACE)
+target_include_directories(cofferdam_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(cofferdam_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wconversion -Wold-style-cast -Wnon-virtual-dtor -Wswitch -Wimplicit-fallthrough)
+
+# Firmware: no exceptions, no RTTI, no static constructors that need a guard, on both machines.
+add_library(cofferdam_firmware_options INTERFACE)
+target_link_libraries(cofferdam_firmware_options INTERFACE cofferdam_options)
+target_compile_options(cofferdam_firmware_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>)
+if(COFFERDAM_MACHINE STREQUAL aarch64)
+  target_compile_options(cofferdam_firmware_options INTERFACE
+    -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
+    -mbranch-protection=standard -mstrict-align)
+endif()
+
+# Sanitizers: -DCOFFERDAM_SANITIZE=address,undefined or thread or fuzzer-no-link,address
+set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers of this build tree, comma separated")
+if(COFFERDAM_SANITIZE)
+  add_compile_options(-fsanitize=${COFFERDAM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${COFFERDAM_SANITIZE})
+endif()
