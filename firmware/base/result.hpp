@@ -5,9 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <new>
 #include <type_traits>
-#include <utility>
 
 namespace base {
 
@@ -46,24 +44,12 @@ enum class Error : std::uint8_t {
 
 template <typename T>
 class [[nodiscard]] Result {
-  static_assert(!std::is_reference_v<T>);
+  // Trivial, so that a small result travels in registers and copying one runs no code.
+  static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  constexpr Result(T value) : value_(std::move(value)), ok_(true) {}  // NOLINT: implicit on purpose
-  constexpr Result(Error error) : error_(error), ok_(false) {}       // NOLINT: implicit on purpose
-  constexpr Result(const Result& other) : ok_(other.ok_) {
-    if (ok_) {
-      ::new (static_cast<void*>(&value_)) T(other.value_);
-    } else {
-      error_ = other.error_;
-    }
-  }
-  constexpr Result(const Result&) requires std::is_trivially_copy_constructible_v<T> = default;
-  Result& operator=(const Result&) = delete;
-  constexpr ~Result() requires std::is_trivially_destructible_v<T> = default;
-  constexpr ~Result() {
-    if (ok_) value_.~T();
-  }
+  constexpr Result(T value) : value_(value), ok_(true) {}       // NOLINT: implicit on purpose
+  constexpr Result(Error error) : error_(error), ok_(false) {}  // NOLINT: implicit on purpose
 
   [[nodiscard]] constexpr bool ok() const { return ok_; }
   constexpr explicit operator bool() const { return ok_; }
