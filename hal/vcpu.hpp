@@ -25,6 +25,7 @@ struct GuestEntry {
   base::PartitionId partition{};
   std::uint64_t entry{};     // IPA of the first instruction; EL1h, MMU off, interrupts masked
   std::uint64_t argument{};  // x0; every other register is zero
+  std::uint64_t mpidr{};     // what the guest reads in MPIDR_EL1 (VMPIDR_EL2)
 };
 // Runs the guest on this core from reset state until handle_trap answers kLeave. On return every register
 // that the guest could reach holds zero, FP/SIMD and EL1 system registers included, and branch-predictor

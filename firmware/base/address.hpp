@@ -19,10 +19,11 @@ inline constexpr std::uint64_t kBlockSize = std::uint64_t{1} << kBlockShift;
 inline constexpr std::uint64_t kFramesPerBlock = kBlockSize / kFrameSize;
 inline constexpr std::uint64_t kAddressSpaceBits = 48;  // Arm ARM D8.1: without LPA2
 
-// One integer, one meaning. Comparison only; arithmetic is spelled out where it makes sense.
+// One integer, one meaning. Comparison only; arithmetic is spelled out where it makes sense. `X{}` is zero; a
+// plain `X x;` is not initialised, so that a large list of them costs nothing until it is filled.
 template <typename Tag, typename T>
 struct Distinct {
-  T value{};
+  T value;
   constexpr Distinct() = default;
   constexpr explicit Distinct(T initial) : value(initial) {}
   constexpr auto operator<=>(const Distinct&) const = default;
@@ -82,8 +83,8 @@ class FrameRange {
 
  private:
   constexpr FrameRange(FrameNumber first, FrameCount count) : first_(first), count_(count) {}
-  FrameNumber first_{};
-  FrameCount count_{};
+  FrameNumber first_;
+  FrameCount count_;
 };
 
 }  // namespace base

@@ -26,26 +26,26 @@ enum class EffectKind : std::uint8_t {
   kScrubFrames,       // (F) frames: write zeroes, then as kCleanFrames. Only for bounded ranges
   kRouteInterrupt,    // (F) intid, core: deliver there
   kDisableInterrupt,  // (F) intid: disabled, not pending
-  kStartCore,         // (F) core, partition, ipa = entry, argument = x0
-  kStopCore,          // (F) core: leave the guest, scrub its CPU state, park
+  kStartCore,         // (F) core, partition, ipa = entry, argument = x0, frames unused
+  kStopCores,         // (F) argument = mask of cores: leave the guest, scrub the CPU state, park
   kInjectInterrupt,   // (F) core, intid: a virtual interrupt
 };
 
 enum class Access : std::uint8_t { kReadWriteExecute, kReadWrite, kReadOnly, kDevice };
 
 struct Effect {
-  EffectKind kind{};
-  PartitionId partition{};
-  CoreId core{};
-  Access access{};
-  StreamId stream{};
-  Intid intid{};
-  Ipa ipa{};
-  FrameRange frames{};
-  std::uint64_t argument{};
+  EffectKind kind;
+  PartitionId partition;
+  CoreId core;
+  Access access;
+  StreamId stream;
+  Intid intid;
+  Ipa ipa;
+  FrameRange frames;
+  std::uint64_t argument;
 };
 
-inline constexpr std::size_t kMaxEffects = 24;
+inline constexpr std::size_t kMaxEffects = 12;
 using EffectList = FixedList<Effect, kMaxEffects>;
 
 [[nodiscard]] constexpr bool is_reversible(EffectKind kind) { return kind <= EffectKind::kMapStage2; }
