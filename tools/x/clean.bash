@@ -1,0 +1,5 @@
+# shellcheck shell=bash
+# clean: remove what was built and tested (the fetched sources stay; remove the folder build for everything)
+[[ -d build ]] || { say "nothing to clean"; exit 0; }
+find build -mindepth 1 -maxdepth 1 ! -name downloads ! -name third_party -exec rm -rf {} +
+say "build/ now holds only the fetched sources"

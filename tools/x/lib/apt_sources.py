@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""What this machine's own apt sources say, so that no archive's address has to stand in this repository.
+
+  apt_sources.py backports CODENAME   prints a sources entry for CODENAME-backports, derived from the entry that
+                                      provides CODENAME itself (same address, same options, same key)
+  apt_sources.py archives             prints the base address of every archive, one a line
+
+Both formats of sources are read: one line (*.list) and deb822 (*.sources). Nothing is changed.
+"""
+import pathlib
+import re
+import sys
+
+APT = pathlib.Path("/etc/apt")
+ONE_LINE = re.compile(r"^deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)$")
+
+
+def one_line_entries(text):
+    for line in text.splitlines():
+        match = ONE_LINE.match(line.split("#", 1)[0].strip())
+        if match:
+            yield {"uris": [match["uri"]], "suites": [match["suite"]], "options": match["options"] or ""}
+
+
+def deb822_entries(text):
+    for stanza in re.split(r"\n\s*\n", text):
+        fields, last = {}, None
+        for line in stanza.splitlines():
+            if line.startswith("#") or not line.strip():
+                continue
+            if line[0] in " \t":
+                fields[last] = f"{fields[last]}\n{line}" if last else ""
+            elif ":" in line:
+                last, value = line.split(":", 1)
+                last = last.strip().lower()
+                fields[last] = value.strip()
+        if fields.get("enabled", "yes").lower() in ("no", "false", "0"):
+            continue
+        if "deb" in fields.get("types", "").split() and fields.get("uris") and fields.get("suites"):
+            yield {"uris": fields["uris"].split(), "suites": fields["suites"].split(), "fields": fields}
+
+
+def entries():
+    files = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*"))]
+    for file in files:
+        if not file.is_file():
+            continue
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if file.suffix == ".list":
+            yield from one_line_entries(text)
+        elif file.suffix == ".sources":
+            yield from deb822_entries(text)
+
+
+def backports(codename):
+    for entry in entries():
+        if codename not in entry["suites"]:
+            continue
+        lines = ["Types: deb", f"URIs: {' '.join(entry['uris'])}", f"Suites: {codename}-backports", "Components: main"]
+        if "fields" in entry:  # keep the key and options; the address, suite and components are ours
+            ours = ("types", "uris", "suites", "components", "enabled")
+            lines += [f"{name.title()}: {value}" for name, value in entry["fields"].items() if name not in ours]
+        else:
+            for option in entry["options"].split():
+                name, _, value = option.partition("=")
+                lines.append(f"{name.title()}: {value.replace(',', ' ')}")
+        return "\n".join(lines) + "\n"
+    sys.exit(f"apt_sources: no entry of {APT} provides the suite {codename}")
+
+
+def archives():
+    known = []
+    for entry in entries():
+        for uri in entry["uris"]:
+            uri = uri.rstrip("/")
+            if uri.startswith(("http://", "https://", "file:/")) and uri not in known:
+                known.append(uri)
+            elif uri.startswith("mirror+file:/"):  # a file that lists addresses, as Ubuntu's cloud images have it
+                listed = pathlib.Path(uri.removeprefix("mirror+file:"))
+                if listed.is_file():
+                    for line in listed.read_text(encoding="utf-8").splitlines():
+                        address = line.split("\t")[0].strip().rstrip("/")
+                        if address.startswith("http") and address not in known:
+                            known.append(address)
+    return "".join(f"{uri}\n" for uri in known)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["backports"] and len(sys.argv) == 3:
+        print(backports(sys.argv[2]), end="")
+    elif sys.argv[1:] == ["archives"]:
+        print(archives(), end="")
+    else:
+        sys.exit(__doc__)

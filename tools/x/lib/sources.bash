@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# The third-party sources that the images link: pinned by sha256, fetched from the source pool of the archives that
+# this machine's apt names, else from upstream, unpacked to build/third_party. Never committed.
+
+# name | file | sha256 | folder of the pool | upstream
+PINNED_SOURCES=(
+  "mbedtls-3.6.6|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a|m/mbedtls|https://github.com/Mbed-TLS/mbedtls/releases/download/mbedtls-3.6.6/mbedtls-3.6.6.tar.bz2"
+  "libcbor-0.10.2|libcbor_0.10.2.orig.tar.gz|e75f712215d7b7e5c89ef322a09b701f7159f028b8b48978865725f00f79875b|libc/libcbor|https://github.com/PJK/libcbor/archive/refs/tags/v0.10.2.tar.gz"
+)
+
+matches_sha256() { [[ -f $1 ]] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status; }
+
+# fetch FILE SHA256 URL...: the first address that answers with the pinned bytes; leaves build/downloads/FILE.
+fetch() {
+  local file=$1 sha256=$2 url target=build/downloads/$1
+  shift 2
+  mkdir -p build/downloads
+  matches_sha256 "$target" "$sha256" && return
+  rm -f "$target"
+  for url in "$@"; do
+    say "asking $url"
+    if try_logged "fetch-$file" curl --fail --location --silent --show-error --connect-timeout 15 --max-time 300 \
+      --retry 2 --output "$target.part" "$url"; then
+      if matches_sha256 "$target.part" "$sha256"; then
+        mv "$target.part" "$target"
+        return
+      fi
+      say "  its sha256 is another; not used"
+    fi
+    rm -f "$target.part"
+  done
+  fail "no address has $file with sha256 $sha256" \
+    "lay the file at $target by hand (any origin: its sha256 is checked), then ./x setup again"
+}
+
+make_source_ready() {  # one line of PINNED_SOURCES
+  local name file sha256 pool upstream archive archives urls=()
+  IFS='|' read -r name file sha256 pool upstream <<<"$1"
+  local folder=build/third_party/$name stamp=build/third_party/$name.sha256
+  if [[ -d $folder && -f $stamp && $(<"$stamp") == "$sha256" ]]; then
+    return
+  fi
+  mapfile -t archives < <(python3 tools/x/lib/apt_sources.py archives)
+  for archive in "${archives[@]}"; do
+    urls+=("$archive/pool/main/$pool/$file" "$archive/pool/updates/main/$pool/$file" "$archive/pool/universe/$pool/$file")
+  done
+  fetch "$file" "$sha256" "${urls[@]}" "$upstream"
+  rm -rf "$folder" "$folder.part"
+  mkdir -p "$folder.part"
+  run_logged "unpack-$name" tar -xf "build/downloads/$file" -C "$folder.part" --strip-components=1
+  mv "$folder.part" "$folder"
+  printf '%s\n' "$sha256" >"$stamp"
+}
+
+make_sources_ready() {
+  local line
+  for line in "${PINNED_SOURCES[@]}"; do make_source_ready "$line"; done
+}

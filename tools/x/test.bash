@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# test [host|asan|tsan|fuzz|image|qemu|all] [TEST-NAME-PATTERN]: build what it needs, run the tests, count them
+# shellcheck source=tools/x/lib/ready.bash
+source tools/x/lib/ready.bash
+# shellcheck source=tools/x/lib/trees.bash
+source tools/x/lib/trees.bash
+
+#   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
+#   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches)
+#   tsan   the simulated machine with its threads under ThreadSanitizer
+#   fuzz   every fuzzer over its corpus and for a few seconds more
+#   image  rules about the finished images, and that two folders give the same bytes
+#   qemu   from reset through the ROM to an attestation document, and the attacks, in QEMU
+ALL_STAGES=(host asan tsan fuzz image qemu)
+stages=("${1:-all}")
+[[ ${stages[0]} == all ]] && stages=("${ALL_STAGES[@]}")
+[[ " ${ALL_STAGES[*]} " == *" ${stages[0]} "* ]] \
+  || fail "there is no test stage '${stages[0]}'" "./x test [$(IFS='|'; printf '%s' "${ALL_STAGES[*]}")|all]"
+pattern=${2:-.}
+
+reports=() failed_steps=()
+# ctest_stage STAGE TREE ctest-arguments...: runs the tests, writes build/reports/STAGE.xml.
+ctest_stage() {
+  local stage=$1 tree=$2
+  shift 2
+  rm -f "build/reports/$stage.xml"
+  try_logged "test-$stage" ctest --test-dir "$tree" --parallel "$(nproc)" --output-on-failure --no-tests=ignore \
+    --output-junit "$COFFERDAM_ROOT/build/reports/$stage.xml" -R "$pattern" "$@" || true
+  if [[ -f build/reports/$stage.xml ]]; then
+    reports+=("build/reports/$stage.xml")
+    say "test-$stage: $(grep -E 'tests passed|No tests' "build/logs/test-$stage.log" | tail -n 1), in $(elapsed "$STEP_SECONDS")"
+    sed -n '/^The following tests FAILED/,$p' "build/logs/test-$stage.log" | grep -v '^Errors while' || true
+  else
+    failed_steps+=(--failed "ctest-$stage")
+    tail -n 20 "build/logs/test-$stage.log"
+  fi
+}
+needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
+
+run_stage() {
+  case $1 in
+    host) needs host-debug -- -k 0; ctest_stage host build/host -LE '^(image|qemu|fuzz)$' ;;
+    asan) needs host-asan tests_for_asan -- -k 0; ctest_stage asan build/host-asan -L '^asan$' ;;
+    tsan) needs host-tsan tests_for_tsan -- -k 0; ctest_stage tsan build/host-tsan -L '^tsan$' ;;
+    fuzz) needs fuzz fuzzers -- -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
+    image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image build/host -L '^image$' ;;
+    qemu) needs host-debug; needs qemu-virt-release; ctest_stage qemu build/host -L '^qemu$' ;;
+  esac
+}
+
+make_ready
+mkdir -p build/reports
+start=$SECONDS
+for index in "${!stages[@]}"; do
+  heading "Tests: ${stages[index]} ($((index + 1)) of ${#stages[@]}), $(elapsed $((SECONDS - start))) gone"
+  run_stage "${stages[index]}"
+done
+heading "Tests: the sum, after $(elapsed $((SECONDS - start)))"
+python3 tools/x/lib/sum_junit.py "${failed_steps[@]}" "${reports[@]}"
