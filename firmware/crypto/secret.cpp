@@ -1,0 +1,14 @@
+#include "firmware/crypto/secret.hpp"
+
+#include <mbedtls/constant_time.h>
+#include <mbedtls/platform_util.h>
+
+namespace crypto {
+
+void wipe(base::MutableBytes secret) { mbedtls_platform_zeroize(secret.data(), secret.size()); }
+
+bool equal_constant_time(base::Bytes a, base::Bytes b) {
+  return a.size() == b.size() && mbedtls_ct_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace crypto
