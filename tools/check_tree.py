@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Rules about the source tree that no compiler checks (docs/architecture.md gives the reasons).
+
+  check_tree.py [--root FOLDER]   prints every breach as file:line: rule: what, exit status 1 when there is one
+  check_tree.py --self-test       plants one breach of each rule in a scratch tree and demands that it is found
+
+Rules: ranks (a folder includes only folders of lower rank), cycles (no include cycle), owners (each third-party
+header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
+exist), machine (no path or archive of one machine), mirror (each unit test stands where its source stands),
+markers (nothing left to do).
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# Lower may not know higher, and folders of one rank do not know each other.
+FIRMWARE_RANK = {
+    "base": 0,
+    "board": 1, "crypto": 1,
+    "partition": 2, "measure": 2,
+    "enclave": 3,
+    "attestation": 4, "devices": 4, "accelerator": 4, "link": 4,
+    "hypercall": 5,
+    "monitor": 6,
+    "boot": 7, "rom": 7,
+}
+REACHES_HAL = {"monitor", "boot", "rom"}
+HAL_MAY_INCLUDE = ("hal/", "firmware/base/", "firmware/board/", "firmware/measure/handover.hpp")
+GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp")
+TOOLS_MAY_NOT_INCLUDE = ("hal/", "firmware/monitor/", "firmware/boot/", "guests/")
+
+# Third-party header (a prefix of the include) -> the only places that may name it.
+OWNERS = {
+    "mbedtls/": ("firmware/crypto/",),
+    "psa/": ("firmware/crypto/",),
+    "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
+    "cbor/": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
+    "tinyxml2.h": ("tools/boardgen/",),
+    "libfdt.h": ("tools/boardgen/",),
+    "CLI/": ("tools/",),
+    "nlohmann/": ("tools/", "tests/"),
+    "gtest/": ("tests/",),
+    "gmock/": ("tests/",),
+    "benchmark/": ("bench/",),
+}
+CODE_FOLDERS = ("firmware", "hal", "guests", "tools", "tests", "bench")
+CODE_SUFFIXES = (".hpp", ".h", ".cpp", ".c", ".S")
+TEXT_SUFFIXES = CODE_SUFFIXES + (".py", ".bash", ".cmake", ".txt", ".md", ".xml", ".ld", ".json", "")
+BAD_NAMES = {"common", "util", "utils", "misc", "helper", "helpers"}
+TOP_LEVEL = ("boards", "linker", "hal", "firmware", "guests", "tools", "tests", "bench", "docs")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
+DOCUMENT_PATH = re.compile(r"`((?:\./)?(?:" + "|".join(TOP_LEVEL) + r")/[\w./*{},<>-]*|x|\.ci/run)`")
+MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:" + "work|home|root|Users" + r")/\w")
+ARCHIVE_HOST = re.compile(r"\b[\w.-]*(?:" + "debian|ubuntu" + r")\.(?:org|com|net)\b")
+MARKER = re.compile(r"\b(?:" + "TO" + "DO|FIX" + "ME|XX" + "X)\\b")
+
+
+def tracked_files(root):
+    command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listing = subprocess.run(command, capture_output=True, check=False) if (root / ".git").exists() else None
+    if listing and listing.returncode == 0:
+        names = listing.stdout.decode().split("\0")
+        return sorted(name for name in names if name and (root / name).is_file())
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*")
+                  if path.is_file() and not str(path.relative_to(root)).startswith(("build", ".git")))
+
+
+class Tree:
+    def __init__(self, root):
+        self.root = root
+        self.files = tracked_files(root)
+        self.breaches = []
+        self.lines = {}
+        for name in self.files:
+            if pathlib.Path(name).suffix in TEXT_SUFFIXES:
+                self.lines[name] = (root / name).read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def breach(self, name, line, rule, what):
+        self.breaches.append(f"{name}:{line}: {rule}: {what}")
+
+    def code(self):
+        return [name for name in self.files
+                if name.split("/")[0] in CODE_FOLDERS and pathlib.Path(name).suffix in CODE_SUFFIXES]
+
+    def includes(self, name):
+        for number, line in enumerate(self.lines[name], 1):
+            match = INCLUDE.match(line)
+            if match:
+                yield number, match[1]
+
+
+def layer_of(path):
+    """The folder under firmware/ that a path belongs to, or None."""
+    parts = path.split("/")
+    return parts[1] if parts[0] == "firmware" and len(parts) > 2 else None
+
+
+def check_ranks(tree):
+    for name in tree.code():
+        top, layer = name.split("/")[0], layer_of(name)
+        if top == "firmware" and layer not in FIRMWARE_RANK:
+            tree.breach(name, 1, "ranks", f"firmware/{layer} has no rank; give it one in tools/check_tree.py")
+            continue
+        for number, target in tree.includes(name):
+            other = layer_of(target)
+            ours = target.split("/")[0] in TOP_LEVEL
+            if top == "firmware" and other and other != layer and FIRMWARE_RANK.get(other, 99) >= FIRMWARE_RANK[layer]:
+                tree.breach(name, number, "ranks", f"firmware/{layer} may not include {target}: not of lower rank")
+            if top == "firmware" and target.startswith("hal/") and layer not in REACHES_HAL:
+                tree.breach(name, number, "ranks", f"only {', '.join(sorted(REACHES_HAL))} include hal, not firmware/{layer}")
+            if top == "firmware" and target.startswith(("tools/", "tests/", "guests/", "bench/")):
+                tree.breach(name, number, "ranks", f"firmware may not include {target}")
+            if top == "hal" and ours and not target.startswith(HAL_MAY_INCLUDE):
+                tree.breach(name, number, "ranks", f"hal may not include {target}")
+            if top == "guests" and ours and not target.startswith(GUESTS_MAY_INCLUDE):
+                tree.breach(name, number, "ranks", f"guests know only the call interface, not {target}")
+            if top == "tools" and target.startswith(TOOLS_MAY_NOT_INCLUDE):
+                tree.breach(name, number, "ranks", f"host programs may not include {target}")
+
+
+def check_cycles(tree):
+    known = set(tree.code())
+    edges = {name: [(n, t) for n, t in tree.includes(name) if t in known] for name in known}
+    state = {}
+
+    def visit(name, trail):
+        state[name] = "open"
+        for number, target in edges[name]:
+            if state.get(target) == "open":
+                cycle = trail[trail.index(target):] if target in trail else [target]
+                tree.breach(name, number, "cycles", " -> ".join([*cycle, target]))
+            elif target not in state:
+                visit(target, [*trail, target])
+        state[name] = "closed"
+
+    for name in sorted(known):
+        if name not in state:
+            visit(name, [name])
+
+
+def check_owners(tree):
+    for name in tree.code():
+        for number, target in tree.includes(name):
+            for prefix, owners in OWNERS.items():
+                if target.startswith(prefix) and not name.startswith(owners):
+                    tree.breach(name, number, "owners", f"{target} belongs to {', '.join(owners)}")
+
+
+def check_names(tree):
+    for name in tree.files:
+        for part in name.split("/"):
+            if part.split(".")[0].lower() in BAD_NAMES:
+                tree.breach(name, 1, "names", f"'{part}' does not say what question it answers")
+
+
+def exists(root, path):
+    path = path.removeprefix("./").rstrip("/")
+    for choice in expand_braces(path):
+        pattern = re.sub(r"<[^>]*>", "*", choice)
+        if not (any(root.glob(pattern)) if "*" in pattern else (root / pattern).exists()):
+            return False
+    return True
+
+
+def expand_braces(text):
+    match = re.search(r"\{([^{}]*)\}", text)
+    if not match:
+        return [text]
+    return [option for part in match[1].split(",")
+            for option in expand_braces(text[:match.start()] + part + text[match.end():])]
+
+
+def check_paths(tree):
+    for name, lines in tree.lines.items():
+        if not name.endswith(".md"):
+            continue
+        for number, line in enumerate(lines, 1):
+            for path in DOCUMENT_PATH.findall(line):
+                if not exists(tree.root, path):
+                    tree.breach(name, number, "paths", f"{path} does not exist")
+
+
+def check_machine(tree):
+    for name, lines in tree.lines.items():
+        for number, line in enumerate(lines, 1):
+            for pattern in (MACHINE_PATH, ARCHIVE_HOST):
+                match = pattern.search(line)
+                if match:
+                    tree.breach(name, number, "machine", f"'{match[0]}' belongs to one machine")
+
+
+def check_mirror(tree):
+    for name in tree.files:
+        if not name.startswith("tests/unit/") or not name.endswith("_test.cpp"):
+            continue
+        source = name.removeprefix("tests/unit/").removesuffix("_test.cpp")
+        if not any(f"{source}{suffix}" in tree.files for suffix in (".hpp", ".cpp", ".h", ".py")):
+            tree.breach(name, 1, "mirror", f"there is no {source}.hpp or .cpp that this would test")
+
+
+def check_markers(tree):
+    for name, lines in tree.lines.items():
+        for number, line in enumerate(lines, 1):
+            match = MARKER.search(line)
+            if match:
+                tree.breach(name, number, "markers", f"'{match[0]}': do it, or write it into docs/not-covered.md")
+
+
+CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "names": check_names,
+          "paths": check_paths, "machine": check_machine, "mirror": check_mirror, "markers": check_markers}
+
+
+def breaches_of(root):
+    tree = Tree(root)
+    if not tree.code():
+        sys.exit(f"check_tree: no source under {root}")
+    for check in CHECKS.values():
+        check(tree)
+    return tree.breaches
+
+
+# One breach of each rule: rule, file, text. The scratch tree holds nothing else that is wrong.
+PLANTED = [
+    ("ranks", "firmware/partition/a.hpp", '#include "firmware/hypercall/abi.hpp"\n'),
+    ("ranks", "firmware/partition/b.hpp", '#include "firmware/measure/peer.hpp"\n'),
+    ("ranks", "firmware/enclave/c.cpp", '#include "hal/cpu.hpp"\n'),
+    ("ranks", "hal/d.hpp", '#include "firmware/partition/e.hpp"\n'),
+    ("ranks", "guests/bare/f.cpp", '#include "firmware/base/result.hpp"\n'),
+    ("ranks", "tools/eif/g.cpp", '#include "firmware/monitor/h.hpp"\n'),
+    ("ranks", "firmware/unranked/i.hpp", "\n"),
+    ("cycles", "firmware/base/one.hpp", '#include "firmware/base/two.hpp"\n'),
+    ("owners", "firmware/attestation/j.cpp", "#include <mbedtls/sha512.h>\n"),
+    ("owners", "tools/eif/k.cpp", "#include <tinyxml2.h>\n"),
+    ("names", "firmware/base/" + "util.hpp", "\n"),
+    ("paths", "README.md", "see `firmware/nowhere/l.hpp`\n"),
+    ("machine", "docs/m.md", "unpack it in /" + "home/somebody\n"),
+    ("machine", "tools/n.bash", "curl http://archive.deb" + "ian.org/x\n"),
+    ("mirror", "tests/unit/firmware/base/absent_test.cpp", "\n"),
+    ("markers", "firmware/base/o.cpp", "// TO" + "DO later\n"),
+]
+SOUND = {
+    "firmware/base/two.hpp": '#include "firmware/base/one.hpp"\n',
+    "firmware/base/fine.hpp": "#include <cstdint>\n",
+    "firmware/hypercall/abi.hpp": '#include "firmware/base/fine.hpp"\n',
+    "firmware/boot/start.cpp": '#include "hal/cpu.hpp"\n#include "firmware/hypercall/abi.hpp"\n',
+    "firmware/crypto/hash.cpp": "#include <mbedtls/sha512.h>\n",
+    "hal/cpu.hpp": '#include "firmware/measure/handover.hpp"\n',
+    "firmware/measure/handover.hpp": '#include "firmware/base/fine.hpp"\n',
+    "guests/bare/fine.cpp": '#include "firmware/hypercall/abi.hpp"\n',
+    "tests/unit/firmware/base/fine_test.cpp": '#include "firmware/base/fine.hpp"\n',
+    "docs/fine.md": "see `firmware/base/fine.hpp`, `firmware/{base,boot}` and `firmware/*/abi.hpp`\n",
+}
+
+
+def write_all(root, files):
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def self_test():
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        sound = {name: text for name, text in SOUND.items() if name != "firmware/base/two.hpp"}
+        write_all(root, sound)
+        false_alarms = breaches_of(root)
+        for line in false_alarms:
+            print(f"self-test: sound tree refused: {line}")
+        missed += len(false_alarms)
+        for rule, name, text in PLANTED:
+            write_all(root, {name: text} | ({"firmware/base/two.hpp": SOUND["firmware/base/two.hpp"]} if rule == "cycles" else {}))
+            if not any(f": {rule}: " in line for line in breaches_of(root)):
+                print(f"self-test: the breach of '{rule}' planted in {name} was not found")
+                missed += 1
+            (root / name).unlink()
+            (root / "firmware/base/two.hpp").unlink(missing_ok=True)
+    print(f"self-test: {len(PLANTED)} planted breaches, {missed} mistakes")
+    return 1 if missed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument("--self-test", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.self_test:
+        return self_test()
+    breaches = breaches_of(arguments.root.resolve())
+    print("".join(f"{line}\n" for line in breaches) + f"check_tree: {len(breaches)} breaches")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
