@@ -32,6 +32,7 @@ struct Mmio {  // a device's registers, frame aligned
   std::uint64_t base;
   std::uint64_t size;
   Owner owner;
+  bool bypasses_smmu = false;  // what lies here can write memory without passing the SMMU: never the parent's
 };
 
 struct Device {  // a bus master behind the SMMU, with what comes with it

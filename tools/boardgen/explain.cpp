@@ -1,0 +1,328 @@
+#include "tools/boardgen/explain.hpp"
+
+#include "tools/boardgen/format.hpp"
+
+namespace boardgen {
+namespace {
+
+using board::Part;
+using board::Problem;
+using board::Rule;
+
+class Explainer {
+ public:
+  explicit Explainer(const Description& description) : d_(description), board_(description.tables) {}
+
+  [[nodiscard]] Diagnostic explain(const Problem& problem) const {
+    const std::string me = described(problem.part, problem.index);
+    const auto [attribute, what, mend] = words(problem, me);
+    return {place(problem.part, problem.index, attribute), what, mend};
+  }
+
+ private:
+  struct Words {
+    std::string attribute;  // the place is this attribute's value; empty: the element
+    std::string what;
+    std::string mend;
+  };
+
+  [[nodiscard]] const Element* element(Part part, std::size_t index) const {
+    const auto of = [&](const auto& table) {
+      return index < table.elements.size() ? table.elements[index] : d_.root.get();
+    };
+    switch (part) {
+      case Part::kMonitor: return d_.monitor;
+      case Part::kMemory: return of(d_.memory);
+      case Part::kCores: return of(d_.cores);
+      case Part::kWindows: return of(d_.windows);
+      case Part::kDevices: return of(d_.devices);
+      case Part::kInterrupts: return of(d_.interrupts);
+      case Part::kController: return d_.controller;
+      case Part::kSmmu: return d_.smmu == nullptr ? d_.protections : d_.smmu;
+      case Part::kConsole: return d_.console;
+      case Part::kClock: return d_.clock;
+      case Part::kEnclaves: return d_.enclaves;
+      case Part::kParent: return d_.parent;
+      case Part::kProtections: return d_.protections;
+      case Part::kBoard: return d_.root.get();
+    }
+    return d_.root.get();
+  }
+
+  [[nodiscard]] Location place(Part part, std::size_t index, const std::string& attribute) const {
+    const Element* where = element(part, index);
+    if (where == nullptr) where = d_.root.get();
+    const Attribute* found = where->find(attribute);
+    return found == nullptr ? where->place : found->value_place;
+  }
+
+  [[nodiscard]] std::string line_of(Part part, std::size_t index) const {
+    return "line " + std::to_string(place(part, index, "").line);
+  }
+
+  // "memory region 'ram'", "core 2"
+  [[nodiscard]] std::string described(Part part, std::size_t index) const {
+    const auto named = [&](const char* kind, const auto& table) {
+      return index < table.entries.size() ? kind + (" '" + std::string(table.entries[index].name) + "'")
+                                          : std::string(kind);
+    };
+    switch (part) {
+      case Part::kMonitor: return "the monitor's memory";
+      case Part::kMemory: return named("memory region", d_.memory);
+      case Part::kCores: return "core " + std::to_string(index);
+      case Part::kWindows: return named("window", d_.windows);
+      case Part::kDevices: return named("device", d_.devices);
+      case Part::kInterrupts:
+        return index < d_.interrupt_names.size() ? "interrupt '" + std::string(d_.interrupt_names[index]) + "'"
+                                                 : "interrupt";
+      case Part::kController: return "the interrupt controller";
+      case Part::kSmmu: return "the SMMU";
+      case Part::kConsole: return "the console";
+      case Part::kClock: return "the clock";
+      case Part::kEnclaves: return "<enclaves>";
+      case Part::kParent: return "the parent";
+      case Part::kProtections: return "<protections>";
+      case Part::kBoard: return "the board";
+    }
+    return "the board";
+  }
+
+  [[nodiscard]] std::string range_of(Part part, std::size_t index) const {
+    switch (part) {
+      case Part::kMonitor: return range_text(board_.monitor.base, board_.monitor.size);
+      case Part::kMemory: return range_text(board_.memory[index].base, board_.memory[index].size);
+      case Part::kWindows: return range_text(board_.mmio[index].base, board_.mmio[index].size);
+      case Part::kDevices: return range_text(board_.devices[index].mmio_base, board_.devices[index].mmio_size);
+      case Part::kBoard: case Part::kCores: case Part::kInterrupts: case Part::kController: case Part::kSmmu:
+      case Part::kConsole: case Part::kClock: case Part::kEnclaves: case Part::kParent: case Part::kProtections:
+        break;
+    }
+    return {};
+  }
+
+  [[nodiscard]] Words words(const Problem& problem, const std::string& me) const {
+    const std::string other = described(problem.other_part, problem.other);
+    const std::string other_line = line_of(problem.other_part, problem.other);
+    const std::string range = range_of(problem.part, problem.index);
+    const std::string other_range = range_of(problem.other_part, problem.other);
+    switch (problem.rule) {
+      case Rule::kValid: break;
+      case Rule::kSizeZero:
+        return {"size", me + " has no bytes", "give it a size, or remove it"};
+      case Rule::kBaseUnaligned:
+        return {"base", me + " does not start at a multiple of " + size_text(problem.value),
+                problem.value == base::kBlockSize ? "memory is owned and mapped in blocks: move its start"
+                                                  : "what shares a page can't have two owners: describe whole pages"};
+      case Rule::kSizeUnaligned:
+        return {"size", me + " is not a multiple of " + size_text(problem.value) + " long",
+                problem.value == base::kBlockSize ? "round it down: memory is owned and mapped in blocks"
+                                                  : "what shares a page can't have two owners: describe whole pages"};
+      case Rule::kRangeWraps:
+        return {"size", me + " passes the top of the address space", "make it smaller, or move its start"};
+      case Rule::kBeyondStage2:
+        return {"base", me + " ends above 1 TiB, at " + range, "stage 2 maps addresses below 1 TiB only: leave it out"};
+      case Rule::kOverlap:
+        return {"base", me + " (" + range + ") overlaps " + other + " (" + other_range + ") of " + other_line,
+                "move one of them, or make one smaller: every address has one owner"};
+      case Rule::kMonitorReachable:
+        return {"base", me + " (" + range + ") reaches into the monitor's memory (" + other_range + ") of " + other_line,
+                "move it: no partition may reach the monitor"};
+      case Rule::kNameTwice:
+        return {"name", "a second " + me, "rename it; the first stands in " + other_line};
+      case Rule::kTooMany:
+        return {"", "more than " + std::to_string(problem.value) + " of these: " + me + " does not fit the tables",
+                "describe fewer, or raise the limit in firmware/board/budget.hpp"};
+      case Rule::kMemoryMissing:
+        return {"", "the parent has no memory", "add <region ... owner=\"parent\"/> to <memory>"};
+      case Rule::kMemoryOrder:
+        return {"base", me + " starts below " + other + " of " + other_line, "put the regions in ascending order"};
+      case Rule::kHoleTooLarge:
+        return {"base", "the holes between the memory regions are larger than the memory itself",
+                "the frame table covers holes too: leave out the region that lies far away"};
+      case Rule::kMonitorTooSmall:
+        return {"size", me + " is " + size_text(board_.monitor.size) + ", but this board needs " +
+                            size_text(base::align_up(problem.value, base::kBlockSize)),
+                "enlarge it; docs/board-xml.md says what it holds"};
+      case Rule::kCoreMissing:
+        return {"", "fewer than two cores", "a core runs one owner's code: the parent keeps one, enclaves need others"};
+      case Rule::kMpidrInvalid:
+        return {"mpidr", me + " has bits outside the affinity fields",
+                "write Aff3..Aff0 as in MPIDR_EL1: only bits 39..32 and 23..0 may be set"};
+      case Rule::kMpidrTwice:
+        return {"mpidr", me + " has the MPIDR of " + other + " of " + other_line, "every core has its own"};
+      case Rule::kBootCoreMissing:
+        return {"", "no core has owner=\"parent\"", "the parent must start somewhere: give it one core"};
+      case Rule::kBootCoreTwice:
+        return {"owner", me + " is a second one with owner=\"parent\"",
+                "the parent starts on " + other + " of " + other_line + "; write owner=\"assignable\" here"};
+      case Rule::kWindowAssignable:
+        return {"owner", me + " can't be assigned", "what is assigned is a <device>"};
+      case Rule::kUnguardedDma:
+        return {"owner", me + " can write memory past the SMMU, so it can't be the parent's",
+                "write owner=\"monitor\""};
+      case Rule::kNotMonitorWindow:
+        return {attribute_of_address(problem), me + " at " + hexadecimal(problem.value) + " is not the monitor's",
+                "give its window owner=\"monitor\": the monitor drives it alone"};
+      case Rule::kControllerUnaligned:
+        return {board_.gic_distributor % board::kGicAlignment != 0 ? "distributor" : "redistributor",
+                me + " does not start at a multiple of 64 KiB", "correct the base of its window"};
+      case Rule::kStrideInvalid:
+        return {"stride", "redistributors are not " + hexadecimal(board_.gic_redistributor_stride) + " apart",
+                "write 0x20000 (GICv3) or 0x40000 (GICv4)"};
+      case Rule::kRedistributorsTooSmall:
+        return {"redistributor", "the window of the redistributors has no room for " +
+                                     std::to_string(board_.cores.size()) + " cores",
+                "it needs " + hexadecimal(problem.value) + " bytes"};
+      case Rule::kDeviceWithoutSmmu:
+        return {"owner", me + " would write anywhere: this board has no SMMU",
+                "write owner=\"monitor\", which keeps it switched off, or describe the <smmu>"};
+      case Rule::kStreamTwice:
+        return {"stream", me + " has the stream " + hexadecimal(problem.value) + " of " + other + " of " + other_line,
+                "a stream belongs to one device: correct one of them"};
+      case Rule::kStreamTooLarge:
+        return {"stream", "the SMMU knows no stream above " + hexadecimal(problem.value),
+                "correct the stream, or stream-bits of <smmu>"};
+      case Rule::kStreamBitsInvalid:
+        return {"stream-bits", std::to_string(board_.smmu_stream_bits) + " stream bits", "an SMMUv3 has 1 to 32"};
+      case Rule::kSmmuContradiction:
+        return {"smmu", board_.protections.smmu ? "the board claims an SMMU and describes none"
+                                                : "the board describes an SMMU and denies it",
+                "what is attested must be true: make <smmu> and this agree"};
+      case Rule::kIntidOutOfRange:
+        return {problem.part == Part::kDevices ? "interrupt" : "intid", me + " is no SPI",
+                "write an INTID from 32 to 1019: the SPI's number plus 32"};
+      case Rule::kIntidTwice:
+        return {problem.part == Part::kDevices ? "interrupt" : "intid",
+                me + " has the INTID " + std::to_string(problem.value) + " of " + other + " of " + other_line,
+                "an interrupt has one owner: correct one of them"};
+      case Rule::kEnclavesOutOfRange:
+        return {"slots", std::to_string(board_.limits.enclaves) + " enclave slots",
+                "write 1 to 62: VMID 0 and 1 are taken, and sets of partitions are 64 bits"};
+      case Rule::kRegionsOutOfRange:
+        return {"regions", std::to_string(board_.limits.regions_per_enclave) + " regions for each enclave",
+                "write 1 to 4096"};
+      case Rule::kChannelsOutOfRange:
+        return {"channels", std::to_string(board_.limits.channels_per_enclave) + " channels for each enclave",
+                "write 1 to 16"};
+      case Rule::kEnclaveMemoryInvalid:
+        return {"memory-min", "an enclave can't have " + size_text(board_.limits.enclave_memory_min) + " at least",
+                "write a multiple of 4 KiB that fits the parent's memory"};
+      case Rule::kScrubChunkInvalid:
+        return {"scrub-chunk", "the monitor can't scrub " + size_text(board_.limits.scrub_chunk) + " at a time",
+                "write a power of two from 4 KiB to 2 MiB"};
+      case Rule::kEnclaveRamInvalid:
+        return {"ram-base", "an enclave's memory can't start at " + hexadecimal(board_.enclave_ram_base),
+                "write a multiple of 2 MiB that leaves room for all memory below 1 TiB"};
+      case Rule::kChannelsInvalid:
+        return {"channel-base", "an enclave's channels can't start at " + hexadecimal(board_.channel_ipa_base),
+                "write a multiple of 2 MiB at least 32 MiB below ram-base"};
+      case Rule::kParentEntryInvalid:
+        return {"entry", "the parent can't be entered at " + hexadecimal(board_.parent_entry),
+                "write a page's address inside the parent's memory"};
+    }
+    return {"", "broken rule", "report this: boardgen has no words for it"};
+  }
+
+  [[nodiscard]] std::string attribute_of_address(const Problem& problem) const {
+    if (problem.part != Part::kController) return "window";
+    return problem.value == board_.gic_distributor ? "distributor" : "redistributor";
+  }
+
+  const Description& d_;
+  const board::Board& board_;
+};
+
+Diagnostic at(const Element& element, std::string_view attribute, std::string what, std::string mend) {
+  const Attribute* found = element.find(attribute);
+  return {found == nullptr ? element.place : found->value_place, std::move(what), std::move(mend)};
+}
+
+void check_rom(const Description& d, Diagnostics& diagnostics) {
+  if (d.tables.protections.secure_rom != d.rom.has_value()) {
+    diagnostics.push_back(at(*d.protections, "secure-rom",
+                             d.rom ? "the board describes a <rom> and denies it" : "the board claims a <rom> and has none",
+                             "what is attested must be true: make <rom> and this agree"));
+  }
+  if (!d.rom) return;
+  const Rom& rom = *d.rom;
+  struct Range {
+    const char* base_name;
+    const char* size_name;
+    std::uint64_t base, size;
+  };
+  const std::array<Range, 3> ranges = {Range{"base", "size", rom.base, rom.size},
+                                       Range{"identity", "identity-size", rom.identity, rom.identity_size},
+                                       Range{"ram", "ram-size", rom.ram, rom.ram_size}};
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const Range& range = ranges[i];
+    const std::string name = "'" + std::string(range.base_name) + "' of the ROM";
+    if (range.size == 0 || range.base % base::kFrameSize != 0 || range.size % base::kFrameSize != 0 ||
+        range.base >= board::kStage2Top || range.size > board::kStage2Top - range.base) {
+      diagnostics.push_back(at(*d.rom_element, range.base_name, name + " is not a range of whole pages below 1 TiB",
+                               "correct it or '" + std::string(range.size_name) + "'"));
+      return;
+    }
+    const board::rules::Claim mine{range.base, range.size, Part::kBoard, 0};
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!overlap(mine, {ranges[j].base, ranges[j].size, Part::kBoard, 0})) continue;
+      diagnostics.push_back(at(*d.rom_element, range.base_name,
+                               name + " overlaps '" + std::string(ranges[j].base_name) + "'", "move one of them"));
+    }
+    bool reachable = false;
+    board::rules::each_claim(d.tables, [&](const auto& claim) { reachable = reachable || overlap(mine, claim); });
+    if (!reachable) continue;
+    diagnostics.push_back(at(*d.rom_element, range.base_name, name + " (" + range_text(range.base, range.size) +
+                                                                  ") overlaps what others reach",
+                             "the ROM's places belong to nobody else: move them, or the other"));
+  }
+  if (rom.console % base::kFrameSize != 0) {
+    diagnostics.push_back(at(*d.rom_element, "console", "'console' of the ROM is not a page", "correct it"));
+  }
+  if (d.windows.entries[rom.package].owner != board::Owner::kMonitor) {
+    diagnostics.push_back(at(*d.rom_element, "package", "the firmware package lies in a window of the parent",
+                             "give that window owner=\"monitor\""));
+  }
+}
+
+void check_pcie(const Description& d, Diagnostics& diagnostics) {
+  if (!d.pcie) return;
+  if (d.tables.smmu_base == 0) {
+    diagnostics.push_back(at(*d.pcie_element, "", "the parent drives PCIe on a board without an SMMU",
+                             "remove <pcie>: its devices would write anywhere"));
+  }
+  const auto parents = [&](std::size_t window, std::string_view attribute) {
+    if (d.windows.entries[window].owner == board::Owner::kParent) return;
+    diagnostics.push_back(at(*d.pcie_element, attribute, "the parent does not own window '" +
+                                 std::string(d.windows.entries[window].name) + "'",
+                             "give that window owner=\"parent\", or remove <pcie>"));
+  };
+  parents(d.pcie->ecam, "ecam");
+  parents(d.pcie->memory, "memory");
+  if (d.pcie->io) parents(*d.pcie->io, "io");
+  const board::Mmio& ecam = d.windows.entries[d.pcie->ecam];
+  if (ecam.size > board::kGibibyte / 4 || ecam.size % 0x10'0000 != 0) {
+    diagnostics.push_back(at(*d.pcie_element, "ecam", "an ECAM of " + size_text(ecam.size) + " is not one MiB for each bus",
+                             "it is 1 MiB to 256 MiB"));
+  }
+  for (const std::size_t index : d.pcie->interrupts) {
+    if (d.interrupts.entries[index].owner == board::Owner::kParent) continue;
+    diagnostics.push_back(at(*d.pcie_element, "interrupts", "the parent does not own interrupt '" +
+                                 std::string(d.interrupt_names[index]) + "'",
+                             "give that interrupt owner=\"parent\""));
+    return;
+  }
+}
+
+}  // namespace
+
+Diagnostics broken_rules(const Description& description) {
+  Diagnostics diagnostics;
+  const Explainer explainer(description);
+  board::check(description.tables, [&](const Problem& problem) { diagnostics.push_back(explainer.explain(problem)); });
+  if (!diagnostics.empty()) return diagnostics;
+  check_rom(description, diagnostics);
+  check_pcie(description, diagnostics);
+  return diagnostics;
+}
+
+}  // namespace boardgen
