@@ -11,7 +11,7 @@
 
 namespace board {
 
-inline constexpr std::uint64_t kStage2Bits = 40;  // IPA size of every partition
+inline constexpr std::uint64_t kStage2Bits = 39;  // IPA size of every partition: one root frame at level 1
 inline constexpr std::uint64_t kStage2Top = std::uint64_t{1} << kStage2Bits;
 inline constexpr std::uint64_t kGibibyte = std::uint64_t{1} << 30;
 
@@ -34,7 +34,9 @@ inline constexpr std::uint64_t kStrideGicV4 = 0x4'0000;
 inline constexpr std::uint64_t kHandoverOffset = 0x10'0000;
 inline constexpr std::uint64_t kImageOffset = 0x20'0000;
 inline constexpr std::uint64_t kImageBytes = 0x20'0000;      // code, data, stacks: an upper bound that linker/ keeps
-inline constexpr std::uint64_t kFrameEntryBytes = 8;         // of the frame table, an upper bound
+inline constexpr std::uint64_t kFrameEntryBytes = 4;         // of the frame table, an upper bound
+inline constexpr std::uint64_t kRegionEntryBytes = 16;       // of an enclave's table of regions
+inline constexpr std::uint64_t kMaxTableFrames = 0xFFFF;     // the pool of table frames counts in 16 bits
 
 [[nodiscard]] constexpr std::uint64_t memory_bytes(const Board& board) {
   std::uint64_t bytes = 0;
@@ -61,7 +63,7 @@ inline constexpr std::uint64_t kFrameEntryBytes = 8;         // of the frame tab
   return size == 0 ? 0 : (base + size - 1) / piece - base / piece + 1;
 }
 
-inline constexpr std::uint64_t kRootFrames = 2;  // level 1 of a 40-bit IPA: 1024 entries, two concatenated tables
+inline constexpr std::uint64_t kRootFrames = 1;
 
 // The parent: every 2 MiB block of RAM may be split by a donation, and each end of a window of registers that does
 // not fill its block. Level 2 for each GiB touched.
@@ -85,15 +87,14 @@ inline constexpr std::uint64_t kRootFrames = 2;  // level 1 of a 40-bit IPA: 102
   return frames;
 }
 
-// All enclaves together. A frame belongs to one of them or is shared with one of them, and each has its RAM in one
-// piece and its channels in `channels_per_enclave` pieces of IPA; so level 3 is bounded by the RAM of the board and
-// two ends for each piece. Registers of assigned devices count once more, for whoever has them.
+// All enclaves together. A frame belongs to one of them or is shared with one of them. Each has its RAM in one piece
+// of IPA and each channel in a block of its own; so level 3 is bounded by the RAM of the board, and for each enclave
+// one more for the end of its RAM and one for each channel. Level 2: the RAM of the board in GiB, and for each enclave
+// two ends of its RAM and two for its channels. Registers of assigned devices count once more, for whoever has them.
 [[nodiscard]] constexpr std::uint64_t enclave_table_frames(const Board& board) {
-  const std::uint64_t blocks = memory_bytes(board) / base::kBlockSize;
-  const std::uint64_t gibibytes = base::align_up(memory_bytes(board), kGibibyte) / kGibibyte;
-  const std::uint64_t pieces = 1 + std::uint64_t{board.limits.channels_per_enclave};
-  std::uint64_t frames = blocks + gibibytes;
-  frames += board.limits.enclaves * (kRootFrames + 2 * pieces /* level 3 ends */ + 2 * pieces /* level 2 ends */);
+  constexpr std::uint64_t kLevel2OfEach = 4;
+  std::uint64_t frames = memory_bytes(board) / base::kBlockSize + memory_bytes(board) / kGibibyte;
+  frames += board.limits.enclaves * (kRootFrames + 1 + std::uint64_t{board.limits.channels_per_enclave} + kLevel2OfEach);
   for (const Device& device : board.devices) {
     if (device.owner != Owner::kAssignable || device.mmio_size == 0) continue;
     frames += touched(device.mmio_base, device.mmio_size, kGibibyte) + 2;
@@ -105,9 +106,15 @@ inline constexpr std::uint64_t kRootFrames = 2;  // level 1 of a 40-bit IPA: 102
   return parent_table_frames(board) + enclave_table_frames(board);
 }
 
+[[nodiscard]] constexpr std::uint64_t frame_table_bytes(const Board& board) {
+  return frame_table_frames(board) * kFrameEntryBytes;
+}
+[[nodiscard]] constexpr std::uint64_t region_table_bytes(const Board& board) {
+  return std::uint64_t{board.limits.enclaves} * board.limits.regions_per_enclave * kRegionEntryBytes;
+}
 [[nodiscard]] constexpr std::uint64_t monitor_bytes_needed(const Board& board) {
-  return kImageOffset + kImageBytes + base::align_up(frame_table_frames(board) * kFrameEntryBytes, base::kFrameSize) +
-         table_frames(board) * base::kFrameSize;
+  return kImageOffset + kImageBytes + base::align_up(frame_table_bytes(board), base::kFrameSize) +
+         base::align_up(region_table_bytes(board), base::kFrameSize) + table_frames(board) * base::kFrameSize;
 }
 
 }  // namespace board

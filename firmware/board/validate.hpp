@@ -2,7 +2,7 @@
 //
 // The same code runs in tools/boardgen on what it parsed, where it becomes file:line:column, and as a static_assert
 // in every generated board_tables.hpp, so tables that were edited by hand don't compile. No addresses outside the
-// 40-bit stage-2 input range (Arm ARM D8.2: T0SZ 24); interrupts are SPIs (Arm IHI 0069: 32..1019).
+// 39-bit stage-2 input range (Arm ARM D8.2: T0SZ 25); interrupts are SPIs (Arm IHI 0069: 32..1019).
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ enum class Rule : std::uint8_t {
   kBaseUnaligned,      // memory: 2 MiB, registers: 4 KiB
   kSizeUnaligned,      //
   kRangeWraps,         // base + size passes the top of 64 bits
-  kBeyondStage2,       // ends above 1 TiB, where stage 2 can't map it
+  kBeyondStage2,       // ends above 512 GiB, where stage 2 can't map it
   kOverlap,            // with `other`
   kMonitorReachable,   // something a partition reaches overlaps the monitor's memory
   kNameTwice,          // in the same table; `other` is the first
@@ -29,6 +29,7 @@ enum class Rule : std::uint8_t {
   kMemoryOrder,        // not in ascending order
   kHoleTooLarge,       // holes outweigh the memory: the frame table would be mostly waste
   kMonitorTooSmall,    // `value` is the number of bytes needed
+  kTooManyTables,      // `value` table frames are more than the pool can count
   // cores
   kCoreMissing,        // none at all, or only one: nothing could be dedicated to an enclave
   kMpidrInvalid,       // bits outside Aff3..Aff0
@@ -56,7 +57,7 @@ enum class Rule : std::uint8_t {
   kChannelsOutOfRange,     // 1..16
   kEnclaveMemoryInvalid,   // a multiple of 4 KiB that fits the memory
   kScrubChunkInvalid,      // a power of two, 4 KiB..2 MiB: one window of the monitor
-  kEnclaveRamInvalid,      // not 2 MiB aligned, or all memory placed there would pass 1 TiB
+  kEnclaveRamInvalid,      // not 2 MiB aligned, or all memory placed there would pass 512 GiB
   kChannelsInvalid,        // not 2 MiB aligned, or no room below the enclave's RAM
   kParentEntryInvalid,     // not an instruction address inside the parent's memory
 };
@@ -187,6 +188,9 @@ constexpr void check_memory(const Board& board, Report report) {
   }
   if (frame_table_frames(board) > 2 * (memory_bytes(board) / base::kFrameSize)) {
     return report(at(Rule::kHoleTooLarge, Part::kMemory, board.memory.size() - 1));
+  }
+  if (table_frames(board) > kMaxTableFrames) {
+    return report(at(Rule::kTooManyTables, Part::kMemory, board.memory.size() - 1, table_frames(board)));
   }
   if (board.monitor.size < monitor_bytes_needed(board)) {
     report(at(Rule::kMonitorTooSmall, Part::kMonitor, 0, monitor_bytes_needed(board)));

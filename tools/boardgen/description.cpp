@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tools/boardgen/canonical.hpp"
 #include "tools/boardgen/element_reader.hpp"
 #include "tools/boardgen/explain.hpp"
 
@@ -327,6 +328,7 @@ DescriptionOrErrors read_description(std::string_view text) {
   Builder(*description, diagnostics).build();
   if (diagnostics.empty()) diagnostics = broken_rules(*description);
   if (!diagnostics.empty()) return diagnostics;
+  description->tables.digest = digest_of(canonical_form(*description));
   return description;
 }
 

@@ -1,12 +1,13 @@
+#include "tools/boardgen/canonical.hpp"
 #include "tools/boardgen/emit.hpp"
 
 namespace boardgen {
 
 std::vector<File> emit_all(const Description& description) {
-  // The tables come last: their time stamp tells the build that all files are there.
   return {
-      {"memory.ld", emit_memory_map(description)},
-      {"board_tables.hpp", emit_tables(description)},
+      {"board_tables.hpp", emit_tables(description)}, {"memory.ld", emit_memory_map(description)},
+      {"parent.dtb", emit_device_tree(description)},  {"board.json", canonical_form(description)},
+      {"report.md", emit_markdown(description)},      {"report.html", emit_html(description)},
   };
 }
 

@@ -120,7 +120,7 @@ class Explainer {
       case Rule::kRangeWraps:
         return {"size", me + " passes the top of the address space", "make it smaller, or move its start"};
       case Rule::kBeyondStage2:
-        return {"base", me + " ends above 1 TiB, at " + range, "stage 2 maps addresses below 1 TiB only: leave it out"};
+        return {"base", me + " ends above 512 GiB, at " + range, "stage 2 maps addresses below 512 GiB only: leave it out"};
       case Rule::kOverlap:
         return {"base", me + " (" + range + ") overlaps " + other + " (" + other_range + ") of " + other_line,
                 "move one of them, or make one smaller: every address has one owner"};
@@ -139,6 +139,10 @@ class Explainer {
       case Rule::kHoleTooLarge:
         return {"base", "the holes between the memory regions are larger than the memory itself",
                 "the frame table covers holes too: leave out the region that lies far away"};
+      case Rule::kTooManyTables:
+        return {"size", "this board needs " + std::to_string(problem.value) + " table frames, and the pool counts to " +
+                            std::to_string(board::kMaxTableFrames),
+                "give less memory to partitions, or widen the pool in hal/stage2/table_pool.hpp"};
       case Rule::kMonitorTooSmall:
         return {"size", me + " is " + size_text(board_.monitor.size) + ", but this board needs " +
                             size_text(base::align_up(problem.value, base::kBlockSize)),
@@ -212,7 +216,7 @@ class Explainer {
                 "write a power of two from 4 KiB to 2 MiB"};
       case Rule::kEnclaveRamInvalid:
         return {"ram-base", "an enclave's memory can't start at " + hexadecimal(board_.enclave_ram_base),
-                "write a multiple of 2 MiB that leaves room for all memory below 1 TiB"};
+                "write a multiple of 2 MiB that leaves room for all memory below 512 GiB"};
       case Rule::kChannelsInvalid:
         return {"channel-base", "an enclave's channels can't start at " + hexadecimal(board_.channel_ipa_base),
                 "write a multiple of 2 MiB at least 32 MiB below ram-base"};
@@ -258,7 +262,7 @@ void check_rom(const Description& d, Diagnostics& diagnostics) {
     const std::string name = "'" + std::string(range.base_name) + "' of the ROM";
     if (range.size == 0 || range.base % base::kFrameSize != 0 || range.size % base::kFrameSize != 0 ||
         range.base >= board::kStage2Top || range.size > board::kStage2Top - range.base) {
-      diagnostics.push_back(at(*d.rom_element, range.base_name, name + " is not a range of whole pages below 1 TiB",
+      diagnostics.push_back(at(*d.rom_element, range.base_name, name + " is not a range of whole pages below 512 GiB",
                                "correct it or '" + std::string(range.size_name) + "'"));
       return;
     }
