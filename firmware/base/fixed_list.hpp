@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include "firmware/base/result.hpp"
 
@@ -12,6 +13,12 @@ namespace base {
 template <typename T, std::size_t kCapacity>
 class FixedList {
  public:
+  // Run time: only the size is written. Static storage is zero, as the linker wants it.
+  constexpr FixedList() {
+    if (std::is_constant_evaluated()) {
+      for (T& item : items_) item = T{};
+    }
+  }
   // Errors: kTooLarge when full; the list is unchanged then.
   [[nodiscard]] constexpr Status push(const T& item) {
     if (size_ == kCapacity) return Error::kTooLarge;

@@ -78,14 +78,15 @@ MeasuredEif EifMeasurer::finish() {
     result.error = EifError::kTooLarge;
     return result;
   }
-  if (crc_.value() != layout_.crc) {
-    result.error = EifError::kBadCrc;
-    return result;
-  }
+  if (crc_.value() != layout_.crc) result.error = EifError::kBadCrc;
   if (!split_) boot_ = all_;
-  result.measurement.pcr0 = extended_from_zero(all_.finish());
-  result.measurement.pcr1 = extended_from_zero(boot_.finish());
-  result.measurement.pcr2 = extended_from_zero(application_.finish());
+  EifMeasurement& measurement = result.measurement;
+  measurement.image = all_.finish();
+  measurement.boot = boot_.finish();
+  measurement.application = application_.finish();
+  measurement.pcr0 = extended_from_zero(measurement.image);
+  measurement.pcr1 = extended_from_zero(measurement.boot);
+  measurement.pcr2 = extended_from_zero(measurement.application);
   return result;
 }
 

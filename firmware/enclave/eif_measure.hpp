@@ -18,6 +18,9 @@
 namespace enclave {
 
 struct EifMeasurement {
+  measure::Digest image{};        // the content digests that PCR0, 1, 2 extend (measure/launch_bank.hpp)
+  measure::Digest boot{};
+  measure::Digest application{};
   measure::Digest pcr0{};
   measure::Digest pcr1{};
   measure::Digest pcr2{};
@@ -25,7 +28,7 @@ struct EifMeasurement {
 
 struct [[nodiscard]] MeasuredEif {
   EifError error{EifError::kNone};
-  EifMeasurement measurement{};  // meaningful when ok()
+  EifMeasurement measurement{};  // also with kBadCrc, for tools that show what a damaged image measures to
   [[nodiscard]] constexpr bool ok() const { return error == EifError::kNone; }
 };
 

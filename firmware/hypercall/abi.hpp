@@ -25,7 +25,7 @@ enum class Function : std::uint32_t {
   kSlotFree = kFunctionBase + 0x11,       // (uid); repeats while kInProgress
   kSlotStart = kFunctionBase + 0x12,      // (uid, flags, cid, image offset); repeats while kInProgress
   kSlotStop = kFunctionBase + 0x13,       // (uid); repeats while kInProgress
-  kSlotInfo = kFunctionBase + 0x14,       // (uid) -> x1 state | flags << 8 | exit << 32, x2 cores | regions << 32, x3 memory
+  kSlotInfo = kFunctionBase + 0x14,       // (uid) -> x1 state | flags << 16 | exit << 32, exit = reason << 8 | code, x2 cores | regions << 32, x3 memory
   kSlotCount = kFunctionBase + 0x15,      // -> x1 slots in use, x2 slots in all
   kSlotNext = kFunctionBase + 0x16,       // (uid, 0 for the first) -> x1 the next uid in ascending order, 0 at the end
   // the parent: what a slot is made of
@@ -56,6 +56,9 @@ enum class SlotState : std::uint16_t { kInit = 0, kRunning = 2, kLoading = 3, kS
 
 inline constexpr std::uint64_t kStartDebug = 1;       // flags of kSlotStart
 inline constexpr std::uint64_t kImageOffset = 0x800000;  // where Nitro's user space puts the EIF
+
+inline constexpr std::uint64_t kNsmRequestMax = 0x1000;   // bytes, as Linux's nsm driver
+inline constexpr std::uint64_t kNsmResponseMax = 0x3000;
 
 enum class FaultCounter : std::uint64_t { kStage2 = 0, kDma = 1, kUndefined = 2, kRefusedCalls = 3 };
 

@@ -4,6 +4,7 @@
 
 #include "board_tables.hpp"
 #include "hal/host/table_walk.hpp"
+#include "hal/registers/stage2_control.hpp"
 
 namespace host {
 namespace {

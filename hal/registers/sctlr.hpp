@@ -15,7 +15,7 @@ inline constexpr std::uint64_t kReset = bit(11) | bit(20) | bit(22) | bit(23) | 
 
 namespace sctlr_el2 {
 inline constexpr std::uint64_t kM = bit(0);
-inline constexpr std::uint64_t kA = bit(1);
+inline constexpr std::uint64_t kA = bit(1);  // off: memcpy and friends use unaligned accesses
 inline constexpr std::uint64_t kC = bit(2);
 inline constexpr std::uint64_t kSa = bit(3);
 inline constexpr std::uint64_t kI = bit(12);
@@ -27,7 +27,7 @@ inline constexpr std::uint64_t kEnIa = bit(31);
 inline constexpr std::uint64_t kBt = bit(36);   // BTI also for PACIxSP targets
 inline constexpr std::uint64_t kRes1 = bit(4) | bit(5) | bit(11) | bit(16) | bit(18) | bit(22) | bit(23) | bit(28) | bit(29);
 [[nodiscard]] constexpr std::uint64_t make_monitor_value() {
-  return kRes1 | kM | kA | kC | kSa | kI | kWxn | kEnIa | kBt;
+  return kRes1 | kM | kC | kSa | kI | kWxn | kEnIa | kBt;
 }
 }  // namespace sctlr_el2
 

@@ -10,7 +10,8 @@ add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -ffile-prefix-map=${
 add_library(cofferdam_options INTERFACE)
 target_include_directories(cofferdam_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(cofferdam_options INTERFACE
-  -Wall -Wextra -Werror -Wshadow -Wconversion -Wold-style-cast -Wnon-virtual-dtor -Wswitch -Wimplicit-fallthrough)
+  -Wall -Wextra -Werror -Wshadow -Wconversion -Wold-style-cast -Wnon-virtual-dtor -Wswitch -Wimplicit-fallthrough
+  -Wno-missing-field-initializers)  # designated initialisers leave the rest zero, on purpose
 
 # Firmware: no exceptions, no RTTI, no static constructors that need a guard, on both machines.
 add_library(cofferdam_firmware_options INTERFACE)

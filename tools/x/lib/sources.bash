@@ -6,6 +6,7 @@
 PINNED_SOURCES=(
   "mbedtls-3.6.6|mbedtls_3.6.6.orig.tar.bz2|8fb65fae8dcae5840f793c0a334860a411f884cc537ea290ce1c52bb64ca007a|m/mbedtls|https://github.com/Mbed-TLS/mbedtls/releases/download/mbedtls-3.6.6/mbedtls-3.6.6.tar.bz2"
   "libcbor-0.10.2|libcbor_0.10.2.orig.tar.gz|e75f712215d7b7e5c89ef322a09b701f7159f028b8b48978865725f00f79875b|libc/libcbor|https://github.com/PJK/libcbor/archive/refs/tags/v0.10.2.tar.gz"
+  "dtc-1.7.2|device-tree-compiler_1.7.2.orig.tar.xz|92d8ca769805ae1f176204230438fe52808f4e1c7944053c9eec0e649b237539|d/device-tree-compiler|https://mirrors.edge.kernel.org/pub/software/utils/dtc/dtc-1.7.2.tar.xz"
 )
 
 matches_sha256() { [[ -f $1 ]] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status; }

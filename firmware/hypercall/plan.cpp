@@ -1,0 +1,66 @@
+#include "firmware/hypercall/plan.hpp"
+
+namespace hypercall {
+
+using base::Error;
+
+Transition refuse(Error error) {
+  Transition transition;
+  transition.reply.status = partition::status_of(error);
+  return transition;
+}
+
+namespace {
+
+[[nodiscard]] Transition version() {
+  Transition transition;
+  transition.reply.values[0] = cofferdam_abi::kAbiMajor << 16 | cofferdam_abi::kAbiMinor;
+  return transition;
+}
+
+// A number from outside may be none of the enumerators; then no case is taken.
+[[nodiscard]] Transition plan_published(const SystemState& state, const Caller& caller, const Call& call,
+                                        const Moment& moment) {
+  switch (static_cast<Function>(call.function)) {
+    case Function::kVersion: return version();
+    case Function::kConsoleWrite:
+    case Function::kPartitionInfo:
+    case Function::kEventLogRead:
+    case Function::kLedgerRead:
+    case Function::kPlatformPcrRead:
+    case Function::kFaultCounters: return plan_platform_call(state, caller, call);
+    case Function::kSlotAllocate:
+    case Function::kSlotFree:
+    case Function::kSlotStart:
+    case Function::kSlotStop:
+    case Function::kSlotInfo:
+    case Function::kSlotCount:
+    case Function::kSlotNext:
+    case Function::kEnclaveExit:
+    case Function::kNsmRequest: return plan_slot_call(state, caller, call, moment);
+    case Function::kMemoryDonate:
+    case Function::kMemoryReclaim: return caller.is_parent() ? plan_memory_call(state, call) : refuse(Error::kNotSupported);
+    case Function::kCoreDonate:
+    case Function::kCoreReclaim: return caller.is_parent() ? plan_core_call(state, call) : refuse(Error::kNotSupported);
+    case Function::kDeviceAssign:
+    case Function::kDeviceRelease:
+      return caller.is_parent() ? plan_device_call(state, call) : refuse(Error::kNotSupported);
+    case Function::kChannelOpen:
+    case Function::kChannelClose:
+    case Function::kChannelNotify:
+    case Function::kChannelInfo:
+    case Function::kChannelPending: return plan_channel_call(state, caller, call);
+  }
+  return refuse(Error::kNotSupported);
+}
+
+}  // namespace
+
+Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment) {
+  Transition transition = is_power_call(call.function) ? plan_power_call(state, caller, call)
+                                                       : plan_published(state, caller, call, moment);
+  // A plan that outgrew its lists is no plan.
+  return transition.overflow ? refuse(Error::kInternal) : transition;
+}
+
+}  // namespace hypercall

@@ -1,0 +1,49 @@
+// The core of the monitor: what a call, a trap or a finished piece of work does to the machine.
+//
+// Every function here is pure: it reads the state and answers a Transition, or a refusal whose effects and facts are
+// empty. The shipped monitor, the model checker and the fuzzers run exactly these. Callers hold the state lock.
+// Which refusal comes first is said once, in call_table.hpp.
+#pragma once
+
+#include "firmware/hypercall/call.hpp"
+#include "firmware/hypercall/state.hpp"
+#include "firmware/partition/transition.hpp"
+
+namespace hypercall {
+
+using partition::Transition;
+
+// A refusal: nothing changes but the counter of refused calls.
+[[nodiscard]] Transition refuse(base::Error error);
+
+// Any call of the table. An unknown or foreign number is refused with kNotSupported.
+[[nodiscard]] Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment);
+
+// One file for each group of calls.
+[[nodiscard]] Transition plan_slot_call(const SystemState& state, const Caller& caller, const Call& call,
+                                        const Moment& moment);
+[[nodiscard]] Transition plan_memory_call(const SystemState& state, const Call& call);
+[[nodiscard]] Transition plan_core_call(const SystemState& state, const Call& call);
+[[nodiscard]] Transition plan_device_call(const SystemState& state, const Call& call);
+[[nodiscard]] Transition plan_channel_call(const SystemState& state, const Caller& caller, const Call& call);
+[[nodiscard]] Transition plan_power_call(const SystemState& state, const Caller& caller, const Call& call);
+[[nodiscard]] Transition plan_platform_call(const SystemState& state, const Caller& caller, const Call& call);
+[[nodiscard]] bool is_power_call(std::uint32_t function);
+
+// Completions of work that was done outside the lock.
+[[nodiscard]] Transition plan_scrubbed(const SystemState& state, base::SlotIndex slot);
+enum class LoadOutcome : std::uint8_t { kMore, kReady, kRefusedUntouched, kRefusedTouched };
+// `entry` and `device_tree` are IPAs, used with kReady only; `image_error` is EifError's number.
+[[nodiscard]] Transition plan_load_step(const SystemState& state, base::SlotIndex slot, LoadOutcome outcome,
+                                        base::Ipa entry, base::Ipa device_tree, base::Error error,
+                                        std::uint8_t image_error);
+// The core has left its guest and holds nothing of it any more.
+[[nodiscard]] Transition plan_core_left(const SystemState& state, base::CoreId core);
+// A guest touched what it does not have (kStage2) or executed what it must not (kUndefined). An enclave that does so
+// kFaultLimit times is stopped.
+inline constexpr std::uint32_t kFaultLimit = 64;
+[[nodiscard]] Transition plan_fault(const SystemState& state, const Caller& caller, cofferdam_abi::FaultCounter kind);
+// The parent's machine is ending: stop this enclave, whatever it is doing.
+[[nodiscard]] Transition plan_terminate(const SystemState& state, base::SlotIndex slot);
+
+}  // namespace hypercall

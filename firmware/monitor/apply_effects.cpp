@@ -1,0 +1,107 @@
+#include "firmware/monitor/apply_effects.hpp"
+
+#include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/panic.hpp"
+#include "hal/cpu.hpp"
+#include "hal/device_isolation.hpp"
+#include "hal/interrupts.hpp"
+#include "hal/memory.hpp"
+#include "hal/stage2.hpp"
+
+namespace monitor {
+
+using base::CoreId;
+using base::Effect;
+using base::EffectKind;
+
+namespace {
+
+void start_core(const Effect& effect) {
+  CoreMailbox& mailbox = g_mailboxes[effect.core.value];
+  mailbox.guest = {.partition = effect.partition, .entry = effect.ipa.value, .argument = effect.argument,
+                   .mpidr = effect.partition == base::kParent ? board::kBoard.cores[effect.core.value].mpidr
+                                                              : g_state.cores.at(effect.core).number};
+  mailbox.stop.store(false, std::memory_order_relaxed);
+  mailbox.start.store(true, std::memory_order_release);
+  hal::signal_cores();
+}
+
+void stop_cores(std::uint64_t mask) {
+  const CoreId here = hal::current_core();
+  for (std::uint8_t i = 0; i < g_mailboxes.size(); ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    g_mailboxes[i].stop.store(true, std::memory_order_release);
+    if (CoreId{i} != here) hal::interrupts::kick(CoreId{i});
+  }
+  hal::signal_cores();
+}
+
+[[nodiscard]] base::Status apply_one(const Effect& effect) {
+  switch (effect.kind) {
+    case EffectKind::kUnmapStage2: return hal::stage2::unmap(effect.partition, effect.ipa, effect.frames);
+    case EffectKind::kInvalidateStage2:
+      return hal::stage2::invalidate(effect.partition, effect.ipa, effect.frames.count());
+    case EffectKind::kInvalidateSmmu:
+      return hal::device_isolation::present() ? hal::device_isolation::invalidate(effect.partition) : base::Status{};
+    case EffectKind::kDetachStream: return hal::device_isolation::detach(effect.stream);
+    case EffectKind::kAttachStream: return hal::device_isolation::attach(effect.stream, effect.partition);
+    case EffectKind::kCreateStage2: return hal::stage2::create(effect.partition);
+    case EffectKind::kMapStage2:
+      return hal::stage2::map(effect.partition, effect.ipa, effect.frames, effect.access);
+    case EffectKind::kDestroyStage2: hal::stage2::destroy(effect.partition); return {};
+    case EffectKind::kCleanFrames: hal::clean_frames(effect.frames); return {};
+    case EffectKind::kScrubFrames: hal::scrub_frames(effect.frames); return {};
+    case EffectKind::kRouteInterrupt: hal::interrupts::route(effect.intid, effect.core); return {};
+    case EffectKind::kDisableInterrupt: hal::interrupts::disable(effect.intid); return {};
+    case EffectKind::kStartCore: start_core(effect); return {};
+    case EffectKind::kStopCores: stop_cores(effect.argument); return {};
+    case EffectKind::kInjectInterrupt:
+      g_mailboxes[effect.core.value].doorbell.store(true, std::memory_order_release);
+      hal::interrupts::kick(effect.core);
+      return {};
+  }
+  return base::Error::kInternal;
+}
+
+// The opposite of an effect that was applied. Invalidations have none.
+[[nodiscard]] base::Status undo(const Effect& effect) {
+  switch (effect.kind) {
+    case EffectKind::kUnmapStage2:
+      return hal::stage2::map(effect.partition, effect.ipa, effect.frames, effect.access);
+    case EffectKind::kMapStage2:
+      MON_TRY(hal::stage2::unmap(effect.partition, effect.ipa, effect.frames));
+      return hal::stage2::invalidate(effect.partition, effect.ipa, effect.frames.count());
+    case EffectKind::kCreateStage2: hal::stage2::destroy(effect.partition); return {};
+    case EffectKind::kDetachStream: return hal::device_isolation::attach(effect.stream, effect.partition);
+    case EffectKind::kAttachStream: return hal::device_isolation::detach(effect.stream);
+    case EffectKind::kInvalidateStage2:
+    case EffectKind::kInvalidateSmmu: return {};
+    case EffectKind::kDestroyStage2:
+    case EffectKind::kCleanFrames:
+    case EffectKind::kScrubFrames:
+    case EffectKind::kRouteInterrupt:
+    case EffectKind::kDisableInterrupt:
+    case EffectKind::kStartCore:
+    case EffectKind::kStopCores:
+    case EffectKind::kInjectInterrupt: return base::Error::kInternal;  // can't fail, so nothing comes after to undo them
+  }
+  return base::Error::kInternal;
+}
+
+}  // namespace
+
+base::Status apply(const base::EffectList& effects) {
+  for (std::size_t i = 0; i < effects.size(); ++i) {
+    const base::Status applied = apply_one(effects[i]);
+    if (applied.ok()) continue;
+    if (!base::is_reversible(effects[i].kind)) panic("an effect that can't fail has failed");
+    while (i-- > 0) {
+      // A machine that takes a step but not its opposite is not one we can reason about.
+      if (!undo(effects[i]).ok()) panic("an effect could not be undone");
+    }
+    return applied.error();
+  }
+  return {};
+}
+
+}  // namespace monitor

@@ -1,0 +1,56 @@
+#include "firmware/monitor/cores.hpp"
+
+#include "firmware/hypercall/plan.hpp"
+#include "firmware/monitor/apply_effects.hpp"
+#include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/ledger_upkeep.hpp"
+#include "firmware/monitor/log.hpp"
+#include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/power.hpp"
+#include "hal/cpu.hpp"
+#include "hal/upcalls.hpp"
+
+namespace monitor {
+
+namespace {
+
+// The guest to run, or nothing when it was told to stop before it began.
+[[nodiscard]] bool take_guest(CoreMailbox& mailbox, hal::GuestEntry& guest) {
+  const Locked locked{g_state_lock};
+  guest = mailbox.guest;
+  mailbox.start.store(false, std::memory_order_relaxed);
+  return !mailbox.stop.load(std::memory_order_acquire);
+}
+
+void core_left(base::CoreId core) {
+  const Locked locked{g_state_lock};
+  const hypercall::Transition transition = hypercall::plan_core_left(g_state, core);
+  if (!apply(transition.effects).ok()) panic("a core could not be taken back");
+  hypercall::commit(g_state, transition);
+  keep_ledger_folded();
+  g_mailboxes[core.value].stop.store(false, std::memory_order_release);
+}
+
+}  // namespace
+
+void core_loop() {
+  const base::CoreId core = hal::current_core();
+  CoreMailbox& mailbox = g_mailboxes[core.value];
+  for (;;) {
+    while (!mailbox.start.load(std::memory_order_acquire)) {
+      end_machine_if_asked();
+      hal::wait_for_event();
+    }
+    hal::GuestEntry guest;
+    if (take_guest(mailbox, guest)) hal::run_guest(guest);
+    core_left(core);
+  }
+}
+
+}  // namespace monitor
+
+namespace hal {
+
+void monitor_core_main() { monitor::core_loop(); }
+
+}  // namespace hal

@@ -1,0 +1,14 @@
+// The end of the machine's run, asked for by the parent: enclaves first.
+#pragma once
+
+#include "firmware/partition/transition.hpp"
+
+namespace monitor {
+
+// Notes what the parent asked for; the core that runs core_loop() next carries it out.
+void ask_to_end_machine(partition::WorkKind kind);
+// Does not return when the parent has asked: every enclave is stopped, every frame that was an enclave's is zeroed, then
+// the machine goes off or starts again from reset.
+void end_machine_if_asked();
+
+}  // namespace monitor

@@ -1,0 +1,33 @@
+// The moves of frames and devices between owners: what must hold before, and the effects that make it so.
+//
+// Order in every move: the old owner loses CPU and device reach and every cached translation before the new owner
+// gains any. Reversible effects first (base/effect.hpp). Nothing here reads or changes hardware.
+#pragma once
+
+#include "firmware/partition/frame_table.hpp"
+#include "firmware/partition/transition.hpp"
+
+namespace partition {
+
+// May the parent give these frames away? Errors, in this order: kOutOfRange (a frame is not RAM of this board),
+// kShared, kNotOwned (the monitor's, an enclave's, or being scrubbed).
+[[nodiscard]] base::Status check_parents(const FrameTable& table, base::FrameRange frames);
+
+// Parent -> enclave. Precondition: check_parents() passed; the enclave has a stage 2, `ipa` is free in it.
+void plan_donate(Transition& transition, base::SlotIndex slot, base::FrameRange frames, base::Ipa ipa);
+// Enclave -> nobody (kScrubbing), when the enclave still has its stage 2.
+void plan_withdraw(Transition& transition, base::SlotIndex slot, base::FrameRange frames, base::Ipa ipa);
+// Nobody -> parent, after the frames were scrubbed.
+void plan_return(Transition& transition, base::SlotIndex slot, base::FrameRange frames);
+// The parent's frames, also reachable by the enclave from now on / no longer.
+void plan_share(Transition& transition, base::SlotIndex slot, base::ChannelIndex channel, base::FrameRange frames,
+                base::Ipa ipa);
+void plan_unshare(Transition& transition, base::SlotIndex slot, base::ChannelIndex channel, base::FrameRange frames,
+                  base::Ipa ipa);
+// A stream from one partition to another: in abort between the two, and no translation of the old one cached.
+void plan_move_stream(Transition& transition, base::StreamId stream, base::PartitionId from, base::PartitionId to);
+
+// For the parent and for devices alike, physical and intermediate addresses are equal (DESIGN section 6).
+[[nodiscard]] constexpr base::Ipa parent_ipa(base::FrameRange frames) { return base::Ipa{frames.address().value}; }
+
+}  // namespace partition
