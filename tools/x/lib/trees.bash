@@ -23,7 +23,7 @@ try_build() {
     touch "$tree/build.ninja"
     say "configure-$preset: done in $(elapsed "$STEP_SECONDS")"
   fi
-  try_logged "build-$preset" cmake --build "$tree" --parallel "$(nproc)" "$@" \
+  try_logged "build-$preset" ninja -C "$tree" "$@" \
     || { show_build_errors "build-$preset"; return 1; }
   say "build-$preset: done in $(elapsed "$STEP_SECONDS")"
 }

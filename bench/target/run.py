@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Instructions per operation on the target, counted by QEMU's instruction clock, compared with the committed budget.
+
+  run.py FLASH0 FLASH1 [--budget FILE] [--json FILE] [--update]
+
+The bench guest prints one line for each operation, 'BENCH name count instructions': the operation was done `count`
+times and took `instructions` in all. A count that differs from the budget, in either direction, fails: a change is
+either equal or explained, by --update and the commit that carries the new table.
+"""
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "qemu"))
+import machine  # noqa: E402
+
+BENCH_LINE = re.compile(r"BENCH ([\w.-]+) (\d+) (\d+)\s*$")
+SECONDS = 300
+
+
+def measure(flash0, flash1):
+    lines, how = machine.run(flash0, flash1, SECONDS, instruction_clock=True)
+    figures = {}
+    for console, text in lines:
+        match = BENCH_LINE.search(text) if console == "main" else None
+        if match and int(match[2]) > 0:
+            figures[match[1]] = {"count": int(match[2]), "instructions": int(match[3]),
+                                 "each": round(int(match[3]) / int(match[2]), 2)}
+    if how != "off":
+        sys.exit(f"bench: the machine did not power off within {SECONDS} s; got {sorted(figures) or 'no figure'}")
+    if not figures:
+        sys.exit("bench: the bench guest printed no BENCH line")
+    return figures
+
+
+def differences(figures, budget):
+    for name in sorted(figures.keys() | budget.keys()):
+        now, then = figures.get(name), budget.get(name)
+        if now is None:
+            yield f"{name}: in the budget, but not measured"
+        elif then is None:
+            yield f"{name}: measured {now['each']}, but not in the budget"
+        elif (now["count"], now["instructions"]) != (then["count"], then["instructions"]):
+            yield f"{name}: budget {then['each']}, measured {now['each']} instructions each"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("flash0", type=pathlib.Path)
+    parser.add_argument("flash1", type=pathlib.Path)
+    parser.add_argument("--budget", type=pathlib.Path, default=pathlib.Path(__file__).with_name("budget.json"))
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--update", action="store_true", help="write the measured figures into the budget")
+    arguments = parser.parse_args()
+    try:
+        figures = measure(arguments.flash0, arguments.flash1)
+    except machine.MachineError as error:
+        sys.exit(f"bench: {error}")
+    print(f"{'operation':<44}{'count':>8}{'instructions each':>20}")
+    for name, row in figures.items():
+        print(f"{name:<44}{row['count']:>8}{row['each']:>20}")
+    text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    if arguments.json:
+        arguments.json.write_text(text, encoding="utf-8")
+    if arguments.update:
+        arguments.budget.write_text(text, encoding="utf-8")
+        return 0
+    found = list(differences(figures, json.loads(arguments.budget.read_text(encoding="utf-8"))))
+    for line in found:
+        print(f"budget: {line}")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

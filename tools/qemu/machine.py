@@ -1,0 +1,136 @@
+"""The qemu-virt board as QEMU runs it: one place that knows the command line, the two flashes and the two consoles.
+
+Used by the demonstration, the tests and the benchmarks. A run is always bounded in time and never reads this
+process's standard input. Consoles: `rom` is the secure UART that the ROM writes, `main` is UART0, which the monitor
+writes for itself and for its guests.
+"""
+import os
+import pathlib
+import re
+import selectors
+import shutil
+import subprocess
+import time
+
+FLASH_BYTES = 64 << 20
+OLDEST = (8, 1)
+LINE_LIMIT = 1 << 20  # bytes: what a guest can make us keep of one line
+
+
+class MachineError(Exception):
+    """The machine could not be run, or did not do what a run must; the text names cause and mend."""
+
+
+def qemu_version(program="qemu-system-aarch64"):
+    if not shutil.which(program):
+        raise MachineError(f"there is no {program}; ./x setup installs it")
+    text = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"version (\d+)\.(\d+)", text)
+    if not match or (int(match[1]), int(match[2])) < OLDEST:
+        raise MachineError(f"QEMU {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is: {text.splitlines()[0]}; ./x setup")
+    return int(match[1]), int(match[2])
+
+
+def command(flash0, flash1, cores=4, instruction_clock=False, devices=True):
+    """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock)."""
+    line = ["qemu-system-aarch64",
+            "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
+            "-cpu", "max", "-smp", str(cores), "-m", "2G",
+            "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
+            "-bios", str(flash0),
+            "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={flash1}"]
+    if qemu_version() < (10, 0):
+        line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
+    if devices:  # slot 1: StreamID 0x8
+        line += ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
+    if instruction_clock:
+        line += ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single"]
+    return line
+
+
+def pad_to_flash(source, target):
+    """Copies an image to a file of the flash's size: QEMU wants exactly that."""
+    content = pathlib.Path(source).read_bytes()
+    if len(content) > FLASH_BYTES:
+        raise MachineError(f"{source} is larger than the flash ({len(content)} of {FLASH_BYTES} bytes)")
+    pathlib.Path(target).write_bytes(content)
+    os.truncate(target, FLASH_BYTES)
+
+
+def run(flash0, flash1, seconds, on_line=None, stop_after=None, **options):
+    """Runs the machine until it powers off, a line matches stop_after, or the time is over.
+
+    on_line(console, text) is called for every line as it comes. Answers (lines, how): lines is a list of
+    (console, text); how is "off", "stopped" or "time".
+    """
+    rom_read, rom_write = os.pipe()
+    line = command(flash0, flash1, **options)
+    line += ["-chardev", "stdio,id=main,signal=off", "-serial", "chardev:main",
+             "-chardev", f"file,id=rom,path=/dev/fd/{rom_write}", "-serial", "chardev:rom"]
+    lines, how = [], "off"
+    with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          pass_fds=[rom_write]) as machine, selectors.DefaultSelector() as selector:
+        os.close(rom_write)
+        pending = {"main": b"", "rom": b"", "qemu": b""}
+        streams = {"main": machine.stdout.fileno(), "rom": rom_read, "qemu": machine.stderr.fileno()}
+        for name, descriptor in streams.items():
+            selector.register(descriptor, selectors.EVENT_READ, name)
+        end = time.monotonic() + seconds
+        stopped = False
+
+        def take(console, raw):
+            nonlocal stopped
+            text = raw.rstrip(b"\r").decode("utf-8", errors="replace")
+            lines.append((console, text))
+            if on_line:
+                on_line(console, text)
+            stopped = stopped or bool(stop_after and re.search(stop_after, text))
+
+        try:
+            while selector.get_map() and not stopped:
+                left = end - time.monotonic()
+                if left <= 0:
+                    how = "time"
+                    break
+                for key, _ in selector.select(min(left, 1)):
+                    data = os.read(key.fd, 65536)
+                    if not data:
+                        selector.unregister(key.fd)
+                        if pending[key.data]:
+                            take(key.data, pending[key.data])
+                            pending[key.data] = b""
+                        continue
+                    *whole, rest = (pending[key.data] + data).split(b"\n")
+                    pending[key.data] = rest[:LINE_LIMIT]
+                    for raw in whole:
+                        take(key.data, raw)
+            if stopped:
+                how = "stopped"
+        finally:
+            if machine.poll() is None and how != "off":
+                machine.kill()
+            try:
+                status = machine.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                machine.kill()
+                status = machine.wait()
+            os.close(rom_read)
+    if how == "off" and status != 0:
+        said = "; ".join(text for console, text in lines if console == "qemu")
+        raise MachineError(f"QEMU ended with status {status}: {said or 'it said nothing'}")
+    return lines, how
+
+
+def block_between(lines, begin, end):
+    """The lines of the main console between two marker lines, or None when the markers are not both there."""
+    inside, found = False, []
+    for console, text in lines:
+        if console != "main":
+            continue
+        if end in text and inside:
+            return found
+        if inside:
+            found.append(text.strip())
+        elif begin in text:
+            inside, found = True, []
+    return None
