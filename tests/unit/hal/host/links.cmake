@@ -1,0 +1,1 @@
+set(area_libraries hal_host_host)
