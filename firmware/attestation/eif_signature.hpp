@@ -1,0 +1,41 @@
+// Who signed an enclave image, and whether that holds: the signature section of an EIF.
+//
+// CBOR (aws-nitro-enclaves-image-format src/utils/eif_signer.rs): [{"signing_certificate": PEM, "signature":
+// COSE_Sign1}], both as arrays of numbers, one per byte; the COSE payload is {"register_index": 0, "register_value":
+// PCR0, one number per byte}. Exactly one element, exactly these keys, each once. The section is not measured, so
+// all that counts is what it proves: the key of the certificate signed this PCR0. The certificate itself is what
+// PCR8 extends. It lives here and not in enclave/, because CBOR and COSE do.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "firmware/base/byte_reader.hpp"
+#include "firmware/base/result.hpp"
+#include "firmware/crypto/certificate_view.hpp"
+#include "firmware/crypto/sha384.hpp"
+
+namespace attestation {
+
+inline constexpr std::size_t kMaxSignerPem = 8192;   // a certificate of kMaxCertificateSize as text, with comments
+inline constexpr std::size_t kMaxSignerCose = 1024;  // ES512 needs 310 bytes
+
+// Room for one check; too large for a monitor's stack. Its content means nothing between two calls.
+struct EifSignatureScratch {
+  std::array<std::uint8_t, kMaxSignerPem> pem;
+  std::array<std::uint8_t, crypto::kMaxCertificateSize> der;
+  std::array<std::uint8_t, kMaxSignerCose> cose;
+};
+
+struct EifSigner {
+  crypto::Digest certificate_digest{};  // SHA-384 of the certificate's DER: what PCR8 extends
+};
+
+// Checks the section of an image that measures to `pcr0` at this time. The caller's copy of the section must be out
+// of every guest's reach. Errors, in this order: kBadImage (the section or its certificate is malformed or too
+// long), kBadSignature (algorithm, another PCR0, or it does not verify), kOutOfRange (the certificate is not valid at
+// this time), kInternal.
+[[nodiscard]] base::Result<EifSigner> check_eif_signature(base::Bytes section, const crypto::Digest& pcr0,
+                                                          std::uint64_t unix_seconds, EifSignatureScratch& scratch);
+
+}  // namespace attestation
