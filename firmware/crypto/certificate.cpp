@@ -179,7 +179,11 @@ void write_to_be_signed(DerWriter& writer, const CertificateRequest& request, co
   write_time(writer, request.validity.not_after);
   write_time(writer, request.validity.not_before);
   writer.wrap(der::kSequence, validity_end);
-  write_name(writer, request.issuer);
+  if (request.issuer_der.empty()) {
+    write_name(writer, request.issuer);
+  } else {
+    writer.raw(request.issuer_der);
+  }
   write_algorithm(writer);
   writer.integer(request.serial);
   const std::size_t version_end = writer.mark();

@@ -45,6 +45,7 @@ struct Extension {
 
 struct CertificateRequest {
   DistinguishedName issuer;
+  base::Bytes issuer_der;  // the issuer's name as its own certificate has it; goes before `issuer` unless empty
   DistinguishedName subject;
   base::Bytes serial;  // big-endian, positive, 1..20 bytes
   Validity validity;

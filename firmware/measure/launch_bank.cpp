@@ -32,4 +32,15 @@ PcrBank launch_bank(const LaunchMeasurement& measurement, LaunchMode mode) {
   return bank;
 }
 
+Digest launch_digest(const LaunchMeasurement& measurement, LaunchMode mode) {
+  crypto::Sha384 hash;
+  hash.update(measurement.image);
+  hash.update(measurement.boot);
+  hash.update(measurement.application);
+  hash.update(measurement.signer.value_or(Digest{}));
+  const std::array<std::uint8_t, 1> mode_byte{mode == LaunchMode::kDebug ? std::uint8_t{1} : std::uint8_t{0}};
+  hash.update(mode_byte);
+  return hash.finish();
+}
+
 }  // namespace measure

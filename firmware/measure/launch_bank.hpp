@@ -26,4 +26,8 @@ struct LaunchMeasurement {
 // Registers 0..15 are locked in it.
 [[nodiscard]] PcrBank launch_bank(const LaunchMeasurement& measurement, LaunchMode mode);
 
+// What was launched, debug or not, in one value: SHA-384(image || boot || application || signer or 48 zeros ||
+// one byte: 1 for debug, 0 for production). Goes into the leaf certificate; no key policy reads it.
+[[nodiscard]] Digest launch_digest(const LaunchMeasurement& measurement, LaunchMode mode);
+
 }  // namespace measure
