@@ -35,7 +35,7 @@ TOOLS_MAY_NOT_INCLUDE = ("hal/", "firmware/monitor/", "firmware/boot/", "guests/
 
 # Third-party header (a prefix of the include) -> the only places that may name it.
 OWNERS = {
-    "mbedtls/": ("firmware/crypto/", "tools/cofferdam/crypto.cpp"),
+    "mbedtls/": ("firmware/crypto/", "tools/cofferdam/crypto.cpp", "tools/provision/key_file.cpp"),
     "psa/": ("firmware/crypto/",),
     "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
     "cbor/": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
