@@ -14,6 +14,13 @@ void signal_cores();    // wakes every core that waits (Arm: DSB; SEV)
 // A counter that only rises; on the target CNTPCT_EL0, with -icount instructions.
 [[nodiscard]] std::uint64_t ticks();
 [[nodiscard]] std::uint64_t ticks_per_second();
+// What the cores of this machine do for the monitor, all of them alike; attested.
+struct CoreProtections {
+  bool repeat_tlbi;             // MIDR names a core of CVE-2025-10263: every TLB invalidation is done twice
+  bool pointer_authentication;  // in use at EL2
+  bool branch_targets;          // BTI in use at EL2
+};
+[[nodiscard]] CoreProtections core_protections();
 // The machine can't go on: secrets are wiped, every core is stopped, nothing returns.
 [[noreturn]] void halt();
 

@@ -15,6 +15,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 
 #include "firmware/base/byte_reader.hpp"
 #include "firmware/enclave/eif.hpp"
@@ -106,7 +107,7 @@ class Loader {
   std::uint64_t memory_size_{};
   std::uint64_t done_{};  // bytes of the present phase
   EifLayout layout_{};
-  EifMeasurer measurer_{layout_};
+  std::optional<EifMeasurer> measurer_{};
   EifMeasurement measurement_{};
   Placement placement_{};
   std::size_t command_line_size_{};
@@ -142,26 +143,26 @@ void Loader::parse(Memory& memory) {
   const auto placed = place(layout_, image_offset_, memory_size_, head);
   if (!placed) return refuse(placed.error());
   placement_ = *placed;
-  measurer_ = EifMeasurer{layout_};
+  measurer_.emplace(layout_);
   phase_ = LoadPhase::kMeasure;
 }
 
 template <EnclaveMemory Memory>
 void Loader::measure(Memory& memory, base::MutableBytes chunk, std::uint64_t most) {
   std::uint64_t left = most;
-  while (left != 0 && measurer_.position() < layout_.total_size) {
-    const std::uint64_t rest = layout_.total_size - measurer_.position();
+  while (left != 0 && measurer_->position() < layout_.total_size) {
+    const std::uint64_t rest = layout_.total_size - measurer_->position();
     std::uint64_t size = chunk.size() < rest ? chunk.size() : rest;
     if (size > left) size = left;
     const base::MutableBytes piece = chunk.first(size);
-    const std::uint64_t position = measurer_.position();
+    const std::uint64_t position = measurer_->position();
     if (!memory.read(image_offset_ + position, piece).ok()) return refuse_image(EifError::kUnreadable);
     keep_aside(position, piece);
-    if (const EifError error = measurer_.update(piece); error != EifError::kNone) return refuse_image(error);
+    if (const EifError error = measurer_->update(piece); error != EifError::kNone) return refuse_image(error);
     left -= size;
   }
-  if (measurer_.position() < layout_.total_size) return;
-  const MeasuredEif measured = measurer_.finish();
+  if (measurer_->position() < layout_.total_size) return;
+  const MeasuredEif measured = measurer_->finish();
   if (!measured.ok()) return refuse_image(measured.error);
   measurement_ = measured.measurement;
   phase_ = LoadPhase::kMeasured;

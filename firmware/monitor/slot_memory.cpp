@@ -1,0 +1,64 @@
+#include "firmware/monitor/slot_memory.hpp"
+
+#include <algorithm>
+
+#include "hal/memory.hpp"
+
+namespace monitor {
+
+base::Status SlotMemory::read(std::uint64_t offset, base::MutableBytes out) const {
+  while (!out.empty()) {
+    MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
+    const std::size_t size = std::min<std::uint64_t>(extent.size, out.size());
+    hal::read_bytes(extent.address, out.first(size));
+    out = out.subspan(size);
+    offset += size;
+  }
+  return {};
+}
+
+base::Status SlotMemory::write(std::uint64_t offset, base::Bytes in) const {
+  while (!in.empty()) {
+    MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
+    const std::size_t size = std::min<std::uint64_t>(extent.size, in.size());
+    hal::write_bytes(extent.address, in.first(size));
+    in = in.subspan(size);
+    offset += size;
+  }
+  return {};
+}
+
+base::Status SlotMemory::move(std::uint64_t to, std::uint64_t from, std::uint64_t size) const {
+  std::array<std::uint8_t, 1024> piece;  // read before written, ascending: right for to < from
+  while (size != 0) {
+    const std::size_t count = std::min<std::uint64_t>(size, piece.size());
+    MON_TRY(read(from, base::MutableBytes{piece}.first(count)));
+    MON_TRY(write(to, base::Bytes{piece}.first(count)));
+    to += count;
+    from += count;
+    size -= count;
+  }
+  return {};
+}
+
+base::Status SlotMemory::zero(std::uint64_t offset, std::uint64_t size) const {
+  constexpr std::array<std::uint8_t, 512> kZeroes{};
+  while (size != 0) {
+    MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
+    std::uint64_t count = std::min(extent.size, size);
+    const std::uint64_t to_frame = base::kFrameSize - (extent.address.value & (base::kFrameSize - 1));
+    if (to_frame != base::kFrameSize || count < base::kFrameSize) {
+      count = std::min({count, to_frame, std::uint64_t{kZeroes.size()}});
+      hal::write_bytes(extent.address, base::Bytes{kZeroes}.first(count));
+    } else {
+      count &= ~(base::kFrameSize - 1);
+      hal::scrub_frames(base::FrameRange::trusted(base::frame_of(extent.address),
+                                                  base::FrameCount{count >> base::kFrameShift}));
+    }
+    offset += count;
+    size -= count;
+  }
+  return {};
+}
+
+}  // namespace monitor
