@@ -1,5 +1,7 @@
 #include "firmware/attestation/eif_signature.hpp"
 
+#include <array>
+
 #include "firmware/attestation/cbor.hpp"
 #include "firmware/attestation/cose_sign1.hpp"
 
@@ -8,6 +10,13 @@ namespace {
 
 using base::Error;
 using base::Result;
+
+// What the section and its certificate are unpacked into.
+struct Scratch {
+  std::array<std::uint8_t, kMaxSignerPem> pem;
+  std::array<std::uint8_t, crypto::kMaxCertificateSize> der;
+  std::array<std::uint8_t, kMaxSignerCose> cose;
+};
 
 // An array of numbers below 256, as bytes at the front of `out`. Errors: kBadImage.
 Result<base::Bytes> bytes_as_numbers(CborReader& reader, base::MutableBytes out) {
@@ -27,7 +36,7 @@ struct Section {
   base::Bytes cose;
 };
 
-Result<Section> read_section(base::Bytes bytes, EifSignatureScratch& scratch) {
+Result<Section> read_section(base::Bytes bytes, Scratch& scratch) {
   CborReader reader(bytes);
   const auto list = reader.expect(CborKind::kArray);
   if (!list.ok() || list.value().number != 1) return Error::kBadImage;
@@ -77,8 +86,9 @@ bool names_register(base::Bytes payload, const crypto::Digest& pcr0) {
 
 }  // namespace
 
-Result<EifSigner> check_eif_signature(base::Bytes section_bytes, const crypto::Digest& pcr0, std::uint64_t unix_seconds,
-                                      EifSignatureScratch& scratch) {
+Result<crypto::Digest> verify_eif_signature(base::Bytes section_bytes, const crypto::Digest& pcr0,
+                                            std::uint64_t unix_seconds) {
+  Scratch scratch;
   MON_TRY_ASSIGN(const Section section, read_section(section_bytes, scratch));
   const auto der = crypto::pem_to_der(section.pem, scratch.der);
   if (!der.ok()) return Error::kBadImage;
@@ -92,7 +102,7 @@ Result<EifSigner> check_eif_signature(base::Bytes section_bytes, const crypto::D
       verify_cose_sign1(message.value(), certificate.value().curve, certificate.value().public_key());
   if (!verified.ok()) return verified.error() == Error::kInternal ? Error::kInternal : Error::kBadSignature;
   if (!certificate.value().valid_at(unix_seconds)) return Error::kOutOfRange;
-  return EifSigner{crypto::sha384(der.value())};
+  return crypto::sha384(der.value());
 }
 
 }  // namespace attestation

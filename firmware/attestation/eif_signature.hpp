@@ -7,7 +7,6 @@
 // PCR8 extends. It lives here and not in enclave/, because CBOR and COSE do.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "firmware/base/byte_reader.hpp"
@@ -20,22 +19,11 @@ namespace attestation {
 inline constexpr std::size_t kMaxSignerPem = 8192;   // a certificate of kMaxCertificateSize as text, with comments
 inline constexpr std::size_t kMaxSignerCose = 1024;  // ES512 needs 310 bytes
 
-// Room for one check; too large for a monitor's stack. Its content means nothing between two calls.
-struct EifSignatureScratch {
-  std::array<std::uint8_t, kMaxSignerPem> pem;
-  std::array<std::uint8_t, crypto::kMaxCertificateSize> der;
-  std::array<std::uint8_t, kMaxSignerCose> cose;
-};
-
-struct EifSigner {
-  crypto::Digest certificate_digest{};  // SHA-384 of the certificate's DER: what PCR8 extends
-};
-
-// Checks the section of an image that measures to `pcr0` at this time. The caller's copy of the section must be out
-// of every guest's reach. Errors, in this order: kBadImage (the section or its certificate is malformed or too
-// long), kBadSignature (algorithm, another PCR0, or it does not verify), kOutOfRange (the certificate is not valid at
-// this time), kInternal.
-[[nodiscard]] base::Result<EifSigner> check_eif_signature(base::Bytes section, const crypto::Digest& pcr0,
-                                                          std::uint64_t unix_seconds, EifSignatureScratch& scratch);
+// Checks the section of an image that measures to `pcr0`, at this time. The section must be out of every guest's reach.
+// Answers SHA-384 of the certificate's DER: what PCR8 extends. Takes 14 KiB of stack.
+// Errors, in this order: kBadImage (the section or its certificate is malformed or too long), kBadSignature
+// (algorithm, another PCR0, or it does not verify), kOutOfRange (the certificate is not valid at this time), kInternal.
+[[nodiscard]] base::Result<crypto::Digest> verify_eif_signature(base::Bytes section, const crypto::Digest& pcr0,
+                                                                std::uint64_t unix_seconds);
 
 }  // namespace attestation
