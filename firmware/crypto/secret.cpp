@@ -1,7 +1,9 @@
 #include "firmware/crypto/secret.hpp"
 
-#include <mbedtls/constant_time.h>
 #include <mbedtls/platform_util.h>
+extern "C" {  // this one header of mbedTLS does not say so itself
+#include <mbedtls/constant_time.h>
+}
 
 namespace crypto {
 
