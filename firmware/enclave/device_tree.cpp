@@ -22,7 +22,7 @@ class TreeWriter {
   }
   void begin(const char* name) { note(fdt_begin_node(blob_, name)); }
   void end() { note(fdt_end_node(blob_)); }
-  void text(const char* name, const char* value) { note(fdt_property_string(blob_, name, value)); }
+  void text(const char* name, const char* value) { bytes(name, value, std::strlen(value) + 1); }
   void cell(const char* name, std::uint32_t value) { note(fdt_property_u32(blob_, name, value)); }
   void address(const char* name, std::uint64_t value) { note(fdt_property_u64(blob_, name, value)); }
   void cells(const char* name, std::span<const std::uint32_t> values) {

@@ -28,7 +28,6 @@ constinit std::array<Loader, board::kMaxEnclaves> g_loaders{};
 constinit std::array<measure::Digest, board::kMaxEnclaves> g_launch_digests{};
 constinit std::array<std::optional<crypto::Digest>, board::kMaxEnclaves> g_signers{};
 constinit std::array<std::array<std::uint8_t, base::kFrameSize>, board::kMaxCores> g_chunks{};
-constinit attestation::EifSignatureScratch g_signature_scratch{};  // crypto lock
 // Written before a slot runs and only while it is busy.
 constinit std::array<std::array<std::uint8_t, 8192>, board::kMaxEnclaves> g_device_trees{};
 
@@ -37,10 +36,10 @@ void check_signature(SlotIndex slot, Loader& loader) {
   g_signers[slot.value].reset();
   if (!loader.signature().empty()) {
     const Locked locked{g_crypto_lock};
-    const auto signer = attestation::check_eif_signature(loader.signature(), loader.measurement().pcr0,
-                                                         hal::unix_milliseconds() / 1000, g_signature_scratch);
+    const auto signer = attestation::verify_eif_signature(loader.signature(), loader.measurement().pcr0,
+                                                          hal::unix_milliseconds() / 1000);
     if (!signer) return loader.refuse(signer.error());
-    g_signers[slot.value] = signer->certificate_digest;
+    g_signers[slot.value] = *signer;
   }
   loader.approve();
 }
