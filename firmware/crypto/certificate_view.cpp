@@ -134,8 +134,10 @@ base::Result<base::Bytes> find_extension(const CertificateView& certificate, bas
   const unsigned char* end = cursor + certificate.extensions.size();
   constexpr int kSequence = MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE;
   std::optional<base::Bytes> found;
+  std::size_t length = 0;
+  if (cursor == end) return base::Error::kOutOfRange;  // a certificate without extensions
+  if (mbedtls_asn1_get_tag(&cursor, end, &length, kSequence) != 0) return base::Error::kInvalidArgument;
   while (cursor < end) {
-    std::size_t length = 0;
     if (mbedtls_asn1_get_tag(&cursor, end, &length, kSequence) != 0) return base::Error::kInvalidArgument;
     const unsigned char* extension_end = cursor + length;
     if (mbedtls_asn1_get_tag(&cursor, extension_end, &length, MBEDTLS_ASN1_OID) != 0) {
