@@ -86,9 +86,11 @@ base::Result<measure::Certificate> issue(const Identity& identity, const measure
       .subject_key = subject,
       .extensions = extensions,
   };
-  measure::Certificate certificate{};
-  MON_TRY_ASSIGN(const base::Bytes der, crypto::write_certificate(request, issuer_key, certificate.der));
+  std::array<std::uint8_t, measure::kMaxCertificateSize> buffer{};
+  MON_TRY_ASSIGN(const base::Bytes der, crypto::write_certificate(request, issuer_key, buffer));
+  measure::Certificate certificate{};  // zero after the DER
   certificate.size = static_cast<std::uint32_t>(der.size());
+  std::copy(der.begin(), der.end(), certificate.der.begin());
   return certificate;
 }
 
