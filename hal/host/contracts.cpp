@@ -43,6 +43,7 @@ void take_exception_at_el1(TrapFrame& frame, std::uint64_t esr) {
 }  // namespace
 
 base::MutableBytes handover() { return Machine::current().handover(); }
+base::Bytes payload() { return Machine::current().payload(); }
 std::uint64_t unix_milliseconds() { return Machine::current().unix_milliseconds(); }
 void console_write(std::string_view text) { Machine::current().console_write(text); }
 

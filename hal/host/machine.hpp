@@ -50,6 +50,7 @@ struct MachineConfig {
   EntropySource entropy{EntropySource::kWorking};
   std::size_t table_frames{0};      // of the pool; 0: half of the monitor's memory
   std::vector<std::uint8_t> handover{};
+  std::vector<std::uint8_t> payload{};
   Sabotage sabotage{};
 };
 
@@ -152,6 +153,7 @@ class Machine {
   [[nodiscard]] std::size_t available_tables();
   [[nodiscard]] std::uint16_t& used_entries(base::FrameNumber table);
   [[nodiscard]] base::MutableBytes handover() { return handover_; }
+  [[nodiscard]] base::Bytes payload() const { return config_.payload; }
   void console_write(std::string_view text);
   [[nodiscard]] std::uint64_t ticks();
   [[nodiscard]] std::uint64_t unix_milliseconds();
