@@ -178,23 +178,26 @@ constexpr bool check_counts(const Board& board, Report report) {
   return sound;
 }
 
+// False when there is no memory that the limits could be held against.
 template <typename Report>
-constexpr void check_memory(const Board& board, Report report) {
-  if (board.memory.empty()) return report(at(Rule::kMemoryMissing, Part::kMemory, 0));
+constexpr bool check_memory(const Board& board, Report report) {
+  if (board.memory.empty()) {
+    report(at(Rule::kMemoryMissing, Part::kMemory, 0));
+    return false;
+  }
   for (std::size_t i = 1; i < board.memory.size(); ++i) {
-    if (board.memory[i].base < board.memory[i - 1].base) {
-      return report(Problem{Rule::kMemoryOrder, Part::kMemory, i, Part::kMemory, i - 1, 0});
-    }
+    if (board.memory[i].base >= board.memory[i - 1].base) continue;
+    report(Problem{Rule::kMemoryOrder, Part::kMemory, i, Part::kMemory, i - 1, 0});
   }
+  const std::size_t last = board.memory.size() - 1;
   if (frame_table_frames(board) > 2 * (memory_bytes(board) / base::kFrameSize)) {
-    return report(at(Rule::kHoleTooLarge, Part::kMemory, board.memory.size() - 1));
-  }
-  if (table_frames(board) > kMaxTableFrames) {
-    return report(at(Rule::kTooManyTables, Part::kMemory, board.memory.size() - 1, table_frames(board)));
-  }
-  if (board.monitor.size < monitor_bytes_needed(board)) {
+    report(at(Rule::kHoleTooLarge, Part::kMemory, last));
+  } else if (table_frames(board) > kMaxTableFrames) {
+    report(at(Rule::kTooManyTables, Part::kMemory, last, table_frames(board)));
+  } else if (board.monitor.size < monitor_bytes_needed(board)) {
     report(at(Rule::kMonitorTooSmall, Part::kMonitor, 0, monitor_bytes_needed(board)));
   }
+  return true;
 }
 
 template <typename Report>
@@ -288,7 +291,9 @@ constexpr void each_interrupt(const Board& board, Visit visit) {
 template <typename Report>
 constexpr void check_interrupts(const Board& board, Report report) {
   each_interrupt(board, [&](base::Intid intid, Part part, std::size_t index) {
-    if (intid.value < kFirstSpi || intid.value > kLastSpi) report(at(Rule::kIntidOutOfRange, part, index));
+    if (intid.value < kFirstSpi || intid.value > kLastSpi) {
+      report(at(Rule::kIntidOutOfRange, part, index, intid.value));
+    }
     bool done = false;
     each_interrupt(board, [&](base::Intid earlier, Part earlier_part, std::size_t earlier_index) {
       done = done || (part == earlier_part && index == earlier_index);
@@ -353,8 +358,8 @@ constexpr void check(const Board& board, Report report) {
   rules::check_devices(board, report);
   rules::check_interrupts(board, report);
   if (!rules::check_ranges(board, report)) return;
+  if (!rules::check_memory(board, report)) return;
   rules::check_limits(board, report);
-  rules::check_memory(board, report);
   rules::check_parent_entry(board, report);
 }
 

@@ -104,6 +104,7 @@ class Builder {
   }
 
   void memory() {
+    bool owners_known = true;
     each("memory", "region", Need::kRequired, [&](ElementReader& reader, const Element& element) {
       reader.expect_attributes({"name", "base", "size", "owner"}, {});
       const board::MemoryRegion region{reader.name("name"), reader.number("base"), reader.number("size")};
@@ -112,7 +113,10 @@ class Builder {
         d_.memory.elements.push_back(&element);
         return;
       }
-      if (reader.text("owner") != "monitor") return;
+      if (reader.text("owner") != "monitor") {
+        owners_known = false;
+        return;
+      }
       if (d_.monitor != nullptr) {
         reader.refuse("owner", "a second region of the monitor",
                       "the monitor has one piece of memory, in line " + std::to_string(d_.monitor->place.line));
@@ -122,7 +126,7 @@ class Builder {
       d_.tables.monitor = region;
     });
     const Element* found = section_of("memory");
-    if (d_.monitor == nullptr && found != nullptr) {
+    if (d_.monitor == nullptr && found != nullptr && owners_known) {
       diagnostics_.push_back({found->place, "the monitor has no memory",
                               "add <region name=\"monitor\" base=... size=... owner=\"monitor\"/>"});
     }

@@ -79,8 +79,8 @@ std::string table(std::initializer_list<const char*> head, const std::vector<std
 std::string at_a_glance(const board::Board& board) {
   std::size_t assignable = 0;
   for (const board::Device& device : board.devices) assignable += device.owner == board::Owner::kAssignable ? 1 : 0;
-  return "<ul class=\"tiles\">\n" + tile(size_text(memory_bytes(board)), "memory for the parent and enclaves") +
-         tile(size_text(board.monitor.size), "kept by the monitor") +
+  return "<ul class=\"tiles\">\n" + tile(rounded_size(memory_bytes(board)), "memory for the parent and enclaves") +
+         tile(rounded_size(board.monitor.size), "kept by the monitor") +
          tile(std::to_string(board.cores.size()), "cores, one always the parent's") +
          tile(std::to_string(board.limits.enclaves), "enclaves at once, at most") +
          tile(std::to_string(assignable), "devices that an enclave can have") + "</ul>\n";
@@ -149,7 +149,7 @@ std::string emit_html(const Description& d) {
   text += element("p", "Every enclave has the same addresses of its own; nothing else is mapped for it.");
   text += "<figure>\n" + draw_map(enclave_map(board), "Address map of an enclave") + "</figure>\n";
   text += element("h2", "What the monitor's memory must hold");
-  text += element("p", "To scale, of " + size_text(board.monitor.size) + ". " + std::to_string(table_frames(board)) +
+  text += element("p", "To scale, of " + rounded_size(board.monitor.size) + ". " + std::to_string(table_frames(board)) +
                            " frames for stage-2 tables suffice in every case, so no partition can use them up: " +
                            std::to_string(parent_table_frames(board)) + " for the parent, " +
                            std::to_string(enclave_table_frames(board)) + " for all enclaves together.");

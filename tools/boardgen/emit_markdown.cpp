@@ -25,7 +25,7 @@ std::string pieces(const std::vector<Piece>& pieces) {
   std::string text = head({"from", "to", "size", "name", "whose", "remark"});
   for (const Piece& piece : pieces) {
     text += row({"`" + padded_hexadecimal(piece.base) + "`", "`" + padded_hexadecimal(piece.base + piece.size - 1) + "`",
-                 size_text(piece.size), piece.name, holder_text(piece.holder), piece.note});
+                 rounded_size(piece.size), piece.name, holder_text(piece.holder), piece.note});
   }
   return text;
 }
@@ -43,7 +43,7 @@ std::string emit_markdown(const Description& d) {
   text += "\n## Physical addresses\n" + pieces(physical_map(d));
   text += "\n## What an enclave sees\n" + pieces(enclave_map(board));
   text += "\n## What the monitor's memory must hold\n" + head({"what", "size", "remark"});
-  for (const Piece& piece : monitor_memory(board)) text += row({piece.name, size_text(piece.size), piece.note});
+  for (const Piece& piece : monitor_memory(board)) text += row({piece.name, rounded_size(piece.size), piece.note});
   text += "\nFrame table: " + std::to_string(frame_table_frames(board)) + " frames from " +
           hexadecimal(frame_table_base(board)) + ". Stage-2 tables: " + std::to_string(table_frames(board)) +
           " frames suffice in every case (parent " + std::to_string(parent_table_frames(board)) + ", enclaves " +
@@ -70,8 +70,8 @@ std::string emit_markdown(const Description& d) {
   text += row({"enclaves at once", std::to_string(limits.enclaves)});
   text += row({"memory regions of an enclave", std::to_string(limits.regions_per_enclave)});
   text += row({"channels of an enclave", std::to_string(limits.channels_per_enclave)});
-  text += row({"memory of an enclave, at least", size_text(limits.enclave_memory_min)});
-  text += row({"scrubbed at a time", size_text(limits.scrub_chunk)});
+  text += row({"memory of an enclave, at least", rounded_size(limits.enclave_memory_min)});
+  text += row({"scrubbed at a time", rounded_size(limits.scrub_chunk)});
   return text;
 }
 

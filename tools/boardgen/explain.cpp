@@ -28,7 +28,7 @@ class Explainer {
 
   [[nodiscard]] const Element* element(Part part, std::size_t index) const {
     const auto of = [&](const auto& table) {
-      return index < table.elements.size() ? table.elements[index] : d_.root.get();
+      return index < table.elements.size() ? table.elements[index] : section_of(part);
     };
     switch (part) {
       case Part::kMonitor: return d_.monitor;
@@ -45,6 +45,15 @@ class Explainer {
       case Part::kParent: return d_.parent;
       case Part::kProtections: return d_.protections;
       case Part::kBoard: return d_.root.get();
+    }
+    return d_.root.get();
+  }
+
+  // Where an entry that is missing would stand.
+  [[nodiscard]] const Element* section_of(Part part) const {
+    const std::string_view name = part == Part::kMemory ? "memory" : part == Part::kCores ? "cores" : "";
+    for (const auto& child : d_.root->children) {
+      if (child->name == name) return child.get();
     }
     return d_.root.get();
   }
@@ -88,16 +97,11 @@ class Explainer {
   }
 
   [[nodiscard]] std::string range_of(Part part, std::size_t index) const {
-    switch (part) {
-      case Part::kMonitor: return range_text(board_.monitor.base, board_.monitor.size);
-      case Part::kMemory: return range_text(board_.memory[index].base, board_.memory[index].size);
-      case Part::kWindows: return range_text(board_.mmio[index].base, board_.mmio[index].size);
-      case Part::kDevices: return range_text(board_.devices[index].mmio_base, board_.devices[index].mmio_size);
-      case Part::kBoard: case Part::kCores: case Part::kInterrupts: case Part::kController: case Part::kSmmu:
-      case Part::kConsole: case Part::kClock: case Part::kEnclaves: case Part::kParent: case Part::kProtections:
-        break;
-    }
-    return {};
+    std::string range;
+    board::rules::each_claim(board_, [&](const auto& claim) {
+      if (claim.part == part && claim.index == index) range = range_text(claim.base, claim.size);
+    });
+    return range;
   }
 
   [[nodiscard]] Words words(const Problem& problem, const std::string& me) const {
@@ -130,7 +134,7 @@ class Explainer {
       case Rule::kNameTwice:
         return {"name", "a second " + me, "rename it; the first stands in " + other_line};
       case Rule::kTooMany:
-        return {"", "more than " + std::to_string(problem.value) + " of these: " + me + " does not fit the tables",
+        return {"", "the tables hold " + std::to_string(problem.value) + " of these, and " + me + " is one more",
                 "describe fewer, or raise the limit in firmware/board/budget.hpp"};
       case Rule::kMemoryMissing:
         return {"", "the parent has no memory", "add <region ... owner=\"parent\"/> to <memory>"};
@@ -187,13 +191,13 @@ class Explainer {
         return {"stream", "the SMMU knows no stream above " + hexadecimal(problem.value),
                 "correct the stream, or stream-bits of <smmu>"};
       case Rule::kStreamBitsInvalid:
-        return {"stream-bits", std::to_string(board_.smmu_stream_bits) + " stream bits", "an SMMUv3 has 1 to 32"};
+        return {"stream-bits", "an SMMU with " + std::to_string(board_.smmu_stream_bits) + " stream bits", "an SMMUv3 has 1 to 32"};
       case Rule::kSmmuContradiction:
         return {"smmu", board_.protections.smmu ? "the board claims an SMMU and describes none"
                                                 : "the board describes an SMMU and denies it",
                 "what is attested must be true: make <smmu> and this agree"};
       case Rule::kIntidOutOfRange:
-        return {problem.part == Part::kDevices ? "interrupt" : "intid", me + " is no SPI",
+        return {problem.part == Part::kDevices ? "interrupt" : "intid", me + " has the INTID " + std::to_string(problem.value) + ", which is no SPI",
                 "write an INTID from 32 to 1019: the SPI's number plus 32"};
       case Rule::kIntidTwice:
         return {problem.part == Part::kDevices ? "interrupt" : "intid",

@@ -4,6 +4,11 @@
 #include <cstddef>
 
 namespace boardgen {
+namespace {
+
+constexpr std::array<const char*, 5> kUnits = {" B", " KiB", " MiB", " GiB", " TiB"};
+
+}  // namespace
 
 std::string hexadecimal(std::uint64_t value) {
   std::string digits;
@@ -24,8 +29,19 @@ std::string padded_hexadecimal(std::uint64_t value) {
   return "0x" + digits;
 }
 
+std::string rounded_size(std::uint64_t bytes) {
+  std::size_t unit = 0;
+  std::uint64_t divisor = 1;
+  while (unit + 1 < kUnits.size() && bytes / divisor >= 2048) {
+    divisor *= 1024;
+    ++unit;
+  }
+  const std::uint64_t rest = bytes % divisor;
+  if (rest == 0) return std::to_string(bytes / divisor) + kUnits[unit];
+  return std::to_string(bytes / divisor) + "." + std::to_string(rest / (divisor / 10 + 1)) + kUnits[unit];
+}
+
 std::string size_text(std::uint64_t bytes) {
-  constexpr std::array<const char*, 5> kUnits = {" B", " KiB", " MiB", " GiB", " TiB"};
   std::size_t unit = 0;
   while (unit + 1 < kUnits.size() && bytes != 0 && bytes % 1024 == 0) {
     bytes /= 1024;

@@ -45,7 +45,7 @@ unsigned height_of(const Piece& piece) {
 }
 
 std::string tooltip(const Piece& piece) {
-  return "<title>" + piece.name + ": " + range_text(piece.base, piece.size) + ", " + size_text(piece.size) + ", " +
+  return "<title>" + piece.name + ": " + range_text(piece.base, piece.size) + ", " + rounded_size(piece.size) + ", " +
          holder_text(piece.holder) + "</title>";
 }
 
@@ -64,13 +64,13 @@ std::string draw_map(const std::vector<Piece>& pieces, const std::string& title)
     const unsigned middle = y + height / 2 + 5;
     if (piece.holder == Holder::kNobody) {
       body += rectangle(kBlockLeft, y + 2, kBlockWidth, height - 4, "gap") + ">" + tooltip(piece) + "</rect>\n";
-      body += text_at(kBlockLeft + kBlockWidth / 2, middle, "faint centred", size_text(piece.size) + " not described");
+      body += text_at(kBlockLeft + kBlockWidth / 2, middle, "faint centred", rounded_size(piece.size) + " not described");
     } else {
       body += text_at(kAddressColumn, y + 14, "address", padded_hexadecimal(piece.base));
       body += rectangle(kBlockLeft, y + 1, kBlockWidth, height - 2, "block " + css_class(piece.holder)) + ">" +
               tooltip(piece) + "</rect>\n";
       body += text_at(kBlockLeft + 12, middle, "name", piece.name);
-      body += text_at(kBlockLeft + kBlockWidth - 12, middle, "size", size_text(piece.size));
+      body += text_at(kBlockLeft + kBlockWidth - 12, middle, "size", rounded_size(piece.size));
       body += text_at(kNoteLeft, middle, "note", piece.note);
     }
     y += height;
@@ -98,7 +98,7 @@ std::string draw_bar(const std::vector<Piece>& pieces, const std::string& title)
     body += rectangle(x, 4, width, 44, shade) + ">" + tooltip(piece) + "</rect>\n";
     body += rectangle(0, 66 + 24 * row, 14, 14, shade) + "/>\n";
     body += text_at(24, 78 + 24 * row, "note strong", piece.name);
-    body += text_at(250, 78 + 24 * row, "size-plain", size_text(piece.size));
+    body += text_at(250, 78 + 24 * row, "size-plain", rounded_size(piece.size));
     body += text_at(272, 78 + 24 * row, "note", piece.note);
     x += width;
     ++row;

@@ -27,6 +27,9 @@ class Scanner {
     if (text_.size() > kMaxFileBytes) {
       return refuse({}, "the file is larger than 1 MiB", "describe one board, by hand-written XML only");
     }
+    if (starts("\xFF\xFE") || starts("\xFE\xFF")) {
+      return refuse({1, 1}, "the file is not UTF-8 text", "save it as UTF-8; this looks like UTF-16");
+    }
     if (starts("\xEF\xBB\xBF")) skip(3), column_ = 1;
     if (starts("<?xml") && !declaration()) return false;
     while (true) {
@@ -133,14 +136,14 @@ class Scanner {
     std::vector<std::string_view> seen;
     while (true) {
       const bool separated = spaces();
-      if (at_end()) return refuse(start, "<" + std::string(name) + " is not closed", "end the tag with '>' or '/>'");
+      if (at_end()) return refuse_end();
       if (starts("/>")) return skip(2), true;
       if (peek() == '>') {
         next();
         open_.push_back({name, start});
         return true;
       }
-      if (!separated) return refuse(here(), "a space is missing", "put a space before each attribute");
+      if (!separated) return refuse(here(), "no space before this attribute", "put a space there");
       if (!attribute(seen)) return false;
     }
   }
@@ -157,13 +160,15 @@ class Scanner {
     }
     seen.push_back(name);
     spaces();
-    if (at_end() || peek() != '=') {
+    if (at_end()) return refuse_end();
+    if (peek() != '=') {
       return refuse(here(), "'=' expected after '" + std::string(name) + "'",
                     "write " + std::string(name) + "=\"value\"");
     }
     next();
     spaces();
-    if (at_end() || (peek() != '"' && peek() != '\'')) {
+    if (at_end()) return refuse_end();
+    if (peek() != '"' && peek() != '\'') {
       return refuse(here(), "the value of '" + std::string(name) + "' is not quoted",
                     "write " + std::string(name) + "=\"value\"");
     }
@@ -183,9 +188,7 @@ class Scanner {
       }
       next();
     }
-    if (at_end()) {
-      return refuse(place.value, "the value of '" + std::string(name) + "' is not closed", "end it with a quote");
-    }
+    if (at_end()) return refuse_end();
     next();
     places_.elements.back().attributes.push_back(place);
     return true;
@@ -203,6 +206,7 @@ class Scanner {
                   "names start with a letter; see docs/board-xml.md");
   }
 
+  bool refuse_end() { return refuse(here(), "the file ends inside a tag", "close it with '>' or '/>'; was the file cut off?"); }
   bool refuse_entity() {
     return refuse(here(), "'&' starts an entity", "write the character itself; board descriptions have no entities");
   }

@@ -1,0 +1,184 @@
+// What boardgen writes: the compiled tables say what the file says, and every output is a function of the file alone.
+#include <gtest/gtest.h>
+#include <libfdt.h>
+
+#include "board_tables.hpp"
+#include "tests/unit/tools/boardgen/board_files.hpp"
+#include "tools/boardgen/canonical.hpp"
+#include "tools/boardgen/emit.hpp"
+
+namespace {
+
+using board_files::accepted;
+
+std::string bytes_of(const boardgen::Description& description, const std::string& name) {
+  for (const auto& file : boardgen::emit_all(description)) {
+    if (file.name == name) return file.bytes;
+  }
+  return {};
+}
+
+template <typename T, typename Same>
+void expect_same(std::span<const T> compiled, std::span<const T> read, Same same) {
+  ASSERT_EQ(compiled.size(), read.size());
+  for (std::size_t i = 0; i < read.size(); ++i) EXPECT_TRUE(same(compiled[i], read[i])) << "entry " << i;
+}
+
+// board_tables.hpp of qemu-virt, through the compiler, against what the library read.
+TEST(EmittedTables, CompileToWhatWasRead) {
+  const auto description = accepted(board_files::xml_of("qemu-virt"));
+  ASSERT_NE(description, nullptr);
+  const board::Board& read = description->tables;
+  const board::Board& compiled = board::kBoard;
+  const auto same_region = [](const board::MemoryRegion& a, const board::MemoryRegion& b) {
+    return a.name == b.name && a.base == b.base && a.size == b.size;
+  };
+  EXPECT_EQ(compiled.name, read.name);
+  EXPECT_EQ(compiled.compatible, read.compatible);
+  EXPECT_TRUE(same_region(compiled.monitor, read.monitor));
+  expect_same(compiled.memory, read.memory, same_region);
+  expect_same(compiled.cores, read.cores,
+              [](const board::Core& a, const board::Core& b) { return a.mpidr == b.mpidr && a.boot == b.boot; });
+  expect_same(compiled.mmio, read.mmio, [](const board::Mmio& a, const board::Mmio& b) {
+    return a.name == b.name && a.base == b.base && a.size == b.size && a.owner == b.owner &&
+           a.bypasses_smmu == b.bypasses_smmu;
+  });
+  expect_same(compiled.devices, read.devices, [](const board::Device& a, const board::Device& b) {
+    return a.name == b.name && a.stream == b.stream && a.mmio_base == b.mmio_base && a.mmio_size == b.mmio_size &&
+           a.interrupt == b.interrupt && a.owner == b.owner;
+  });
+  expect_same(compiled.interrupts, read.interrupts, [](const board::Interrupt& a, const board::Interrupt& b) {
+    return a.intid == b.intid && a.owner == b.owner;
+  });
+  EXPECT_EQ(compiled.limits.enclaves, read.limits.enclaves);
+  EXPECT_EQ(compiled.limits.regions_per_enclave, read.limits.regions_per_enclave);
+  EXPECT_EQ(compiled.limits.channels_per_enclave, read.limits.channels_per_enclave);
+  EXPECT_EQ(compiled.limits.enclave_memory_min, read.limits.enclave_memory_min);
+  EXPECT_EQ(compiled.limits.scrub_chunk, read.limits.scrub_chunk);
+  EXPECT_EQ(compiled.protections.smmu, read.protections.smmu);
+  EXPECT_EQ(compiled.protections.secure_rom, read.protections.secure_rom);
+  EXPECT_EQ(compiled.protections.entropy, read.protections.entropy);
+  EXPECT_EQ(compiled.gic_distributor, read.gic_distributor);
+  EXPECT_EQ(compiled.gic_redistributor, read.gic_redistributor);
+  EXPECT_EQ(compiled.gic_redistributor_stride, read.gic_redistributor_stride);
+  EXPECT_EQ(compiled.smmu_base, read.smmu_base);
+  EXPECT_EQ(compiled.smmu_stream_bits, read.smmu_stream_bits);
+  EXPECT_EQ(compiled.uart_base, read.uart_base);
+  EXPECT_EQ(compiled.rtc_base, read.rtc_base);
+  EXPECT_EQ(compiled.parent_entry, read.parent_entry);
+  EXPECT_EQ(compiled.enclave_ram_base, read.enclave_ram_base);
+  EXPECT_EQ(compiled.channel_ipa_base, read.channel_ipa_base);
+  EXPECT_EQ(compiled.digest, read.digest);
+}
+
+// The facts of QEMU's machine that everything else is built on; written down apart from board.xml on purpose.
+TEST(EmittedTables, QemuVirtIsTheMachineThatWeStart) {
+  EXPECT_EQ(board::kBoard.monitor.base, 0x4000'0000U);
+  EXPECT_EQ(board::kBoard.monitor.size, 64U << 20);
+  ASSERT_EQ(board::kBoard.memory.size(), 1U);
+  EXPECT_EQ(board::kBoard.memory[0].base, 0x4400'0000U);
+  EXPECT_EQ(board::kBoard.memory[0].base + board::kBoard.memory[0].size, 0xC000'0000U);  // -m 2G
+  EXPECT_EQ(board::kMaxCores, 4U);
+  EXPECT_EQ(board::kFrameTableBase, 0x4400'0000U);
+  EXPECT_EQ(board::kFrameTableFrames, (0xC000'0000U - 0x4400'0000U) / 4096);
+  for (const board::Mmio& window : board::kBoard.mmio) {
+    const bool unguarded = window.name == "fw-cfg" || window.name == "virtio-mmio" || window.name == "its";
+    EXPECT_EQ(window.bypasses_smmu, unguarded) << window.name;
+    if (unguarded) {
+      EXPECT_EQ(window.owner, board::Owner::kMonitor) << window.name;
+    }
+  }
+}
+
+class ShippedBoard : public testing::TestWithParam<std::string> {};
+
+TEST_P(ShippedBoard, IsAcceptedAndKeepsEveryRule) {
+  const auto description = accepted(board_files::xml_of(GetParam()));
+  ASSERT_NE(description, nullptr) << board_files::refusal(board_files::xml_of(GetParam()));
+  EXPECT_EQ(board::validate(description->tables), board::kValid);
+  EXPECT_EQ(description->tables.name, GetParam());
+  EXPECT_TRUE(std::filesystem::exists(board_files::folder() / GetParam() / "README.md"));
+}
+
+TEST_P(ShippedBoard, GivesTheSameBytesEachTime) {
+  const std::string text = board_files::xml_of(GetParam());
+  const auto first = accepted(text), second = accepted(text);
+  ASSERT_TRUE(first && second);
+  const auto a = boardgen::emit_all(*first), b = boardgen::emit_all(*second);
+  ASSERT_EQ(a.size(), 6U);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].bytes, b[i].bytes) << a[i].name;
+    EXPECT_FALSE(a[i].bytes.empty()) << a[i].name;
+    EXPECT_EQ(a[i].bytes.find(COFFERDAM_SOURCE), std::string::npos) << a[i].name << " holds a path of this machine";
+  }
+}
+
+// The blob names memory, cores and registers of the parent, and none of the monitor's.
+TEST_P(ShippedBoard, DeviceTreeHoldsWhatTheParentOwns) {
+  const auto description = accepted(board_files::xml_of(GetParam()));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  ASSERT_EQ(fdt_check_header(blob.data()), 0);
+  EXPECT_EQ(fdt_totalsize(blob.data()), blob.size());
+  const auto child_count = [&](const char* prefix, int parent) {
+    std::size_t count = 0;
+    for (int node = fdt_first_subnode(blob.data(), parent); node >= 0; node = fdt_next_subnode(blob.data(), node)) {
+      count += std::string_view(fdt_get_name(blob.data(), node, nullptr)).starts_with(prefix) ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(child_count("memory@", 0), description->tables.memory.size());
+  EXPECT_EQ(child_count("cpu@", fdt_path_offset(blob.data(), "/cpus")), description->tables.cores.size());
+  EXPECT_EQ(child_count("pcie@", 0), description->pcie ? 1U : 0U);
+  for (int node = fdt_first_subnode(blob.data(), 0); node >= 0; node = fdt_next_subnode(blob.data(), node)) {
+    const std::string_view name = fdt_get_name(blob.data(), node, nullptr);
+    if (!name.starts_with("memory@")) continue;
+    int length = 0;
+    const void* value = fdt_getprop(blob.data(), node, "reg", &length);
+    ASSERT_EQ(length, 16);
+    const auto* cells = static_cast<const fdt64_t*>(value);
+    const std::uint64_t base = fdt64_ld(cells), size = fdt64_ld(cells + 1);
+    EXPECT_TRUE(base >= description->tables.monitor.base + description->tables.monitor.size ||
+                base + size <= description->tables.monitor.base);
+  }
+  for (const char* hidden : {"arm,smmu-v3", "arm,pl011", "arm,pl031", "qemu,fw-cfg-mmio", "virtio,mmio"}) {
+    EXPECT_EQ(fdt_node_offset_by_compatible(blob.data(), -1, hidden), -FDT_ERR_NOTFOUND) << hidden;
+  }
+}
+
+TEST_P(ShippedBoard, ReportsNameEveryPart) {
+  const auto description = accepted(board_files::xml_of(GetParam()));
+  ASSERT_NE(description, nullptr);
+  for (const char* name : {"report.html", "report.md"}) {
+    const std::string report = bytes_of(*description, name);
+    for (const auto& window : description->tables.mmio) {
+      EXPECT_NE(report.find(window.name), std::string::npos) << name << ": " << window.name;
+    }
+    for (const auto& device : description->tables.devices) {
+      EXPECT_NE(report.find(device.name), std::string::npos) << name << ": " << device.name;
+    }
+    EXPECT_EQ(report.find("http://") == std::string::npos || report.find("http://www.w3.org/2000/svg") != std::string::npos,
+              true);
+    EXPECT_EQ(report.find("src="), std::string::npos) << "the page needs another file";
+  }
+}
+
+TEST_P(ShippedBoard, MemoryMapGivesTheLinkerItsSymbols) {
+  const auto description = accepted(board_files::xml_of(GetParam()));
+  ASSERT_NE(description, nullptr);
+  const std::string map = bytes_of(*description, "memory.ld");
+  for (const char* symbol : {"MONITOR_BASE", "MONITOR_SIZE", "HANDOVER_BASE", "IMAGE_BASE"}) {
+    EXPECT_NE(map.find(std::string(symbol) + " = 0x"), std::string::npos) << symbol;
+  }
+  for (const char* symbol : {"ROM_BASE", "ROM_RAM_BASE", "ROM_IDENTITY_BASE", "PACKAGE_BASE"}) {
+    EXPECT_EQ(map.find(std::string("\n") + symbol + " = 0x") != std::string::npos, description->rom.has_value()) << symbol;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ShippedBoard, testing::ValuesIn(board_files::shipped()), [](const auto& parameter) {
+  std::string name = parameter.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+}  // namespace
