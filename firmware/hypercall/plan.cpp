@@ -14,7 +14,7 @@ namespace {
 
 [[nodiscard]] Transition version() {
   Transition transition;
-  transition.reply.values[0] = cofferdam_abi::kAbiMajor << 16 | cofferdam_abi::kAbiMinor;
+  transition.reply = version_reply();
   return transition;
 }
 

@@ -19,6 +19,11 @@ using partition::Transition;
 // Any call of the table. An unknown or foreign number is refused with kNotSupported.
 [[nodiscard]] Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment);
 
+// What kVersion answers, whoever asks and whatever the state.
+[[nodiscard]] constexpr partition::Reply version_reply() {
+  return {0, {cofferdam_abi::kAbiMajor << 16 | cofferdam_abi::kAbiMinor, 0, 0}};
+}
+
 // One file for each group of calls.
 [[nodiscard]] Transition plan_slot_call(const SystemState& state, const Caller& caller, const Call& call,
                                         const Moment& moment);

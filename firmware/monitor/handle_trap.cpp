@@ -68,6 +68,10 @@ struct Planned {
 
 [[nodiscard]] AfterTrap handle_call(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
+  if (frame.x[0] == static_cast<std::uint64_t>(cofferdam_abi::Function::kVersion)) {
+    write_reply(frame, hypercall::version_reply());  // depends on nothing, so it waits for nobody
+    return after(core, CallerCore::kResumes);
+  }
   const Call call{static_cast<std::uint32_t>(frame.x[0]),
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
   const hypercall::Moment moment = moment_for(call.function);
