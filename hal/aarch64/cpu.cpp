@@ -1,0 +1,66 @@
+// This core, its counter, waiting for others, and the end.
+#include "hal/cpu.hpp"
+
+#include "hal/aarch64/machine.hpp"
+#include "hal/aarch64/per_core.hpp"
+#include "hal/aarch64/system_registers.hpp"
+
+namespace hal {
+
+namespace aarch64 {
+
+extern "C" {
+extern std::uint8_t __secrets_start[], __secrets_end[];
+}
+
+namespace {
+
+// Outside .data and .bss, which the core that halts wipes.
+[[gnu::section(".bss.keep.halt")]] constinit std::atomic<bool> halting{};
+
+void wipe_secrets() {
+  for (std::uint64_t at = reinterpret_cast<std::uint64_t>(__secrets_start);
+       at < reinterpret_cast<std::uint64_t>(__secrets_end); at += 16) {
+    asm volatile("stp xzr, xzr, [%0]" : : "r"(at) : "memory");
+  }
+  dsb_sy();
+}
+
+}  // namespace
+
+bool is_halting() { return halting.load(std::memory_order_acquire); }
+
+void stop_this_core() {
+  asm volatile("msr daifset, #0xf" : : : "memory");
+  for (;;) asm volatile("wfi" : : : "memory");
+}
+
+}  // namespace aarch64
+
+base::CoreId current_core() { return base::CoreId{static_cast<std::uint8_t>(aarch64::this_core().index)}; }
+
+void relax() { asm volatile("yield" : : : "memory"); }
+
+void wait_for_event() { asm volatile("wfe" : : : "memory"); }
+
+void signal_cores() { asm volatile("dsb ish; sev" : : : "memory"); }
+
+std::uint64_t ticks() {
+  aarch64::isb();  // not before what comes before it
+  return HAL_READ_REGISTER(cntpct_el0);
+}
+
+std::uint64_t ticks_per_second() { return HAL_READ_REGISTER(cntfrq_el0); }
+
+void halt() {
+  // Guests on other cores run on behind their stage 2 until the interrupt takes them into the monitor for good. A
+  // core that is inside the monitor now stops at its next lock, which this core still holds, or at that interrupt.
+  aarch64::halting.store(true, std::memory_order_release);
+  for (std::size_t core = 0; core < aarch64::kCores; ++core) {
+    if (core != aarch64::this_core().index) aarch64::send_sgi(core, aarch64::kStopInterrupt);
+  }
+  aarch64::wipe_secrets();
+  aarch64::stop_this_core();
+}
+
+}  // namespace hal

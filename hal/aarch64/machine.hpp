@@ -1,0 +1,46 @@
+// What the parts of this machine ask of one another; nobody outside hal/aarch64 includes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "firmware/base/ids.hpp"
+#include "firmware/base/result.hpp"
+
+namespace hal::aarch64 {
+
+// Once, on the boot core.
+void prepare_interrupt_distributor();
+void prepare_device_isolation();
+void prepare_clock();
+// Once on every core.
+void prepare_guest_controls();
+void prepare_stage2_controls();
+void prepare_core_interrupts();
+
+void reset_virtual_interrupts();  // this core's list registers empty, its virtual interface as out of reset
+
+// Stage 2, as vcpu.cpp and smmu.cpp use it.
+void enter_address_space(base::PartitionId partition);  // VTTBR_EL2. Precondition: created
+void leave_address_space();                             // this core's TLB of it flushed; then no partition's tables
+[[nodiscard]] base::Result<base::FrameNumber> stage2_root(base::PartitionId partition);
+void wait_for_table_change();           // until no descriptor is invalid for a moment only (break-before-make)
+[[nodiscard]] std::uint64_t physical_size_code();  // as in VTCR_EL2.PS
+
+// True when any stream is attached to the partition: then the SMMU walks its tables as well.
+[[nodiscard]] bool has_streams(base::PartitionId partition);
+
+// An interrupt that tells this core to stop for good (hal::halt() on another core).
+[[nodiscard]] bool is_halting();
+[[noreturn]] void stop_this_core();
+inline constexpr base::Intid kStopInterrupt{6};
+void send_sgi(std::size_t core, base::Intid intid);
+
+// MSR, MRS of the registers that describe the core: answered here, because only the machine knows them.
+struct Identification {
+  bool known;
+  std::uint64_t value;
+};
+[[nodiscard]] Identification read_identification(std::uint32_t encoding);
+
+}  // namespace hal::aarch64

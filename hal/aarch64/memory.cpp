@@ -1,0 +1,175 @@
+// Windows onto partitions' frames, and cache maintenance through them.
+#include "hal/memory.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "hal/aarch64/monitor_map.hpp"
+#include "hal/aarch64/system_registers.hpp"
+#include "hal/registers/stage1_el2.hpp"
+#include "hal/upcalls.hpp"
+
+namespace hal {
+
+namespace aarch64 {
+namespace {
+
+namespace format = registers::stage1_el2;
+
+// One bit for each window in use, by core: no core looks at another's.
+constinit std::array<std::uint8_t, kCores> in_use{};
+
+constexpr std::uint64_t kPagesOneByOne = 16;
+constexpr std::uint64_t kMisuse = 0xFFFF'0004;
+
+void put(TranslationTable& table, std::uint64_t index, std::uint64_t descriptor) {
+  const_cast<volatile std::uint64_t&>(table[index]) = descriptor;
+}
+
+std::uint64_t window_address(std::uint64_t window) { return kWindowBase + window * kWindowSize; }
+
+void open(std::uint64_t window, base::FrameRange frames) {
+  CoreTables& tables = hal_core_tables[this_core().index];
+  const std::uint64_t first = frames.address().value;
+  if (frames.bytes() == kWindowSize) {
+    put(tables.window_level2, window, first | format::kData | format::kValid);
+  } else {
+    TranslationTable& pages = tables.window_level3[window];
+    std::uint64_t descriptor = first | format::kData | format::kTableOrPage | format::kValid;
+    for (std::uint64_t page = 0; page < frames.count().value; ++page, descriptor += base::kFrameSize) {
+      put(pages, page, descriptor);
+    }
+    put(tables.window_level2, window, reinterpret_cast<std::uint64_t>(&pages) | format::kTableOrPage | format::kValid);
+  }
+  asm volatile("dsb nshst" : : : "memory");
+  isb();
+}
+
+void close(std::uint64_t window, std::uint64_t pages_used) {
+  CoreTables& tables = hal_core_tables[this_core().index];
+  put(tables.window_level2, window, 0);
+  asm volatile("dsb nshst" : : : "memory");
+  // This core is the only one whose walker ever sees these tables.
+  if (pages_used <= kPagesOneByOne) {
+    for (std::uint64_t page = 0; page < pages_used; ++page) {
+      put(tables.window_level3[window], page, 0);
+      asm volatile("tlbi vae2, %0" : : "r"((window_address(window) >> base::kFrameShift) + page) : "memory");
+    }
+  } else {
+    if (pages_used < base::kFramesPerBlock) {
+      for (std::uint64_t page = 0; page < pages_used; ++page) put(tables.window_level3[window], page, 0);
+    }
+    asm volatile("tlbi alle2" : : : "memory");
+  }
+  dsb_nsh();
+  isb();
+}
+
+// Calls work(window bytes) for each piece that a window can hold.
+template <typename Work>
+void for_each_window(base::FrameRange frames, Work&& work) {
+  std::uint64_t frame = frames.first().value;
+  const std::uint64_t end = frames.end().value;
+  while (frame < end) {
+    const std::uint64_t block_end = (frame / base::kFramesPerBlock + 1) * base::kFramesPerBlock;
+    const std::uint64_t count = std::min(end, block_end) - frame;
+    const Window window(base::FrameRange::trusted(base::FrameNumber{frame}, base::FrameCount{count}));
+    work(window.bytes());
+    frame += count;
+  }
+}
+
+void clean(base::Bytes bytes) {
+  const std::uint64_t line = std::uint64_t{4} << ((HAL_READ_REGISTER(ctr_el0) >> 16) & 0xF);
+  const std::uint64_t first = reinterpret_cast<std::uint64_t>(bytes.data());
+  for (std::uint64_t at = first; at < first + bytes.size(); at += line) {
+    asm volatile("dc civac, %0" : : "r"(at) : "memory");
+  }
+  dsb_sy();
+}
+
+void zero(base::MutableBytes bytes) {
+  const std::uint64_t dczid = HAL_READ_REGISTER(dczid_el0);
+  const std::uint64_t first = reinterpret_cast<std::uint64_t>(bytes.data());
+  if ((dczid & 0x10) != 0) {  // DZP: DC ZVA prohibited
+    std::memset(bytes.data(), 0, bytes.size());
+    return;
+  }
+  const std::uint64_t block = std::uint64_t{4} << (dczid & 0xF);  // at most 2 KiB: divides a frame
+  for (std::uint64_t at = first; at < first + bytes.size(); at += block) {
+    asm volatile("dc zva, %0" : : "r"(at) : "memory");
+  }
+}
+
+}  // namespace
+}  // namespace aarch64
+
+Window::Window(base::FrameRange frames) : index_(0) {
+  std::uint8_t& used = aarch64::in_use[aarch64::this_core().index];
+  while (index_ < aarch64::kWindows && (used & (1U << index_)) != 0) ++index_;
+  const std::uint64_t offset = frames.first().value % base::kFramesPerBlock;
+  if (index_ == aarch64::kWindows || frames.empty() || frames.count().value > base::kFramesPerBlock - offset) {
+    handle_own_exception(aarch64::kMisuse, reinterpret_cast<std::uint64_t>(__builtin_return_address(0)),
+                         frames.address().value);
+  }
+  used = static_cast<std::uint8_t>(used | (1U << index_));
+  aarch64::open(index_, frames);
+  bytes_ = {reinterpret_cast<std::uint8_t*>(aarch64::window_address(index_)), frames.bytes()};
+}
+
+Window::~Window() {
+  aarch64::close(index_, bytes_.size() >> base::kFrameShift);
+  std::uint8_t& used = aarch64::in_use[aarch64::this_core().index];
+  used = static_cast<std::uint8_t>(used & ~(1U << index_));
+}
+
+void clean_frames(base::FrameRange frames) { aarch64::for_each_window(frames, aarch64::clean); }
+
+void scrub_frames(base::FrameRange frames) {
+  aarch64::for_each_window(frames, [](base::MutableBytes bytes) {
+    aarch64::zero(bytes);
+    aarch64::clean(bytes);
+  });
+}
+
+namespace {
+
+// The frames around [address, address + size), and where the bytes start in them.
+struct Cover {
+  base::FrameRange frames;
+  std::uint64_t offset;
+};
+Cover cover(base::PhysAddr address, std::uint64_t size) {
+  const std::uint64_t offset = address.value % base::kFrameSize;
+  return {base::FrameRange::trusted(base::frame_of(address),
+                                    base::FrameCount{(offset + size + base::kFrameSize - 1) >> base::kFrameShift}),
+          offset};
+}
+
+}  // namespace
+
+void read_bytes(base::PhysAddr from, base::MutableBytes to) {
+  if (to.empty()) return;
+  const Cover covered = cover(from, to.size());
+  std::uint64_t offset = covered.offset;
+  aarch64::for_each_window(covered.frames, [&to, &offset](base::MutableBytes bytes) {
+    const std::size_t part = std::min<std::size_t>(bytes.size() - offset, to.size());
+    std::memcpy(to.data(), bytes.data() + offset, part);
+    to = to.subspan(part);
+    offset = 0;
+  });
+}
+
+void write_bytes(base::PhysAddr to, base::Bytes from) {
+  if (from.empty()) return;
+  const Cover covered = cover(to, from.size());
+  std::uint64_t offset = covered.offset;
+  aarch64::for_each_window(covered.frames, [&from, &offset](base::MutableBytes bytes) {
+    const std::size_t part = std::min<std::size_t>(bytes.size() - offset, from.size());
+    std::memcpy(bytes.data() + offset, from.data(), part);
+    from = from.subspan(part);
+    offset = 0;
+  });
+}
+
+}  // namespace hal

@@ -1,0 +1,61 @@
+// What each core has for itself: its number, stacks, and the places where it keeps a guest's registers.
+//
+// TPIDR_EL2 points at the core's entry from its first compiled instruction on. start.S and vectors.S know the offsets
+// of the first fields and the layout of a stack; the static_asserts below tie them.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "board_tables.hpp"
+#include "hal/vcpu.hpp"
+
+namespace hal::aarch64 {
+
+inline constexpr std::size_t kCores = board::kBoard.cores.size();
+
+struct FloatingPointState {
+  std::array<std::uint64_t, 64> q{};  // q0..q31, two words each
+  std::uint64_t fpcr{};
+  std::uint64_t fpsr{};
+};
+
+struct alignas(64) PerCore {
+  std::uint64_t emergency_stack{};  // top of the stack that the monitor's own exceptions use
+  std::uint64_t index{};
+  FloatingPointState guest_floating_point{};
+  base::Intid acknowledged{1023};   // the physical interrupt between acknowledge() and end()
+  bool handed_to_guest{};           // its deactivation is the guest's now
+  std::atomic<bool> online{};
+};
+static_assert(offsetof(PerCore, emergency_stack) == 0);
+static_assert(offsetof(PerCore, index) == 8);
+
+// Guards are left out of the monitor's map: running into one is an exception, taken on the emergency stack.
+struct alignas(4096) CoreStack {
+  std::array<std::uint8_t, 0x1000> guard_below_emergency;
+  std::array<std::uint8_t, 0x3000> emergency;
+  std::array<std::uint8_t, 0x1000> guard_below_main;
+  std::array<std::uint8_t, 0x1B000> main;
+};
+static_assert(sizeof(CoreStack) == 0x20000);  // CORE_STACK_STRIDE in start.S
+
+extern "C" CoreStack hal_core_stacks[kCores];
+extern "C" PerCore hal_per_core[kCores];
+
+[[nodiscard]] inline PerCore& this_core() {
+  PerCore* core = nullptr;
+  asm("mrs %0, tpidr_el2" : "=r"(core));
+  return *core;
+}
+
+[[nodiscard]] consteval std::size_t boot_core() {
+  for (std::size_t i = 0; i < kCores; ++i) {
+    if (board::kBoard.cores[i].boot) return i;
+  }
+  return 0;
+}
+
+}  // namespace hal::aarch64

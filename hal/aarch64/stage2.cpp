@@ -1,0 +1,195 @@
+// hal/stage2.hpp on the core's own tables: the portable builder over RAM, and the TLB maintenance it needs.
+#include "hal/stage2.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "hal/aarch64/machine.hpp"
+#include "hal/aarch64/per_core.hpp"
+#include "hal/aarch64/system_registers.hpp"
+#include "hal/cpu.hpp"
+#include "hal/device_isolation.hpp"
+#include "hal/registers/midr_el1.hpp"
+#include "hal/registers/stage2_control.hpp"
+#include "hal/stage2/table_builder.hpp"
+#include "hal/stage2/table_pool.hpp"
+
+namespace hal::aarch64 {
+
+namespace {
+
+constexpr std::size_t kPartitions = 64;  // PartitionId: monitor, parent, at most 62 enclaves
+constexpr std::size_t kTables = board::kTableFrames;
+
+using Table = std::array<std::uint64_t, registers::stage2_descriptor::kEntries>;
+[[gnu::section(".bss.keep.tables")]] alignas(base::kFrameSize) Table table_frames[kTables];
+// What a core points at while it runs no partition: nothing is mapped.
+alignas(base::kFrameSize) constinit Table nowhere{};
+
+constinit stage2::TablePool<kTables> pool{};
+constinit std::array<std::uint64_t, kPartitions> roots{};  // frame number, 0: no such address space
+constinit bool pool_assigned = false;
+constinit std::atomic<bool> invalidate_twice{false};  // CVE-2025-10263 on any of the cores
+// Set while a block may be invalid for a moment because it is being split: one core at a time, under the state lock.
+constinit std::atomic<bool> changing{false};
+
+std::uint64_t address_of(const void* object) { return reinterpret_cast<std::uint64_t>(object); }
+
+// More single invalidations than this cost more than losing the partition's whole TLB.
+constexpr std::uint64_t kMostSinglePages = 16;
+
+void invalidate_once(base::Ipa ipa, base::FrameCount count) {
+  // Tables were published (DSB ISHST) before. Combined entries are tagged by virtual address, which the monitor does
+  // not know: all of stage 1's go once stage 2's are gone (Arm ARM D8.17.6.3).
+  if (count.value <= kMostSinglePages) {
+    for (std::uint64_t page = 0; page < count.value; ++page) {
+      asm volatile("tlbi ipas2e1is, %0" : : "r"((ipa.value >> base::kFrameShift) + page) : "memory");
+    }
+    dsb_ish();
+    asm volatile("tlbi vmalle1is" : : : "memory");
+  } else {
+    asm volatile("tlbi vmalls12e1is" : : : "memory");
+  }
+  dsb_ish();
+  isb();
+}
+
+// TLBIs act on the VMID of VTTBR_EL2: this core borrows the partition's for their time.
+void invalidate_tlb(base::PartitionId partition, base::Ipa ipa, base::FrameCount count) {
+  const std::uint64_t current = HAL_READ_REGISTER(vttbr_el2);
+  const std::uint64_t target = registers::vttbr_el2::make(base::FrameNumber{roots[partition.value]}, partition);
+  if (current != target) {
+    dsb_ish();
+    HAL_WRITE_REGISTER(vttbr_el2, target);
+    isb();
+  }
+  invalidate_once(ipa, count);
+  if (invalidate_twice.load(std::memory_order_relaxed)) invalidate_once(ipa, count);
+  if (current != target) {
+    HAL_WRITE_REGISTER(vttbr_el2, current);
+    isb();
+  }
+}
+
+struct MachineTables {
+  base::PartitionId partition;
+
+  static Table& at(base::FrameNumber table) { return table_frames[pool.index_of(table)]; }
+  // volatile: a walker looks at any time, and an entry is written once and whole.
+  [[nodiscard]] std::uint64_t read_descriptor(base::FrameNumber table, std::size_t index) const {
+    return const_cast<const volatile std::uint64_t&>(at(table)[index]);
+  }
+  void write_descriptor(base::FrameNumber table, std::size_t index, std::uint64_t descriptor) const {
+    const_cast<volatile std::uint64_t&>(at(table)[index]) = descriptor;
+  }
+  void publish() const { dsb_ishst(); }
+  [[nodiscard]] base::Status invalidate(base::Ipa ipa, base::FrameCount count) const {
+    invalidate_tlb(partition, ipa, count);
+    if (has_streams(partition)) return device_isolation::invalidate(partition);
+    return {};
+  }
+  [[nodiscard]] base::Result<base::FrameNumber> allocate_table() const {
+    MON_TRY_ASSIGN(const base::FrameNumber table, pool.take());
+    at(table).fill(0);
+    return table;
+  }
+  void free_table(base::FrameNumber table) const { pool.give_back(table); }
+  [[nodiscard]] std::size_t available_tables() const { return pool.available(); }
+  [[nodiscard]] std::uint16_t& used_entries(base::FrameNumber table) const { return pool.used_entries(table); }
+};
+static_assert(stage2::TableMemory<MachineTables>);
+
+}  // namespace
+
+std::uint64_t physical_size_code() { return std::min<std::uint64_t>(HAL_READ_REGISTER(id_aa64mmfr0_el1) & 0xF, 5); }
+
+void prepare_stage2_controls() {
+  if (!pool_assigned) {  // the boot core, before any other runs
+    pool.assign(base::frame_of(base::PhysAddr{address_of(table_frames)}));
+    pool_assigned = true;
+  }
+  if (registers::midr_el1::must_invalidate_twice(HAL_READ_REGISTER(midr_el1))) invalidate_twice.store(true);
+  HAL_WRITE_REGISTER(vtcr_el2, registers::vtcr_el2::make(physical_size_code()));
+  HAL_WRITE_REGISTER(vttbr_el2, address_of(&nowhere));
+  isb();
+}
+
+void wait_for_table_change() {
+  while (changing.load(std::memory_order_acquire)) hal::relax();
+}
+
+void enter_address_space(base::PartitionId partition) {
+  HAL_WRITE_REGISTER(vttbr_el2, registers::vttbr_el2::make(base::FrameNumber{roots[partition.value]}, partition));
+  isb();
+}
+
+void leave_address_space() {
+  dsb_nsh();
+  asm volatile("tlbi vmalls12e1" : : : "memory");
+  dsb_nsh();
+  isb();
+  HAL_WRITE_REGISTER(vttbr_el2, address_of(&nowhere));
+  isb();
+}
+
+base::Result<base::FrameNumber> stage2_root(base::PartitionId partition) {
+  if (partition.value >= kPartitions || roots[partition.value] == 0) return base::Error::kWrongState;
+  return base::FrameNumber{roots[partition.value]};
+}
+
+}  // namespace hal::aarch64
+
+namespace hal::stage2 {
+
+namespace {
+using aarch64::MachineTables;
+}
+
+base::Status create(base::PartitionId partition) {
+  if (partition.value >= aarch64::kPartitions || aarch64::roots[partition.value] != 0) return base::Error::kWrongState;
+  MachineTables tables{partition};
+  MON_TRY_ASSIGN(const base::FrameNumber root, TableBuilder(tables).create());
+  tables.publish();
+  aarch64::roots[partition.value] = root.value;
+  return {};
+}
+
+void destroy(base::PartitionId partition) {
+  const base::Result<base::FrameNumber> root = aarch64::stage2_root(partition);
+  if (!root.ok()) return;
+  MachineTables tables{partition};
+  // On kDeviceTimeout the descriptors are invalid all the same; only the frames of the tables are lost to the pool.
+  if (!TableBuilder(tables).destroy(*root).ok()) tables.publish();
+  aarch64::roots[partition.value] = 0;
+}
+
+base::Status map(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames, base::Access access) {
+  MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
+  MachineTables tables{partition};
+  return TableBuilder(tables).map(root, ipa, frames, access);
+}
+
+base::Status unmap(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames) {
+  MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
+  MachineTables tables{partition};
+  aarch64::changing.store(true, std::memory_order_release);
+  const base::Status done = TableBuilder(tables).unmap(root, ipa, frames.count());
+  aarch64::changing.store(false, std::memory_order_release);
+  return done;
+}
+
+base::Status invalidate(base::PartitionId partition, base::Ipa ipa, base::FrameCount count) {
+  MON_TRY(aarch64::stage2_root(partition));
+  aarch64::dsb_ishst();
+  aarch64::invalidate_tlb(partition, ipa, count);
+  return {};
+}
+
+base::Result<base::PhysAddr> translate(base::PartitionId partition, base::Ipa ipa) {
+  MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
+  MachineTables tables{partition};
+  MON_TRY_ASSIGN(const auto translation, TableBuilder(tables).walk(root, ipa));
+  return translation.address;
+}
+
+}  // namespace hal::stage2

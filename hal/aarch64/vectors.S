@@ -1,0 +1,221 @@
+// Exceptions that come to EL2, and the way into a guest and back.
+//
+// While a guest runs, SP_EL2 points at its TrapFrame (hal/vcpu.hpp), which lies on this core's stack just below the
+// registers that run_guest's caller wants back. The monitor runs with every interrupt masked, so an exception from
+// EL2 itself is a defect: it ends on the emergency stack and never returns.
+
+  .equ FRAME_SIZE, 288
+  .equ FRAME_PC, 248
+  .equ FRAME_PSTATE, 256
+  .equ FRAME_ESR, 264
+  .equ FRAME_FAR, 272
+  .equ FRAME_HPFAR, 280
+
+  // No instruction after an ERET runs, not even speculatively.
+  .macro return_to_guest
+  eret
+  dsb nsh
+  isb
+  .endm
+
+  .macro own_exception
+  .balign 0x80
+  b own_exception_body
+  .endm
+
+  .macro guest_exception kind
+  .balign 0x80
+  stp x0, x1, [sp, #0]
+  stp x2, x3, [sp, #16]
+  mov w0, #\kind
+  b guest_exception_body
+  .endm
+
+  .section .text.vectors, "ax"
+  .balign 0x800
+  .global hal_vectors
+hal_vectors:
+  own_exception          // EL2 with SP_EL0: never used
+  own_exception
+  own_exception
+  own_exception
+  own_exception          // EL2 with SP_EL2
+  own_exception
+  own_exception
+  own_exception
+  guest_exception 0      // AArch64 guest: synchronous
+  guest_exception 1      // IRQ
+  guest_exception 1      // FIQ
+  guest_exception 2      // SError
+  guest_exception 0      // AArch32 code at EL0 of the guest
+  guest_exception 1
+  guest_exception 1
+  guest_exception 2
+
+  .balign 0x80
+own_exception_body:
+  mrs x3, tpidr_el2
+  ldr x3, [x3]           // PerCore::emergency_stack
+  mov sp, x3
+  mrs x0, esr_el2
+  mrs x1, elr_el2
+  mrs x2, far_el2
+  mov x29, xzr
+  mov x30, xzr
+  bl hal_own_exception
+  b .
+
+guest_exception_body:
+  stp x4, x5, [sp, #32]
+  stp x6, x7, [sp, #48]
+  stp x8, x9, [sp, #64]
+  stp x10, x11, [sp, #80]
+  stp x12, x13, [sp, #96]
+  stp x14, x15, [sp, #112]
+  stp x16, x17, [sp, #128]
+  stp x18, x19, [sp, #144]
+  stp x20, x21, [sp, #160]
+  stp x22, x23, [sp, #176]
+  stp x24, x25, [sp, #192]
+  stp x26, x27, [sp, #208]
+  stp x28, x29, [sp, #224]
+  mrs x2, elr_el2
+  stp x30, x2, [sp, #240]
+  mrs x3, spsr_el2
+  mrs x4, esr_el2
+  stp x3, x4, [sp, #FRAME_PSTATE]
+  mrs x5, far_el2
+  mrs x6, hpfar_el2
+  stp x5, x6, [sp, #FRAME_FAR]
+  mov x1, sp
+  mov x29, xzr
+  bl hal_guest_exception // (kind, frame) -> AfterTrap
+  cbnz w0, leave_guest
+
+resume_guest:
+  ldp x30, x2, [sp, #240]
+  ldr x3, [sp, #FRAME_PSTATE]
+  msr elr_el2, x2
+  msr spsr_el2, x3
+  ldp x28, x29, [sp, #224]
+  ldp x26, x27, [sp, #208]
+  ldp x24, x25, [sp, #192]
+  ldp x22, x23, [sp, #176]
+  ldp x20, x21, [sp, #160]
+  ldp x18, x19, [sp, #144]
+  ldp x16, x17, [sp, #128]
+  ldp x14, x15, [sp, #112]
+  ldp x12, x13, [sp, #96]
+  ldp x10, x11, [sp, #80]
+  ldp x8, x9, [sp, #64]
+  ldp x6, x7, [sp, #48]
+  ldp x4, x5, [sp, #32]
+  ldp x2, x3, [sp, #16]
+  ldp x0, x1, [sp, #0]
+  return_to_guest
+
+leave_guest:             // the guest's registers are wiped from the stack as well
+  mov x1, sp
+  add x2, sp, #FRAME_SIZE
+1:stp xzr, xzr, [x1], #16
+  cmp x1, x2
+  b.lo 1b
+  mov sp, x2
+  ldp x19, x20, [sp, #0]
+  ldp x21, x22, [sp, #16]
+  ldp x23, x24, [sp, #32]
+  ldp x25, x26, [sp, #48]
+  ldp x27, x28, [sp, #64]
+  ldp x29, x30, [sp, #80]
+  add sp, sp, #96
+  autiasp
+  ret
+
+  // void hal_enter_guest(x0 = entry, x1 = first argument, x2 = pstate): returns when hal_guest_exception says so.
+  .global hal_enter_guest
+  .type hal_enter_guest, %function
+hal_enter_guest:
+  paciasp
+  sub sp, sp, #96
+  stp x19, x20, [sp, #0]
+  stp x21, x22, [sp, #16]
+  stp x23, x24, [sp, #32]
+  stp x25, x26, [sp, #48]
+  stp x27, x28, [sp, #64]
+  stp x29, x30, [sp, #80]
+  mov x4, sp
+  sub sp, sp, #FRAME_SIZE
+  mov x3, sp
+1:stp xzr, xzr, [x3], #16
+  cmp x3, x4
+  b.lo 1b
+  str x1, [sp]
+  str x0, [sp, #FRAME_PC]
+  str x2, [sp, #FRAME_PSTATE]
+  b resume_guest
+
+  // void hal_clear_floating_point(void): every FP/SIMD register zero (the rest of an SVE register follows).
+  .global hal_clear_floating_point
+  .type hal_clear_floating_point, %function
+hal_clear_floating_point:
+  bti c
+  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+  movi v\n\().2d, #0
+  .endr
+  msr fpcr, xzr
+  msr fpsr, xzr
+  ret
+
+  // void hal_save_floating_point(FloatingPointState*), void hal_restore_floating_point(const FloatingPointState*)
+  .global hal_save_floating_point
+  .type hal_save_floating_point, %function
+hal_save_floating_point:
+  bti c
+  stp q0, q1, [x0, #0]
+  stp q2, q3, [x0, #32]
+  stp q4, q5, [x0, #64]
+  stp q6, q7, [x0, #96]
+  stp q8, q9, [x0, #128]
+  stp q10, q11, [x0, #160]
+  stp q12, q13, [x0, #192]
+  stp q14, q15, [x0, #224]
+  stp q16, q17, [x0, #256]
+  stp q18, q19, [x0, #288]
+  stp q20, q21, [x0, #320]
+  stp q22, q23, [x0, #352]
+  stp q24, q25, [x0, #384]
+  stp q26, q27, [x0, #416]
+  stp q28, q29, [x0, #448]
+  stp q30, q31, [x0, #480]
+  mrs x1, fpcr
+  mrs x2, fpsr
+  str x1, [x0, #512]
+  str x2, [x0, #520]
+  msr fpcr, xzr
+  ret
+
+  .global hal_restore_floating_point
+  .type hal_restore_floating_point, %function
+hal_restore_floating_point:
+  bti c
+  ldp q0, q1, [x0, #0]
+  ldp q2, q3, [x0, #32]
+  ldp q4, q5, [x0, #64]
+  ldp q6, q7, [x0, #96]
+  ldp q8, q9, [x0, #128]
+  ldp q10, q11, [x0, #160]
+  ldp q12, q13, [x0, #192]
+  ldp q14, q15, [x0, #224]
+  ldp q16, q17, [x0, #256]
+  ldp q18, q19, [x0, #288]
+  ldp q20, q21, [x0, #320]
+  ldp q22, q23, [x0, #352]
+  ldp q24, q25, [x0, #384]
+  ldp q26, q27, [x0, #416]
+  ldp q28, q29, [x0, #448]
+  ldp q30, q31, [x0, #480]
+  ldr x1, [x0, #512]
+  ldr x2, [x0, #520]
+  msr fpcr, x1
+  msr fpsr, x2
+  ret
