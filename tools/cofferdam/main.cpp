@@ -1,0 +1,33 @@
+// cofferdam: verifies attestation documents; describes, builds and signs enclave images.
+#include <iostream>
+
+#include "tools/cofferdam/commands.hpp"
+#include "tools/cofferdam/crypto.hpp"
+#include "tools/cofferdam/eif_image.hpp"
+
+int main(int argc, char** argv) {
+  CLI::App application("Cofferdam's host tool: attestation documents and enclave images.", "cofferdam");
+  application.set_help_all_flag("--help-all", "Print the help of every command");
+  application.footer("Exit codes: 0 accepted or done, 1 refused, 2 unreadable input or wrong usage.");
+  application.require_subcommand(1);
+  cofferdam::Run run;
+  cofferdam::add_verify_command(application, run);
+  cofferdam::add_eif_commands(application, run);
+  try {
+    application.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return application.exit(error) == 0 ? cofferdam::kAccepted : cofferdam::kUnreadable;
+  }
+  try {
+    const int code = run();
+    std::cout.flush();
+    if (std::cout.good()) return code;
+    std::cerr << "error: can't write to standard output\n";
+  } catch (const cofferdam::BadImage& error) {
+    std::cerr << "refused: " << error.what() << '\n';
+    return cofferdam::kRefused;
+  } catch (const std::exception& error) {
+    std::cerr << "error: " << error.what() << '\n';
+  }
+  return cofferdam::kUnreadable;
+}
