@@ -81,7 +81,11 @@ void load_image() {
 void hand_over() {
   const BootEvents events = measure_boot(machine::rom_code(), device.identity.signer_digest, checked.manifest);
   base::Result<measure::Handover> handover = make_handover(device.identity, events, checked.manifest);
-  if (!handover.ok()) refuse("identity", "the monitor's certificate can't be issued");
+  if (!handover.ok()) {
+    refuse("identity", handover.error() == base::Error::kDenied
+                           ? "the device certificate is not for the key of this device's secret"
+                           : "the monitor's certificate can't be issued");
+  }
   const crypto::WipeOnExit wipe{*handover};
   const base::MutableBytes place = machine::monitor_memory(layout::kHandover, sizeof(measure::Handover));
   std::copy_n(reinterpret_cast<const std::uint8_t*>(&*handover), place.size(), place.begin());
