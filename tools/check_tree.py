@@ -6,7 +6,7 @@
 
 Rules: ranks (a folder includes only folders of lower rank), cycles (no include cycle), owners (each third-party
 header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
-exist), machine (no path or archive of one machine), mirror (each unit test stands where its source stands),
+exist), machine (no path or archive of one machine), mirror (a unit test stands in the folder that mirrors its source's),
 markers (nothing left to do).
 """
 import argparse
@@ -146,9 +146,10 @@ def check_cycles(tree):
 
 def check_owners(tree):
     for name in tree.code():
+        tested = name.removeprefix("tests/unit/")  # a unit test may see what the source that it tests sees
         for number, target in tree.includes(name):
             for prefix, owners in OWNERS.items():
-                if target.startswith(prefix) and not name.startswith(owners):
+                if target.startswith(prefix) and not name.startswith(owners) and not tested.startswith(owners):
                     tree.breach(name, number, "owners", f"{target} belongs to {', '.join(owners)}")
 
 
@@ -196,12 +197,13 @@ def check_machine(tree):
 
 
 def check_mirror(tree):
+    source_folders = {str(pathlib.Path(name).parent) for name in tree.code() if not name.startswith("tests/")}
     for name in tree.files:
         if not name.startswith("tests/unit/") or not name.endswith("_test.cpp"):
             continue
-        source = name.removeprefix("tests/unit/").removesuffix("_test.cpp")
-        if not any(f"{source}{suffix}" in tree.files for suffix in (".hpp", ".cpp", ".h", ".py")):
-            tree.breach(name, 1, "mirror", f"there is no {source}.hpp or .cpp that this would test")
+        folder = str(pathlib.Path(name.removeprefix("tests/unit/")).parent)
+        if folder not in source_folders:
+            tree.breach(name, 1, "mirror", f"there is no source in {folder} that this would test")
 
 
 def check_markers(tree):
@@ -241,7 +243,7 @@ PLANTED = [
     ("paths", "README.md", "see `firmware/nowhere/l.hpp`\n"),
     ("machine", "docs/m.md", "unpack it in /" + "home/somebody\n"),
     ("machine", "tools/n.bash", "curl http://archive.deb" + "ian.org/x\n"),
-    ("mirror", "tests/unit/firmware/base/absent_test.cpp", "\n"),
+    ("mirror", "tests/unit/firmware/absent/a_test.cpp", "\n"),
     ("markers", "firmware/base/o.cpp", "// TO" + "DO later\n"),
 ]
 SOUND = {

@@ -3,16 +3,18 @@
 
   sum_junit.py [--failed STEP]... FILE...
 
-names each failed and each skipped test, then prints one closing line, 'N passed, N failed' or
+names each failed (with what it said) and each skipped test, then prints one closing line, 'N passed, N failed' or
 'N passed, N failed, N skipped'. A STEP is what failed before its tests could run, such as a build.
 Exit status 1 when a test failed or no test ran.
 """
 import sys
 import xml.etree.ElementTree as ElementTree
 
+TESTS_SHOWN, LINES_SHOWN = 20, 25
+GOOGLETEST_FRAME = ("Running main()", "Note: Google Test", "[====", "[----", "[ RUN", "[  PASS", "[  FAIL")
 
 def main(arguments):
-    passed, failed, skipped, files = 0, [], [], []
+    passed, failed, skipped, files, said = 0, [], [], [], {}
     arguments = iter(arguments)
     for argument in arguments:
         if argument == "--failed":
@@ -29,8 +31,13 @@ def main(arguments):
                 (failed if missing else skipped).append(name)
             elif case.find("failure") is not None or case.get("status") == "fail":
                 failed.append(name)
+                said[name] = (case.findtext("system-out") or "").splitlines()
             else:
                 passed += 1
+    for name, lines in list(said.items())[:TESTS_SHOWN]:
+        print(f"--- {name}")
+        telling = [line for line in lines if line.strip() and not line.startswith(GOOGLETEST_FRAME)]
+        print("\n".join(telling[-LINES_SHOWN:]))
     for name in skipped:
         print(f"   skipped: {name}")
     for name in failed:
