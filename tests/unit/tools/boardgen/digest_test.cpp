@@ -63,10 +63,10 @@ TEST(Digest, EveryAttributeCounts) {
       fixed.insert(key);
       for (const std::string other :
            {"another", "another,board", "yes", "no", "parent", "assignable", "monitor", "5", "12288", "0x40a00000",
-            "48 MiB", "0x90000000", "51", "0x44400000", "0x48000", "10 MiB", "0x6f000000", "0x0d800000", "gpio",
+            "48 MiB", "0x90000000", "51", "0x44400000", "0x48000", "0x40000", "10 MiB", "0x6f000000", "0x0d800000", "gpio",
             "virtio-mmio", "pcie-mmio", "pcie-intd pcie-intc pcie-intb pcie-inta", "flash1", "512 KiB", "0xc0000",
             "132 MiB", "pcie-io"}) {
-        if (other == value) continue;
+        if (other == value || (value == "256 KiB" && other == "0x40000")) continue;
         std::string altered = text;
         altered.replace(static_cast<std::size_t>(match->position(2)), value.size(), other);
         const auto description = accepted(altered);

@@ -92,6 +92,7 @@ TEST(XmlPlaces, DamagedBoardsAreAnswered) {
     std::string text = good;
     const std::size_t changes = 1 + random() % 4;
     for (std::size_t change = 0; change < changes; ++change) {
+      if (text.empty()) break;
       const std::size_t at = random() % text.size();
       switch (random() % 4) {
         case 0: text[at] = static_cast<char>(random()); break;
