@@ -71,6 +71,10 @@ mbedtls_ecp_group_id group_of(Curve curve) {
   return MBEDTLS_ECP_DP_NONE;
 }
 
+bool out_of_memory(int result) {
+  return result == MBEDTLS_ERR_MPI_ALLOC_FAILED || result == MBEDTLS_ERR_ECP_ALLOC_FAILED;
+}
+
 base::Status verify_digest(Curve curve, base::Bytes point, base::Bytes digest, base::Bytes signature) {
   const std::size_t size = coordinate_size(curve);
   if (point.size() != 1 + 2 * size || point[0] != 0x04 || signature.size() != 2 * size) {
@@ -86,9 +90,11 @@ base::Status verify_digest(Curve curve, base::Bytes point, base::Bytes digest, b
     return base::Error::kInternal;
   }
   // Coordinates below p and on the curve; the point at infinity has no uncompressed form.
-  if (mbedtls_ecp_check_pubkey(&group, &key) != 0) return base::Error::kInvalidArgument;
+  const int on_curve = mbedtls_ecp_check_pubkey(&group, &key);
+  if (out_of_memory(on_curve)) return base::Error::kInternal;
+  if (on_curve != 0) return base::Error::kInvalidArgument;
   const int result = mbedtls_ecdsa_verify(&group, digest.data(), digest.size(), &key, &r, &s);
-  if (result == MBEDTLS_ERR_MPI_ALLOC_FAILED || result == MBEDTLS_ERR_ECP_ALLOC_FAILED) return base::Error::kInternal;
+  if (out_of_memory(result)) return base::Error::kInternal;
   if (result != 0) return base::Error::kBadSignature;
   return {};
 }
