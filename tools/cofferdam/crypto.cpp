@@ -164,7 +164,9 @@ std::vector<Extension> extensions_of(ByteView v3) {
   std::vector<Extension> extensions;
   std::set<std::string> seen;
   if (v3.empty()) return extensions;
-    DerReader list(v3);
+    DerReader outer(v3);
+  DerReader list(outer.take(kDerSequence));
+  require(outer.at_end(), "malformed extensions");
   while (!list.at_end()) {
     DerReader fields(list.take(kDerSequence));
     Extension extension;
