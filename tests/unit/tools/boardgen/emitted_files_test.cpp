@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 #include <libfdt.h>
 
+#include <algorithm>
+
 #include "board_tables.hpp"
+#include "firmware/rom/layout.hpp"
 #include "tests/unit/tools/boardgen/board_files.hpp"
 #include "tools/boardgen/canonical.hpp"
 #include "tools/boardgen/emit.hpp"
@@ -88,6 +91,32 @@ TEST(EmittedTables, QemuVirtIsTheMachineThatWeStart) {
       EXPECT_EQ(window.owner, board::Owner::kMonitor) << window.name;
     }
   }
+}
+
+// The ROM has its own list of addresses, because it must not depend on what it measures. Both speak of one machine.
+TEST(EmittedTables, AgreeWithTheRomsLayout) {
+  namespace layout = rom::layout;
+  const auto monitors = [](std::uint64_t base) {
+    return std::any_of(board::kBoard.mmio.begin(), board::kBoard.mmio.end(), [&](const board::Mmio& window) {
+      return window.base == base && window.owner == board::Owner::kMonitor;
+    });
+  };
+  EXPECT_EQ(board::kRomBase, layout::kCodeBase);
+  EXPECT_EQ(board::kRomSize, layout::kCodeSize);
+  EXPECT_EQ(board::kRomIdentityBase, layout::kIdentityBase);
+  EXPECT_EQ(board::kRomIdentitySize, layout::kIdentitySize);
+  EXPECT_EQ(board::kRomRamBase, layout::kSecureRamBase);
+  EXPECT_EQ(board::kRomConsoleBase, layout::kSecureUart);
+  EXPECT_EQ(board::kPackageBase, layout::kPackageBase);
+  EXPECT_LE(layout::kPackageSize, board::kPackageSize);
+  EXPECT_EQ(board::kBoard.gic_distributor, layout::kGicDistributor);
+  EXPECT_EQ(board::kBoard.gic_redistributor, layout::kGicRedistributors);
+  EXPECT_EQ(board::kBoard.gic_redistributor_stride, layout::kGicRedistributorStride);
+  EXPECT_EQ(board::kBoard.smmu_base, layout::kSmmu);
+  EXPECT_TRUE(monitors(layout::kSmmu) && monitors(layout::kGicDistributor));
+  EXPECT_EQ(board::kBoard.monitor.base + board::kHandoverOffset, layout::kHandover);
+  EXPECT_EQ(board::kBoard.monitor.base + board::kImageOffset, layout::kMonitorLoad);
+  EXPECT_EQ(board::kBoard.monitor.base + board::kBoard.monitor.size, layout::kMonitorEnd);
 }
 
 class ShippedBoard : public testing::TestWithParam<std::string> {};
