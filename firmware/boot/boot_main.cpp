@@ -86,7 +86,14 @@ void build_parent_space() {
             "no tables for the parent's devices");
   }
   for (const board::Device& device : board::kBoard.devices) {
-    if (device.owner == board::Owner::kMonitor || !hal::device_isolation::present()) continue;
+    if (device.owner == board::Owner::kMonitor) continue;
+    if (device.mmio_size != 0) {
+      const auto frames = base::FrameRange::from_bytes(device.mmio_base, device.mmio_size);
+      if (!frames) panic("the registers of a device of the board are malformed");
+      require(hal::stage2::map(base::kParent, base::Ipa{device.mmio_base}, *frames, base::Access::kDevice),
+              "no tables for the registers of the parent's devices");
+    }
+    if (!hal::device_isolation::present()) continue;
     require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
   }
 }

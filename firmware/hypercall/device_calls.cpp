@@ -1,4 +1,7 @@
 // kDeviceAssign, kDeviceRelease: a device's stream, registers and interrupt move together.
+//
+// A device whose registers the parent would go on reaching (through a PCIe window) is never assigned: whoever drives a
+// device decides what it reads and writes, and it would do so in the enclave's memory.
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/partition/transitions.hpp"
 
@@ -12,15 +15,33 @@ using partition::FactKind;
 
 namespace {
 
+// Registers of its own, at addresses where an enclave has neither channels nor memory.
+[[nodiscard]] bool can_move(const board::Device& device) {
+  return device.mmio_size != 0 && device.mmio_base + device.mmio_size <= board::kBoard.channel_ipa_base;
+}
+
 [[nodiscard]] base::Result<DeviceIndex> find_device(std::uint64_t stream) {
   for (std::uint8_t i = 0; i < board::kBoard.devices.size(); ++i) {
     const board::Device& device = board::kBoard.devices[i];
-    if (device.stream.value == stream && device.owner == board::Owner::kAssignable) return DeviceIndex{i};
+    if (device.stream.value == stream && device.owner == board::Owner::kAssignable && can_move(device)) {
+      return DeviceIndex{i};
+    }
   }
   return Error::kNoSuchDevice;
 }
 
 }  // namespace
+
+void add_device_move(Transition& transition, DeviceIndex device, base::PartitionId from, base::PartitionId to) {
+  const board::Device& moved = board::kBoard.devices[device.value];
+  const auto registers =
+      base::FrameRange::trusted(base::frame_of(base::PhysAddr{moved.mmio_base}),
+                                base::FrameCount{moved.mmio_size >> base::kFrameShift});
+  partition::plan_move_device(transition, moved.stream, registers, from, to);
+  if (moved.interrupt.value != 0) {
+    transition.add(base::Effect{.kind = base::EffectKind::kDisableInterrupt, .intid = moved.interrupt});
+  }
+}
 
 Transition plan_device_call(const SystemState& state, const Call& call) {
   const auto slot = find_slot(state, call.arguments[0]);
@@ -32,17 +53,13 @@ Transition plan_device_call(const SystemState& state, const Call& call) {
   if (!board::kBoard.protections.smmu) return refuse(Error::kNoSuchDevice);
   const auto device = find_device(call.arguments[1]);
   if (!device) return refuse(device.error());
-  const base::StreamId stream = board::kBoard.devices[device->value].stream;
   const base::PartitionId enclave = base::partition_of(*slot);
   const bool assign = static_cast<Function>(call.function) == Function::kDeviceAssign;
   const base::PartitionId from = assign ? base::kParent : enclave;
   const base::PartitionId to = assign ? enclave : base::kParent;
   if (state.devices.owner[device->value] != from) return refuse(Error::kNotOwned);
   Transition transition;
-  partition::plan_move_stream(transition, stream, from, to);
-  if (const base::Intid interrupt = board::kBoard.devices[device->value].interrupt; interrupt.value != 0) {
-    transition.add(base::Effect{.kind = base::EffectKind::kDisableInterrupt, .intid = interrupt});
-  }
+  add_device_move(transition, *device, from, to);
   transition.add(Fact{.kind = assign ? FactKind::kDeviceAssigned : FactKind::kDeviceReturned, .slot = *slot,
                       .device = *device});
   return transition;

@@ -33,8 +33,8 @@ struct Target {
   if (!target) return refuse(target.error());
   const auto [slot_index, frames] = *target;
   const Slot& slot = state.slots[slot_index.value];
-  if (const base::Status owned = partition::check_parents(state.frames, frames); !owned) return refuse(owned.error());
   if (!slot.scrubbing.empty()) return refuse(Error::kWrongState);  // a reclaim is not finished
+  if (const base::Status owned = partition::check_parents(state.frames, frames); !owned) return refuse(owned.error());
   const bool goes_on = !slot.regions.empty() && slot.regions.back().frames.end() == frames.first();
   if (!goes_on && slot.regions.full()) return refuse(Error::kNoRegions);
   Transition transition;

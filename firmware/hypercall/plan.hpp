@@ -34,6 +34,8 @@ using partition::Transition;
 [[nodiscard]] Transition plan_power_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] Transition plan_platform_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] bool is_power_call(std::uint32_t function);
+// The effects of moving a device; for kDeviceAssign, kDeviceRelease and kSlotFree.
+void add_device_move(Transition& transition, base::DeviceIndex device, base::PartitionId from, base::PartitionId to);
 
 // Completions of work that was done outside the lock.
 [[nodiscard]] Transition plan_scrubbed(const SystemState& state, base::SlotIndex slot);
@@ -50,5 +52,7 @@ inline constexpr std::uint32_t kFaultLimit = 64;
 [[nodiscard]] Transition plan_fault(const SystemState& state, const Caller& caller, cofferdam_abi::FaultCounter kind);
 // The parent's machine is ending: stop this enclave, whatever it is doing.
 [[nodiscard]] Transition plan_terminate(const SystemState& state, base::SlotIndex slot);
+// Likewise: every core of the parent leaves, so that none of them starts an enclave behind the machine's back.
+[[nodiscard]] Transition plan_silence_parent(const SystemState& state);
 
 }  // namespace hypercall

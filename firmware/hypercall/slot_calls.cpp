@@ -47,12 +47,14 @@ namespace {
   const auto slot_index = find_slot(state, call.arguments[0]);
   if (!slot_index) return refuse(slot_index.error());
   const Slot& slot = state.slots[slot_index->value];
+  const bool startable = slot.state == SlotState::kLoading || slot.state == SlotState::kInit;
+  if (!startable) return refuse(Error::kWrongState);
   if (slot.busy) return refuse(Error::kBusy);
   Transition transition;
   transition.work = {WorkKind::kLoad, *slot_index, {}};
   transition.add(Fact{.kind = FactKind::kSlotBusy, .slot = *slot_index, .argument = 1});
   if (slot.state == SlotState::kLoading) return transition;  // the next step of what began before
-  if (slot.state != SlotState::kInit || !slot.scrubbing.empty()) return refuse(Error::kWrongState);
+  if (!slot.scrubbing.empty()) return refuse(Error::kWrongState);  // a reclaim is not finished
   const auto [flags, cid, offset] = std::array{call.arguments[1], call.arguments[2], call.arguments[3]};
   if ((flags & ~cofferdam_abi::kStartDebug) != 0 || is_reserved(cid)) return refuse(Error::kInvalidArgument);
   for (const Slot& other : state.slots) {
@@ -81,12 +83,12 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
   const auto slot_index = find_slot(state, call.arguments[0]);
   if (!slot_index) return refuse(slot_index.error());
   const Slot& slot = state.slots[slot_index->value];
-  if (slot.busy) return refuse(Error::kBusy);
   switch (slot.state) {
     case SlotState::kStopped: return {};
     case SlotState::kStopping: return in_progress();
     case SlotState::kLoading:
     case SlotState::kRunning: {
+      if (slot.busy) return refuse(Error::kBusy);
       Transition transition = in_progress();
       add_stop(transition, state, *slot_index, ExitReason::kStoppedByParent, 0);
       return transition;
@@ -104,17 +106,14 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
   if (!slot_index) return refuse(slot_index.error());
   const Slot& slot = state.slots[slot_index->value];
   const base::PartitionId enclave = base::partition_of(*slot_index);
-  if (slot.busy || slot.nsm_busy) return refuse(Error::kBusy);
   if (slot.state != SlotState::kInit && slot.state != SlotState::kStopped && slot.state != SlotState::kFreeing) {
     return refuse(Error::kWrongState);
   }
+  if (slot.busy || slot.nsm_busy) return refuse(Error::kBusy);
   Transition transition = in_progress();
   for (std::uint8_t i = 0; i < state.devices.count; ++i) {
     if (state.devices.owner[i] != enclave) continue;
-    partition::plan_move_stream(transition, board::kBoard.devices[i].stream, enclave, base::kParent);
-    if (const base::Intid interrupt = board::kBoard.devices[i].interrupt; interrupt.value != 0) {
-      transition.add(Effect{.kind = EffectKind::kDisableInterrupt, .intid = interrupt});
-    }
+    add_device_move(transition, base::DeviceIndex{i}, enclave, base::kParent);
     transition.add(Fact{.kind = FactKind::kDeviceReturned, .slot = *slot_index, .device = base::DeviceIndex{i}});
     return transition;
   }
@@ -211,7 +210,8 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
 [[nodiscard]] Transition nsm(const SystemState& state, const Caller& caller, const Call& call) {
   const Slot& slot = state.slots[caller.slot().value];
   const auto [request, length, response, capacity, unused1, unused2] = call.arguments;
-  if (length == 0 || length > cofferdam_abi::kNsmRequestMax || capacity > cofferdam_abi::kNsmResponseMax) {
+  if (length == 0) return refuse(Error::kInvalidArgument);
+  if (length > cofferdam_abi::kNsmRequestMax || capacity > cofferdam_abi::kNsmResponseMax) {
     return refuse(Error::kTooLarge);
   }
   const std::uint64_t start = board::kBoard.enclave_ram_base;
@@ -260,6 +260,10 @@ Transition plan_load_step(const SystemState& state, SlotIndex slot, LoadOutcome 
                           base::Ipa device_tree, Error error, std::uint8_t image_error) {
   Transition transition;
   transition.add(Fact{.kind = FactKind::kSlotBusy, .slot = slot});
+  if (state.slots[slot.value].state != SlotState::kLoading) {  // the machine is ending: plan_terminate was here
+    transition.reply.status = partition::status_of(Error::kWrongState);
+    return transition;
+  }
   switch (outcome) {
     case LoadOutcome::kMore: transition.reply.status = partition::status_of(Error::kInProgress); break;
     case LoadOutcome::kRefusedUntouched:
@@ -326,6 +330,13 @@ Transition plan_terminate(const SystemState& state, SlotIndex slot) {
   if (slot_state == SlotState::kRunning || slot_state == SlotState::kLoading) {
     add_stop(transition, state, slot, ExitReason::kStoppedByParent, 0);
   }
+  return transition;
+}
+
+Transition plan_silence_parent(const SystemState& state) {
+  Transition transition;
+  const partition::CoreMask active = state.cores.active(base::kParent);
+  if (active != 0) transition.add(Effect{.kind = EffectKind::kStopCores, .argument = active});
   return transition;
 }
 

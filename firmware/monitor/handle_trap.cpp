@@ -55,6 +55,7 @@ struct Planned {
   hypercall::commit(g_state, transition);
   // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
   const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
+                       transition.reply.status != partition::status_of(base::Error::kInProgress) &&
                        !hypercall::is_power_call(call.function);
   if (refused) ++g_state.counters.refused_calls;
   keep_ledger_folded();

@@ -16,8 +16,9 @@ namespace {
 enum class Ending : std::uint8_t { kNone, kOff, kReset };
 constinit std::atomic<Ending> g_ending{Ending::kNone};
 
-void stop_all_enclaves() {
+void stop_all() {
   const Locked locked{g_state_lock};
+  if (!apply(hypercall::plan_silence_parent(g_state).effects).ok()) panic("the parent could not be stopped");
   for (std::uint8_t i = 0; i < g_state.slots.size(); ++i) {
     const hypercall::Transition transition = hypercall::plan_terminate(g_state, base::SlotIndex{i});
     if (!apply(transition.effects).ok()) panic("an enclave could not be stopped");
@@ -25,11 +26,12 @@ void stop_all_enclaves() {
   }
 }
 
-[[nodiscard]] bool any_enclave_active() {
+// A core that works for a caller outside the lock is active as well. This core runs nothing, even if it was told to.
+[[nodiscard]] bool any_other_core_active() {
+  const base::CoreId here = hal::current_core();
   const Locked locked{g_state_lock};
-  for (std::uint8_t i = 0; i < g_state.slots.size(); ++i) {
-    if (g_state.cores.active(base::partition_of(base::SlotIndex{i})) != 0) return true;
-    if (g_state.slots[i].busy) return true;
+  for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
+    if (base::CoreId{i} != here && g_state.cores.entries[i].state != partition::CoreState::kOff) return true;
   }
   return false;
 }
@@ -45,8 +47,12 @@ void end_machine_if_asked() {
   if (ending == Ending::kNone) return;
   // One core does it; another one that comes here stays parked.
   if (!g_ending.compare_exchange_strong(ending, Ending::kNone)) return;
-  stop_all_enclaves();
-  while (any_enclave_active()) hal::relax();
+  // Memory outlives a reset. When no core runs a guest, nobody can put a secret into what is scrubbed now. A call that
+  // waited for the lock meanwhile may have started a core once more: so stop again until all is quiet.
+  while (any_other_core_active()) {
+    stop_all();
+    hal::relax();
+  }
   for (const enclave::Slot& slot : g_state.slots) {
     for (const enclave::Region& region : slot.regions) hal::scrub_frames(region.frames);
     if (!slot.scrubbing.empty()) hal::scrub_frames(slot.scrubbing);

@@ -9,8 +9,8 @@
 
 namespace partition {
 
-// May the parent give these frames away? Errors, in this order: kOutOfRange (a frame is not RAM of this board),
-// kShared, kNotOwned (the monitor's, an enclave's, or being scrubbed).
+// May the parent give these frames away? The lowest frame that is not the parent's alone decides: kOutOfRange (not RAM
+// of this board), kShared, kNotOwned (the monitor's, an enclave's, or being scrubbed).
 [[nodiscard]] base::Status check_parents(const FrameTable& table, base::FrameRange frames);
 
 // Parent -> enclave. Precondition: check_parents() passed; the enclave has a stage 2, `ipa` is free in it.
@@ -24,8 +24,10 @@ void plan_share(Transition& transition, base::SlotIndex slot, base::ChannelIndex
                 base::Ipa ipa);
 void plan_unshare(Transition& transition, base::SlotIndex slot, base::ChannelIndex channel, base::FrameRange frames,
                   base::Ipa ipa);
-// A stream from one partition to another: in abort between the two, and no translation of the old one cached.
-void plan_move_stream(Transition& transition, base::StreamId stream, base::PartitionId from, base::PartitionId to);
+// A device from one partition to another: its stream and its registers (at equal IPA and physical address, in both).
+// Between the two the stream aborts, nobody reaches the registers, and no translation of the old owner is cached.
+void plan_move_device(Transition& transition, base::StreamId stream, base::FrameRange registers, base::PartitionId from,
+                      base::PartitionId to);
 
 // For the parent and for devices alike, physical and intermediate addresses are equal (DESIGN section 6).
 [[nodiscard]] constexpr base::Ipa parent_ipa(base::FrameRange frames) { return base::Ipa{frames.address().value}; }
