@@ -291,6 +291,7 @@ class TableBuilder {
     // A device that did not answer may still walk these frames. They stay where they were, mapping nothing, so that
     // neither they nor the room to undo the unmapping are lost.
     clear_leaves(child, level + 1);
+    memory_.publish();
     set(table, index, descriptor);
   }
   void clear_leaves(base::FrameNumber table, Level level) {
