@@ -53,6 +53,9 @@ void wait_for_event() { Machine::current().wait_for_event(); }
 void signal_cores() { Machine::current().signal_cores(); }
 std::uint64_t ticks() { return Machine::current().ticks(); }
 std::uint64_t ticks_per_second() { return 1'000'000'000; }
+CoreProtections core_protections() {
+  return {.repeat_tlbi = Machine::current().repeat_tlbi(), .pointer_authentication = false, .branch_targets = false};
+}
 void halt() {
   Machine::current().power(host::PowerState::kHalted);
   throw host::MachineStopped{};

@@ -205,7 +205,14 @@ void Machine::translation_broken(const StaleTranslation& translation) {
   smmu_.translation_broken(translation);
 }
 
-void Machine::invalidate_cpu(const Invalidation& invalidation) {
+void Machine::invalidate_everywhere(const Invalidation& invalidation) {
+  for (int times = config_.repeat_tlbi ? 2 : 1; times > 0; --times) {
+    invalidate_cores(invalidation);
+    complete_invalidations();
+  }
+}
+
+void Machine::invalidate_cores(const Invalidation& invalidation) {
   if (sabotage_.ignore_tlb_invalidate) return;
   stale_.issue(invalidation);
   emit({.kind = EventKind::kTlbInvalidate, .partition = invalidation.partition, .count = invalidation.bytes,

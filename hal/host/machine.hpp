@@ -51,6 +51,7 @@ struct MachineConfig {
   std::size_t table_frames{0};      // of the pool; 0: half of the monitor's memory
   std::vector<std::uint8_t> handover{};
   std::vector<std::uint8_t> payload{};
+  bool repeat_tlbi{false};          // as on a core that CVE-2025-10263 names
   Sabotage sabotage{};
 };
 
@@ -142,8 +143,7 @@ class Machine {
   [[nodiscard]] std::optional<base::Intid> take_virtual(Core& core);
   [[nodiscard]] TablePlaces& places() { return places_; }
   void translation_broken(const StaleTranslation& translation);
-  void invalidate_cpu(const Invalidation& invalidation);  // TLBI, broadcast
-  void complete_invalidations();                          // DSB
+  void invalidate_everywhere(const Invalidation& invalidation);  // TLBI, broadcast; DSB
   [[nodiscard]] base::Status invalidate_smmu(base::PartitionId partition);  // CMD_TLBI, CMD_SYNC
   [[nodiscard]] base::Status write_stream(base::StreamId stream, base::PartitionId partition, FallibleStep step);
   [[nodiscard]] std::optional<Translation> walk(base::PartitionId partition, base::Ipa page) const;
@@ -152,6 +152,7 @@ class Machine {
   void give_back_table(base::FrameNumber table);
   [[nodiscard]] std::size_t available_tables();
   [[nodiscard]] std::uint16_t& used_entries(base::FrameNumber table);
+  [[nodiscard]] bool repeat_tlbi() const { return config_.repeat_tlbi; }
   [[nodiscard]] base::MutableBytes handover() { return handover_; }
   [[nodiscard]] base::Bytes payload() const { return config_.payload; }
   void console_write(std::string_view text);
@@ -163,6 +164,8 @@ class Machine {
  private:
   void run_core(Core& core, const std::function<void()>& body);
   void launch(Core& core, std::function<void()> body);
+  void invalidate_cores(const Invalidation& invalidation);
+  void complete_invalidations();
   bool run_others();
   [[nodiscard]] bool runnable(const Core& core) const;
   void switch_out(Waiting reason);

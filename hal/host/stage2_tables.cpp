@@ -53,8 +53,7 @@ void TableMemory::write_descriptor(base::FrameNumber table, std::size_t index, s
 }
 
 base::Status TableMemory::invalidate(base::Ipa ipa, base::FrameCount count) {
-  machine_.invalidate_cpu({partition_, ipa.value, count.value << base::kFrameShift});
-  machine_.complete_invalidations();
+  machine_.invalidate_everywhere({partition_, ipa.value, count.value << base::kFrameShift});
   return machine_.invalidate_smmu(partition_);
 }
 
@@ -141,8 +140,7 @@ base::Status unmap(base::PartitionId partition, base::Ipa ipa, base::FrameRange 
 base::Status invalidate(base::PartitionId partition, base::Ipa ipa, base::FrameCount count) {
   host::Machine& machine = host::Machine::current();
   if (machine.faults().strikes(host::FallibleStep::kStage2Invalidate)) return base::Error::kDeviceTimeout;
-  machine.invalidate_cpu({partition, ipa.value, count.value << base::kFrameShift});
-  machine.complete_invalidations();
+  machine.invalidate_everywhere({partition, ipa.value, count.value << base::kFrameShift});
   return {};
 }
 
