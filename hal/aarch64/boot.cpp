@@ -4,6 +4,7 @@
 
 #include "firmware/measure/handover.hpp"
 #include "hal/aarch64/machine.hpp"
+#include "hal/aarch64/monitor_map.hpp"
 #include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/boot_data.hpp"
@@ -77,6 +78,11 @@ namespace hal {
 base::MutableBytes handover() {
   if (!aarch64::handover_present) return {};
   return aarch64::handover_copy;
+}
+
+base::Bytes payload() {
+  constexpr aarch64::PayloadWindow kWindow = aarch64::payload_window();
+  return {reinterpret_cast<const std::uint8_t*>(kWindow.base), kWindow.size};
 }
 
 }  // namespace hal

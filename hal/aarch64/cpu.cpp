@@ -52,6 +52,15 @@ std::uint64_t ticks() {
 
 std::uint64_t ticks_per_second() { return HAL_READ_REGISTER(cntfrq_el0); }
 
+CoreProtections core_protections() {
+  const std::uint64_t isar1 = HAL_READ_REGISTER(id_aa64isar1_el1);
+  const std::uint64_t isar2 = HAL_READ_REGISTER(s3_0_c0_c6_2);
+  const bool signs = ((isar1 >> 4) & 0xFF) != 0 || ((isar2 >> 12) & 0xF) != 0;  // APA, API, APA3: as in start.S
+  return {.repeat_tlbi = aarch64::repeats_invalidation(),
+          .pointer_authentication = signs,
+          .branch_targets = (HAL_READ_REGISTER(id_aa64pfr1_el1) & 0xF) != 0};
+}
+
 void halt() {
   // Guests on other cores run on behind their stage 2 until the interrupt takes them into the monitor for good. A
   // core that is inside the monitor now stops at its next lock, which this core still holds, or at that interrupt.

@@ -24,6 +24,7 @@ void reset_virtual_interrupts();  // this core's list registers empty, its virtu
 void enter_address_space(base::PartitionId partition);  // VTTBR_EL2. Precondition: created
 void leave_address_space();                             // this core's TLB of it flushed; then no partition's tables
 [[nodiscard]] base::Result<base::FrameNumber> stage2_root(base::PartitionId partition);
+[[nodiscard]] bool repeats_invalidation();  // CVE-2025-10263 on a core that runs by now
 void wait_for_table_change();           // until no descriptor is invalid for a moment only (break-before-make)
 [[nodiscard]] std::uint64_t physical_size_code();  // as in VTCR_EL2.PS
 

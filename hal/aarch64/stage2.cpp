@@ -114,6 +114,8 @@ void prepare_stage2_controls() {
   isb();
 }
 
+bool repeats_invalidation() { return invalidate_twice.load(); }
+
 void wait_for_table_change() {
   while (changing.load(std::memory_order_acquire)) hal::relax();
 }

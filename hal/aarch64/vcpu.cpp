@@ -153,7 +153,6 @@ void prepare_guest_controls() {
   HAL_WRITE_REGISTER(cnthctl_el2, 1);  // EL1PCTEN: the physical counter; the physical timer traps
   HAL_WRITE_REGISTER(cntvoff_el2, 0);
   HAL_WRITE_REGISTER(vpidr_el2, HAL_READ_REGISTER(midr_el1));
-  HAL_WRITE_REGISTER(vmpidr_el2, HAL_READ_REGISTER(mpidr_el1));
 
   // Later features: everything that has no field in HCR_EL2 is refused by the fine-grained traps at zero, whose `n`
   // bits trap when clear.
@@ -188,6 +187,7 @@ void prepare_guest_controls() {
 
 void run_guest(const GuestEntry& guest) {
   reset_guest_registers();
+  HAL_WRITE_REGISTER(vmpidr_el2, guest.mpidr | registers::bit(31));  // RES1
   aarch64::enter_address_space(guest.partition);
   asm volatile("ic iallu; dsb nsh; isb" : : : "memory");
   hal_enter_guest(guest.entry, guest.argument, kEl1h | kMasked);

@@ -21,8 +21,8 @@ inline constexpr std::uint64_t kAccessFlag = bit(10);
 inline constexpr std::uint64_t kGuarded = bit(50);  // GP: indirect branches land on BTI only; ignored without FEAT_BTI
 inline constexpr std::uint64_t kExecuteNever = bit(54);
 
-// MAIR_EL2: attribute 0 normal write-back, attribute 1 device nGnRE.
-inline constexpr std::uint64_t kMair = 0x04FF;
+// MAIR_EL2: attribute 0 normal write-back, attribute 1 device nGnRE, attribute 2 normal non-cacheable.
+inline constexpr std::uint64_t kMair = 0x44'04FF;
 inline constexpr std::uint64_t kNormal = AttributeIndex::put(0) | Shareability::put(3) | kAccessFlag | kRes1;
 inline constexpr std::uint64_t kDevice = AttributeIndex::put(1) | kAccessFlag | kRes1;
 
@@ -30,6 +30,8 @@ inline constexpr std::uint64_t kDevice = AttributeIndex::put(1) | kAccessFlag | 
 inline constexpr std::uint64_t kCode = kNormal | kReadOnly | kGuarded;
 inline constexpr std::uint64_t kConstants = kNormal | kReadOnly | kExecuteNever;
 inline constexpr std::uint64_t kData = kNormal | kExecuteNever;
+inline constexpr std::uint64_t kFlash =
+    AttributeIndex::put(2) | Shareability::put(3) | kAccessFlag | kRes1 | kReadOnly | kExecuteNever;
 inline constexpr std::uint64_t kRegisters = kDevice | kExecuteNever;
 
 namespace tcr {
