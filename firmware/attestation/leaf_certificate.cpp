@@ -18,15 +18,14 @@ struct CommonName {
 
 base::Result<CommonName> common_name_of(const LeafRequest& request) {
   CommonName name;
-  if (request.module_id.size() + 1 + request.region.size() + kSuffix.size() > kMaxCommonName) {
-    return base::Error::kTooLarge;
-  }
+  const std::size_t without_region = request.module_id.size() + 1 + kSuffix.size();
+  if (without_region > kMaxCommonName) return base::Error::kTooLarge;
   const auto append = [&](std::string_view text) {
     for (const char letter : text) name.text[name.size++] = letter;
   };
   append(request.module_id);
   append(".");
-  append(request.region);
+  append(request.region.substr(0, kMaxCommonName - without_region));
   append(kSuffix);
   return name;
 }

@@ -37,7 +37,7 @@ struct LeafIdentity {  // holds a secret: wipe() when the enclave ends
 
 struct LeafRequest {
   std::string_view module_id;  // "<device id>-enc<slot uid as 16 hex digits>"
-  std::string_view region;     // common name: "<module_id>.<region>.cofferdam", at most 64 bytes
+  std::string_view region;     // common name: "<module_id>.<region>.cofferdam"; the region is cut to make that 64 bytes
   base::SlotUid slot;
   std::uint64_t unix_seconds{};
   PlatformState state;
@@ -49,8 +49,8 @@ struct MonitorIdentity {
   base::Bytes certificate;  // DER; its subject becomes the leaf's issuer, byte for byte
 };
 
-// `seed` is 48 fresh random bytes. Errors: kInvalidArgument (the monitor's certificate, the time), kTooLarge (the
-// names), kDenied (the certificate is not for the monitor's key), kInternal.
+// `seed` is 48 fresh random bytes. Errors: kInvalidArgument (the monitor's certificate, the time), kTooLarge
+// (module_id of more than 53 bytes), kDenied (the certificate is not for the monitor's key), kInternal.
 [[nodiscard]] base::Result<LeafIdentity> issue_leaf(const LeafRequest& request, const MonitorIdentity& monitor,
                                                     const crypto::Digest& seed);
 

@@ -59,8 +59,10 @@ base::Result<base::Bytes> write_tcb_info(const TcbInfo& info, base::MutableBytes
   crypto::DerWriter writer(buffer);
   const std::size_t end = writer.mark();
   const auto known = static_cast<std::uint8_t>(info.flags & kKnownFlags);
-  const std::array<std::uint8_t, 2> flags{known == 0 ? std::uint8_t{0} : unused_bits(known), known};
-  writer.value(der::context(7), base::Bytes{flags}.first(known == 0 ? 1 : 2));
+  if (known != 0) {
+    const std::array<std::uint8_t, 2> flags{unused_bits(known), known};
+    writer.value(der::context(7), flags);
+  }
   const std::size_t list_end = writer.mark();
   write_firmware_id(writer, info.configuration);
   write_firmware_id(writer, info.code);
@@ -88,13 +90,12 @@ base::Result<TcbInfo> read_tcb_info(base::Bytes bytes) {
   MON_TRY_ASSIGN(info.code, read_firmware_id(list));
   MON_TRY_ASSIGN(info.configuration, read_firmware_id(list));
   MON_TRY(list.finish());
-  MON_TRY_ASSIGN(const base::Bytes flags, reader.value(der::context(7)));
-  if (flags.size() == 1 && flags[0] == 0) {
-    info.flags = 0;
-  } else if (flags.size() == 2 && flags[1] != 0 && (flags[1] & ~kKnownFlags) == 0 && flags[0] == unused_bits(flags[1])) {
+  if (reader.next_is(der::context(7))) {
+    MON_TRY_ASSIGN(const base::Bytes flags, reader.value(der::context(7)));
+    if (flags.size() != 2 || flags[1] == 0 || (flags[1] & ~kKnownFlags) != 0 || flags[0] != unused_bits(flags[1])) {
+      return base::Error::kInvalidArgument;
+    }
     info.flags = flags[1];
-  } else {
-    return base::Error::kInvalidArgument;
   }
   MON_TRY(reader.finish());
   return info;

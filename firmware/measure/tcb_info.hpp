@@ -4,7 +4,7 @@
 //   DiceTcbInfo ::= SEQUENCE { vendor [0] UTF8String, model [1] UTF8String, version [2] UTF8String, svn [3] INTEGER,
 //     layer [4] INTEGER, fwids [6] SEQUENCE OF { hashAlg OID, digest OCTET STRING }, flags [7] BIT STRING }
 // all IMPLICIT. fwids holds the monitor's image, then the board description, SHA-384 each. flags has notSecure (bit 1)
-// for a development identity and debug (bit 3) for a debug build.
+// for a development identity and debug (bit 3) for a debug build; it is absent when no bit is set.
 #pragma once
 
 #include <array>

@@ -188,8 +188,15 @@ TEST(Leaf, RefusesAnotherMonitorsCertificateAndTooLongNames) {
   EXPECT_EQ(attestation::issue_leaf(request, {right_key, chain.bundle()[2]}, {}).error(), Error::kDenied);
   EXPECT_EQ(attestation::issue_leaf(request, {right_key, chain.bundle()[3].first(100)}, {}).error(),
             Error::kInvalidArgument);
+  auto cut = request;
+  cut.region = "a-region-of-22-letters";
+  const auto leaf = attestation::issue_leaf(cut, {right_key, chain.bundle()[3]}, {});
+  ASSERT_TRUE(leaf.ok());
+  EXPECT_EQ(crypto::read_certificate(leaf.value().der()).value().subject_common_name,
+            std::string(kModuleId) + ".a-region-of-22.cofferdam");
   auto too_long = request;
-  too_long.region = "a-region-of-22-letters";
+  const std::string long_id(54, 'x');
+  too_long.module_id = long_id;
   EXPECT_EQ(attestation::issue_leaf(too_long, {right_key, chain.bundle()[3]}, {}).error(), Error::kTooLarge);
   auto too_early = request;
   too_early.unix_seconds = 2;

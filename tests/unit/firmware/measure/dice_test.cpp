@@ -65,15 +65,18 @@ TEST(TcbInfo, KnownBytes) {
   const auto der = measure::write_tcb_info(info(), buffer);
   ASSERT_TRUE(der.ok());
   const std::string digest_head = "303d06096086480165030402020430";
-  std::string expected = "3081a6";
+  std::string expected = "3081a3";
   expected += "8009" "436f6666657264616d";
   expected += "8109" "71656d752d76697274";
   expected += "8205" "312e302e30";
   expected += "830107" "840101";
   expected += "a67e";
   expected += digest_head + to_hex(filled(0xC0)) + digest_head + to_hex(filled(0xB0));
-  expected += "870100";
-  EXPECT_EQ(to_hex(der.value()), expected);
+  EXPECT_EQ(to_hex(der.value()), expected);  // no bit set: no flags
+
+  auto development = info();
+  development.flags = measure::kTcbNotSecure;
+  EXPECT_EQ(to_hex(measure::write_tcb_info(development, buffer).value().last(4)), "87020640");
 }
 
 TEST(TcbInfo, ReadsWhatItWrites) {
@@ -102,7 +105,7 @@ TEST(TcbInfo, RefusesWhatDoesNotFitOrIsCutShort) {
   too_long.model = "a name of more than thirty-two letters";
   std::array<std::uint8_t, 256> buffer{};
   EXPECT_EQ(measure::write_tcb_info(too_long, buffer).error(), Error::kTooLarge);
-  for (std::size_t size = 0; size < 169; ++size) {
+  for (std::size_t size = 0; size < 166; ++size) {
     EXPECT_EQ(measure::write_tcb_info(info(), std::span(buffer).first(size)).error(), Error::kBufferTooSmall) << size;
   }
   const auto der = measure::write_tcb_info(info(), buffer).value();
@@ -112,6 +115,14 @@ TEST(TcbInfo, RefusesWhatDoesNotFitOrIsCutShort) {
   std::vector<std::uint8_t> longer(der.begin(), der.end());
   longer.push_back(0);
   EXPECT_EQ(measure::read_tcb_info(longer).error(), Error::kInvalidArgument);
+  // Flags in other forms: empty, no bit set, wrong count of unused bits, an unknown bit.
+  for (const char* flags : {"870100", "87020600", "87020440", "87020308"}) {
+    const auto tail = test_data::from_hex(flags);
+    std::vector<std::uint8_t> changed(der.begin(), der.end());
+    changed.insert(changed.end(), tail.begin(), tail.end());
+    changed[2] = static_cast<std::uint8_t>(changed[2] + tail.size());
+    EXPECT_EQ(measure::read_tcb_info(changed).error(), Error::kInvalidArgument) << flags;
+  }
 }
 
 }  // namespace
