@@ -9,7 +9,7 @@
 namespace cofferdam {
 namespace {
 
-constexpr std::array<std::string_view, 9> kUnderstood{
+constexpr std::array<std::string_view, 10> kUnderstood{
     "2.5.29.14",     // subjectKeyIdentifier
     "2.5.29.15",     // keyUsage
     "2.5.29.17",     // subjectAltName
@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 9> kUnderstood{
     "2.5.29.37",     // extKeyUsage
     "2.23.133.5.4.1",  // TCG DICE TcbInfo: shown
     "2.25.105861246720202449842858039960419476762",  // Cofferdam PlatformState: shown, and compared with the logs
+    "2.999.1.1",       // Cofferdam's mark of a development identity
 };
 
 std::string named(const Certificate& certificate, std::size_t position, std::size_t count) {

@@ -190,17 +190,19 @@ void add_eif_commands(CLI::App& application, Run& run) {
 
   const auto describe_options = std::make_shared<DescribeOptions>();
   CLI::App* describe = eif->add_subcommand(
-      "describe", "Print what an image is and measures to, as nitro-cli describe-eif does (JSON).\n"
-                  "Exit code 1 when checksum or signature don't hold, 2 when the file is no image.");
+      "describe", "Print what an image is and measures to, as nitro-cli describe-eif does (JSON)");
+  describe->footer("Exit codes: 0 good, 1 when a rule of the format, the checksum or the signature is broken, 2 when the\n"
+                   "file can't be read or is no enclave image.");
   describe->add_option("FILE", describe_options->file, "The image; - for standard input")->required();
   describe->callback([&run, describe_options] { run = [describe_options] { return run_describe(*describe_options); }; });
 
   const auto build_options = std::make_shared<BuildOptions>();
   BuildOptions& b = *build_options;
   CLI::App* build = eif->add_subcommand(
-      "build", "Build an image from kernel, command line and ramdisks, and print its measurements (JSON).\n"
-               "The same inputs give the same bytes: the build time is SOURCE_DATE_EPOCH, or 1970 without it.");
-  build->add_option("--kernel", b.kernel, "Kernel: an arm64 Image, or a bzImage for x86_64")->required();
+      "build", "Build an image from kernel, command line and ramdisks, and print its measurements (JSON)");
+  build->footer("The same inputs give the same bytes: the build time is SOURCE_DATE_EPOCH, or 1970 without it.\n"
+                "What is printed can be used as a policy: cofferdam verify --policy FILE.");
+  build->add_option("--kernel", b.kernel, "Kernel: an arm64 Image, or a bzImage for x86_64")->type_name("FILE")->required();
   auto* text = build->add_option("--cmdline", b.cmdline, "Kernel command line");
   auto* text_file = build->add_option("--cmdline-file", b.cmdline_file, "File with it; a last newline is left out");
   text->excludes(text_file);
@@ -208,17 +210,17 @@ void add_eif_commands(CLI::App& application, Run& run) {
   build->add_option("--arch", b.arch, "aarch64 or x86_64")->check(CLI::IsMember({"aarch64", "x86_64"}))->capture_default_str();
   build->add_option("--name", b.name, "Image name in the metadata (default: the kernel's file name)");
   build->add_option("--version", b.version, "Image version in the metadata")->capture_default_str();
-  build->add_option("--metadata", b.metadata, "JSON object (at most 4096 bytes) to add as CustomMetadata");
+  build->add_option("--metadata", b.metadata, "JSON object (at most 4096 bytes) to add as CustomMetadata")->type_name("FILE");
   build->add_option("--build-time", b.build_time, "Build time in the metadata, instead of SOURCE_DATE_EPOCH");
   build->add_option("--build-tool", b.build_tool, "Build tool in the metadata")->capture_default_str();
   build->add_option("--build-tool-version", b.build_tool_version, "Its version")->capture_default_str();
   build->add_option("--image-os", b.operating_system, "Operating system in the metadata")->capture_default_str();
   build->add_option("--image-kernel", b.kernel_version, "Kernel version in the metadata")->capture_default_str();
-  auto* key = build->add_option("--sign-key", b.sign_key, "Private key (PEM, P-256, P-384 or P-521) to sign PCR0 with");
+  auto* key = build->add_option("--sign-key", b.sign_key, "Private key (PEM, P-256, P-384 or P-521) to sign PCR0 with")->type_name("FILE");
   auto* certificate = build->add_option("--sign-cert", b.sign_cert, "Its certificate (PEM); measured into PCR8");
   key->needs(certificate);
   certificate->needs(key);
-  build->add_option("--output,-o", b.output, "The image to write")->required();
+  build->add_option("--output,-o", b.output, "The image to write")->type_name("FILE")->required();
   build->callback([&run, build_options, text, text_file] {
     if (text->count() == 0 && text_file->count() == 0) throw CLI::RequiredError("--cmdline or --cmdline-file");
     run = [build_options] { return run_build(*build_options); };
@@ -226,18 +228,18 @@ void add_eif_commands(CLI::App& application, Run& run) {
 
   const auto sign_options = std::make_shared<SignOptions>();
   SignOptions& s = *sign_options;
-  CLI::App* sign = eif->add_subcommand("sign", "Sign an image's PCR0, or replace the signature it has.\n"
-                                               "PCR0, PCR1 and PCR2 stay; PCR8 becomes the certificate's measurement.");
+  CLI::App* sign = eif->add_subcommand("sign", "Sign an image's PCR0, or replace the signature it has");
+  sign->footer("PCR0, PCR1 and PCR2 stay; PCR8 becomes the certificate's measurement.");
   sign->add_option("FILE", s.file, "The image")->required();
   sign->add_option("--sign-key", s.key, "Private key (PEM or DER; P-256, P-384 or P-521)")->required();
-  sign->add_option("--sign-cert", s.certificate, "Its certificate (PEM)")->required();
-  sign->add_option("--output,-o", s.output, "Write here and leave FILE as it is");
+  sign->add_option("--sign-cert", s.certificate, "Its certificate (PEM)")->type_name("FILE")->required();
+  sign->add_option("--output,-o", s.output, "Write here and leave FILE as it is")->type_name("FILE");
   sign->callback([&run, sign_options] { run = [sign_options] { return run_sign(*sign_options); }; });
 
   const auto extract_options = std::make_shared<ExtractOptions>();
-  CLI::App* extract = eif->add_subcommand("extract", "Write an image's sections as files.");
+  CLI::App* extract = eif->add_subcommand("extract", "Write an image's sections as files");
   extract->add_option("FILE", extract_options->file, "The image; - for standard input")->required();
-  extract->add_option("--output-dir,-o", extract_options->folder, "Folder to write to")->required();
+  extract->add_option("--output-dir,-o", extract_options->folder, "Folder to write to")->type_name("FOLDER")->required();
   extract->callback([&run, extract_options] { run = [extract_options] { return run_extract(*extract_options); }; });
 }
 

@@ -100,32 +100,32 @@ void add_verify_command(CLI::App& application, Run& run) {
   Options& o = *options;
   CLI::App* verify = application.add_subcommand(
       "verify",
-      "Verify an attestation document of AWS Nitro Enclaves or of a Cofferdam monitor.\n"
-      "Without --root, the chain must begin at AWS's Nitro Enclaves root G1. Without a policy, a debug enclave's\n"
-      "document is accepted with a warning: it is genuine, and says that it is a debug enclave's.");
+      "Verify an attestation document of AWS Nitro Enclaves or of a Cofferdam monitor");
   verify->add_option("DOCUMENT", o.document, "COSE_Sign1, raw, hexadecimal or base64; - for standard input")->required();
-  verify->add_option("--root", o.roots, "Root certificates to accept instead of AWS's: PEM (one or several) or DER")
+  verify->add_option("--root", o.roots, "Root certificates to accept instead of AWS's: PEM (one or several) or DER")->type_name("FILE")
       ->expected(1)
       ->take_all();
-  verify->add_option("--time", o.time, "Verify as of this Unix time in seconds (default: now)");
-  verify->add_option("--nonce", o.nonce, "The nonce, in hexadecimal, that the document must carry");
-  verify->add_option("--pcr", o.pcrs, "N=HEX: register N must have this value; may be given again for others")
+  verify->add_option("--time", o.time, "Verify as of this Unix time in seconds (default: now)")->type_name("SECONDS");
+  verify->add_option("--nonce", o.nonce, "The nonce, in hexadecimal, that the document must carry")->type_name("HEX");
+  verify->add_option("--pcr", o.pcrs, "Register N must have this value; may be given again for others")
       ->expected(1)
       ->take_all();
   verify->add_option("--policy", o.policies, "JSON policy: nitro-cli describe-eif output, its Measurements, or\n"
-                                             "{\"pcrs\": {\"0\": [HEX, ...]}, \"platform\": {...}, \"max_age_seconds\": N}")
+                                             "{\"pcrs\": {\"0\": [HEX, ...]}, \"platform\": {...}, \"max_age_seconds\": N}")->type_name("FILE")
       ->expected(1)
       ->take_all();
   verify->add_option("--reference-values", o.reference_values,
-                     "JSON of `cofferdam reference-values`: the platform registers of an honest build")
+                     "JSON of `cofferdam reference-values`: the platform registers of an honest build")->type_name("FILE")
       ->expected(1)
       ->take_all();
-  verify->add_option("--event-log", o.event_log, "The machine's event log: replayed and compared with the document");
-  verify->add_option("--ledger", o.ledger, "The machine's ownership ledger: hashed and compared with the document");
+  verify->add_option("--event-log", o.event_log, "The machine's event log: replayed and compared with the document")->type_name("FILE");
+  verify->add_option("--ledger", o.ledger, "The machine's ownership ledger: hashed and compared with the document")->type_name("FILE");
   verify->add_flag("--allow-debug", o.allow_debug, "Let debug enclaves meet a policy");
   verify->add_flag("--allow-development", o.allow_development, "Accept development identities");
   verify->add_flag("--json", o.json, "Print the report as JSON");
-  verify->footer("Exit codes: 0 accepted, 1 refused (the first line says why), 2 unreadable input or wrong usage.");
+  verify->footer("Without --root, the chain must begin at AWS's Nitro Enclaves root G1. Without a policy, a debug enclave's\n"
+                 "document is accepted with a warning: it is genuine, and says that it is a debug enclave's.\n"
+                 "Exit codes: 0 accepted, 1 refused (the first line says why), 2 unreadable input or wrong usage.");
   verify->callback([&run, options] { run = [options] { return run_verify(*options); }; });
 }
 

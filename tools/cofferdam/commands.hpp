@@ -17,5 +17,6 @@ using Run = std::function<int()>;  // set by the command that was chosen
 
 void add_verify_command(CLI::App& application, Run& run);
 void add_eif_commands(CLI::App& application, Run& run);
+void add_reference_values_command(CLI::App& application, Run& run);
 
 }  // namespace cofferdam

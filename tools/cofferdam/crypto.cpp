@@ -263,10 +263,12 @@ std::string dotted_oid(ByteView oid) {
   for (std::size_t i = 0; i < oid.size(); ++i) {
     require(i != start || oid[i] != 0x80, "malformed object identifier");  // an arc in its shortest form
     if ((oid[i] & 0x80) != 0) continue;
-    if (start == 0) {
-      require(i == 0, "an object identifier whose first arcs are out of range");
-      const unsigned first = oid[0] < 80 ? oid[0] / 40U : 2U;
-      text = std::to_string(first) + "." + std::to_string(oid[0] - 40U * first);
+    if (start == 0) {  // two arcs in one number: 40 * first + second, first at most 2
+      require(i < 4, "an object identifier whose first arcs are out of range");
+      unsigned both = 0;
+      for (std::size_t k = 0; k <= i; ++k) both = both * 128 + (oid[k] & 0x7fU);
+      const unsigned first = both < 80 ? both / 40 : 2;
+      text = std::to_string(first) + "." + std::to_string(both - 40 * first);
     } else {
       text += "." + decimal(oid.subspan(start, i + 1 - start));
     }

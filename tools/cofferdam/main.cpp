@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   cofferdam::Run run;
   cofferdam::add_verify_command(application, run);
   cofferdam::add_eif_commands(application, run);
+  cofferdam::add_reference_values_command(application, run);
   try {
     application.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

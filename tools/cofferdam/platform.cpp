@@ -202,7 +202,7 @@ Bytes evidence_bytes(ByteView input, std::size_t record_size, const std::string&
 
 bool is_development(const std::vector<Certificate>& chain) {
   return std::any_of(chain.begin(), chain.end(), [](const Certificate& certificate) {
-    const bool named = std::any_of(
+    const bool named = certificate.extension(kOidDevelopment) != nullptr || std::any_of(
         certificate.subject_attributes.begin(), certificate.subject_attributes.end(), [](const auto& attribute) {
           return attribute.first == "organizationalUnitName" && attribute.second == "DEVELOPMENT";
         });

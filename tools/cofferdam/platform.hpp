@@ -12,6 +12,8 @@ namespace cofferdam {
 
 inline constexpr std::string_view kOidTcbInfo = "2.23.133.5.4.1";
 inline constexpr std::string_view kOidPlatformState = "2.25.105861246720202449842858039960419476762";
+// tools/provision/development.hpp: in the root and the device certificate of a development identity.
+inline constexpr std::string_view kOidDevelopment = "2.999.1.1";
 
 struct TcbInfo {
   std::string vendor, model, version;
@@ -67,7 +69,8 @@ inline constexpr std::size_t kLedgerRecordSize = 32;
 // Raw records, or the same in hexadecimal text. Throws Unreadable.
 [[nodiscard]] Bytes evidence_bytes(ByteView input, std::size_t record_size, const std::string& path);
 
-// Whether any certificate says that the device's keys are not secret.
+// Whether any certificate says that the device's keys are not secret: by its subject's OU, by the marker extension, by
+// TcbInfo, or by PlatformState.
 [[nodiscard]] bool is_development(const std::vector<Certificate>& chain);
 
 // None when the chain carries neither extension. Throws Refusal (kPlatform) when one is malformed.

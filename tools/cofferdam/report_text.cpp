@@ -71,7 +71,7 @@ void show_document(Text& out, const Report& report) {
   out.title("Document");
   out.entry("module", printable(as_bytes(document.module_id)));
   out.entry("made", format_time(static_cast<std::int64_t>(std::min<std::uint64_t>(
-                        document.timestamp / 1000, 253402300799ULL))) + out.dim("  by the enclave's own clock"));
+                        document.timestamp / 1000, 253402300799ULL))) + out.dim("  by the clock of its machine"));
   out.entry("checked at", format_time(report.time));
   out.entry("signature", report.signature_valid ? out.good("valid") + ", ES384" : out.bad("not established"));
   out.entry("mode", report.debug ? out.bad("debug") : "production");
@@ -92,7 +92,7 @@ void show_chain(Text& out, const Report& report) {
              (in_time ? out.good("in time") : out.bad("not in time")) + out.dim(", " +
              std::string(name_of(certificate.key.curve)) +
              (certificate.basic_constraints && certificate.basic_constraints->path_length
-                  ? ", at most " + std::to_string(*certificate.basic_constraints->path_length) + " authorities below"
+                  ? ", path length " + std::to_string(*certificate.basic_constraints->path_length)
                   : "")));
     if (i == 0) out.line(trunk + out.dim("SHA-256 " + to_hex(sha256(certificate.der))));
   }
