@@ -23,12 +23,12 @@ enum class PsciStatus : std::int32_t {
   kAlreadyOn = -4,
 };
 
-constexpr std::uint32_t kCalls[] = {cofferdam_abi::kPsciVersion,      cofferdam_abi::kPsciCpuOff,
-                                    cofferdam_abi::kPsciCpuOn,        cofferdam_abi::kPsciAffinityInfo,
-                                    cofferdam_abi::kPsciSystemOff,    cofferdam_abi::kPsciSystemReset,
-                                    cofferdam_abi::kPsciFeatures,     cofferdam_abi::kSmcccVersion};
-constexpr std::uint32_t kCpuOn32 = 0x8400'0003;
-constexpr std::uint32_t kAffinityInfo32 = 0x8400'0004;
+constexpr std::uint32_t kCalls[] = {cofferdam_abi::kPsciVersion,        cofferdam_abi::kPsciCpuOff,
+                                    cofferdam_abi::kPsciCpuOn,          cofferdam_abi::kPsciCpuOn32,
+                                    cofferdam_abi::kPsciAffinityInfo,   cofferdam_abi::kPsciAffinityInfo32,
+                                    cofferdam_abi::kPsciSystemOff,      cofferdam_abi::kPsciSystemReset,
+                                    cofferdam_abi::kPsciFeatures,       cofferdam_abi::kSmcccVersion};
+constexpr std::uint32_t kIs64Bit = 0x4000'0000;  // in a function identifier: DEN 0028 section 2.5
 
 [[nodiscard]] Transition answer(PsciStatus status) {
   Transition transition;
@@ -105,7 +105,6 @@ constexpr std::uint32_t kAffinityInfo32 = 0x8400'0004;
   for (const std::uint32_t function : kCalls) {
     if (call.arguments[0] == function) return answer(PsciStatus::kSuccess);
   }
-  if (call.arguments[0] == kCpuOn32 || call.arguments[0] == kAffinityInfo32) return answer(PsciStatus::kSuccess);
   return answer(PsciStatus::kNotSupported);
 }
 
@@ -121,12 +120,12 @@ bool is_power_call(std::uint32_t function) {
   for (const std::uint32_t known : kCalls) {
     if (function == known) return true;
   }
-  return function == kCpuOn32 || function == kAffinityInfo32;
+  return false;
 }
 
 Transition plan_power_call(const SystemState& state, const Caller& caller, const Call& call) {
-  Call narrow = call;  // the 32-bit forms take 32-bit arguments
-  if (call.function == kCpuOn32 || call.function == kAffinityInfo32) {
+  Call narrow = call;  // the 32-bit forms take the low halves
+  if ((call.function & kIs64Bit) == 0) {
     for (std::uint64_t& argument : narrow.arguments) argument &= 0xFFFF'FFFF;
   }
   switch (call.function) {
@@ -134,14 +133,14 @@ Transition plan_power_call(const SystemState& state, const Caller& caller, const
     case cofferdam_abi::kSmcccVersion: return number(1U << 16 | 1U);  // PSCI 1.1; SMCCC 1.1
     case cofferdam_abi::kPsciCpuOff: return cpu_off(caller);
     case cofferdam_abi::kPsciCpuOn:
-    case kCpuOn32: return cpu_on(state, caller, narrow);
+    case cofferdam_abi::kPsciCpuOn32: return cpu_on(state, caller, narrow);
     case cofferdam_abi::kPsciAffinityInfo:
-    case kAffinityInfo32: return affinity_info(state, caller, narrow);
+    case cofferdam_abi::kPsciAffinityInfo32: return affinity_info(state, caller, narrow);
     case cofferdam_abi::kPsciSystemOff:
       return end_machine(state, caller, partition::WorkKind::kPowerOff, ExitReason::kExited);
     case cofferdam_abi::kPsciSystemReset:
       return end_machine(state, caller, partition::WorkKind::kPowerReset, ExitReason::kReset);
-    case cofferdam_abi::kPsciFeatures: return features(call);
+    case cofferdam_abi::kPsciFeatures: return features(narrow);
     default: return answer(PsciStatus::kNotSupported);
   }
 }

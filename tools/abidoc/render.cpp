@@ -1,0 +1,180 @@
+#include "tools/abidoc/render.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include "firmware/enclave/eif.hpp"
+#include "firmware/hypercall/call_table.hpp"
+#include "tools/abidoc/error_text.hpp"
+
+namespace abidoc {
+
+namespace {
+
+using hypercall::CallRow;
+using hypercall::Failure;
+using hypercall::Noticed;
+using hypercall::Permission;
+
+constexpr std::string_view kHead = R"(# The calls of the monitor
+
+<!-- Written by tools/abidoc from firmware/hypercall/call_table.hpp. Change the table, then run
+     `build/bin/abidoc > docs/hypercall-abi.md`; a test compares. -->
+
+A guest's own header is `firmware/hypercall/abi.hpp`: it includes nothing else of the project. `guests/bare` uses only that.
+
+## Calling convention
+- `HVC #0` under the SMC Calling Convention 1.2 (Arm DEN 0028). `SMC #0` does the same: it is trapped.
+- x0 is the function identifier (its low 32 bits), x1..x6 are arguments. Registers beyond a call's arguments are ignored.
+- On return x0 is 0 or an error as a negative number; x1..x3 are results, 0 where a call has none. x4 and above are preserved.
+- The caller is known by the core the call comes from. A call can't name another caller.
+- A refusal changes nothing, neither state nor machine, except the counter of refused calls.
+- Failures are checked in the order in which each call lists them. Before all of them: a call that is not for this kind
+  of partition answers `kNotSupported` (-1), and so does every number that is not on this page.
+- A call that **repeats** does one bounded piece of work and answers `kInProgress` (-16): make it again until it answers
+  something else. Any core of the caller may go on with it; two at once: one of them gets `kBusy`.
+- *Machine* failures come from hardware that did not take a step; the steps before it have been undone. *Later* failures
+  are found by a step of work after the call was accepted.
+)";
+
+constexpr std::string_view kExamples = R"(
+## Examples
+Ask for the version, from a guest written in C++:
+
+    register std::uint64_t x0 asm("x0") = static_cast<std::uint32_t>(cofferdam_abi::Function::kVersion);
+    register std::uint64_t x1 asm("x1");
+    asm volatile("hvc #0" : "+r"(x0), "=r"(x1) : : "x2", "x3", "memory");
+    // x0 == 0, x1 == 1 << 16
+
+An enclave from start to end, seen from the parent (`call(function, arguments...)` answers x0, results in `x[]`):
+
+    call(kSlotAllocate)                                  // x[1]: uid
+    // write the EIF into our own memory at base + 0x800000, then give the memory away
+    call(kMemoryDonate, uid, base, size)
+    psci_cpu_off on core 1; call(kCoreDonate, uid, mpidr_of_core_1)
+    while (call(kSlotStart, uid, 0, 16, 0x800000) == -16) {}
+    ...
+    while (call(kSlotStop, uid) == -16) {}
+    while (call(kSlotFree, uid) == -16) {}               // memory and core are ours again, the memory zero
+)";
+
+[[nodiscard]] std::string hexadecimal(std::uint32_t number) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "0x%08X", number);
+  return text.data();
+}
+
+[[nodiscard]] std::string_view permission_text(Permission permission) {
+  switch (permission) {
+    case Permission::kAnybody:
+      return "anybody";
+    case Permission::kParent:
+      return "the parent";
+    case Permission::kEnclave:
+      return "an enclave";
+  }
+  return {};
+}
+
+[[nodiscard]] std::string_view noticed_text(Noticed noticed) {
+  switch (noticed) {
+    case Noticed::kPlan:
+      return "";
+    case Noticed::kMachine:
+      return "*Machine:* ";
+    case Noticed::kWork:
+      return "*Later:* ";
+  }
+  return {};
+}
+
+[[nodiscard]] bool is_own(const CallRow& row) { return row.number >= cofferdam_abi::kFunctionBase; }
+
+[[nodiscard]] std::string status_text(const CallRow& row, const Failure& failure) {
+  std::string text = std::to_string(failure.status);
+  if (is_own(row)) {
+    text += " `" + std::string{text_of(static_cast<base::Error>(-failure.status)).name} + "`";
+  }
+  return text;
+}
+
+void add_named(std::string& page, std::string_view title, std::span<const hypercall::Named> list) {
+  if (list.empty()) return;
+  page += "\n" + std::string{title} + ":\n";
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    page +=
+        "- x" + std::to_string(i + 1) + " `" + std::string{list[i].name} + "`: " + std::string{list[i].meaning} + "\n";
+  }
+}
+
+void add_call(std::string& page, const CallRow& row) {
+  page += "\n### " + std::string{row.name} + "\n";
+  page += "`" + hexadecimal(row.number) + "`, called by " + std::string{permission_text(row.permission)};
+  page += row.repeats ? ", repeats while `kInProgress`.\n" : ".\n";
+  add_named(page, "Arguments", row.arguments);
+  add_named(page, "Results", row.results);
+  page += "\nOn success: " + std::string{row.success};
+  page += row.shown_by == row.name ? "\n" : " Shown by " + std::string{row.shown_by} + ".\n";
+  if (row.failures.empty()) return;
+  page += "\n| x0 | when, in this order |\n|---|---|\n";
+  for (const Failure& failure : row.failures) {
+    page += "| " + status_text(row, failure) + " | " + std::string{noticed_text(failure.noticed)} +
+            std::string{failure.when} + " |\n";
+  }
+}
+
+void add_errors(std::string& page) {
+  page +=
+      "\n## Errors\nx0 is the negative number. Numbers are never given another meaning.\n\n| number | name | meaning "
+      "|\n"
+      "|---|---|---|\n";
+  for (unsigned number = 1; number <= kLastError; ++number) {
+    const ErrorText text = text_of(static_cast<base::Error>(number));
+    page +=
+        "| " + std::to_string(number) + " | `" + std::string{text.name} + "` | " + std::string{text.meaning} + " |\n";
+  }
+}
+
+void add_image_errors(std::string& page) {
+  page +=
+      "\n## Checks of an image\nBeside `kBadImage`, x1 is the number of the check that failed.\n\n| x1 | meaning |\n"
+      "|---|---|\n";
+  constexpr auto kLast = static_cast<unsigned>(enclave::EifError::kUnreadable);
+  page += "| 0 | the signature section is malformed |\n";
+  for (unsigned number = 1; number <= kLast; ++number) {
+    page += "| " + std::to_string(number) + " | " +
+            std::string{enclave::describe(static_cast<enclave::EifError>(number))} + " |\n";
+  }
+}
+
+void add_index(std::string& page) {
+  page += "\n## All calls\n| number | call | who |\n|---|---|---|\n";
+  for (const CallRow& row : hypercall::kCallTable) {
+    page += "| `" + hexadecimal(row.number) + "` | " + std::string{row.name} + " | " +
+            std::string{permission_text(row.permission)} + " |\n";
+  }
+}
+
+}  // namespace
+
+std::string render() {
+  std::string page{kHead};
+  add_index(page);
+  add_errors(page);
+  add_image_errors(page);
+  page += "\n## The monitor's own calls\n";
+  for (const CallRow& row : hypercall::kCallTable) {
+    if (is_own(row)) add_call(page, row);
+  }
+  page +=
+      "\n## PSCI 1.1 (Arm DEN 0022) and SMCCC\n"
+      "x0 holds the answer or PSCI's own error numbers, not those of the table above. The 32-bit forms take the low "
+      "halves of their arguments.\n";
+  for (const CallRow& row : hypercall::kCallTable) {
+    if (!is_own(row)) add_call(page, row);
+  }
+  page += kExamples;
+  return page;
+}
+
+}  // namespace abidoc
