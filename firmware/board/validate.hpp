@@ -45,6 +45,7 @@ enum class Rule : std::uint8_t {
   kRedistributorsTooSmall,  // fewer frames than cores
   // devices
   kDeviceWithoutSmmu,  // nothing confines its DMA
+  kDeviceUnmovable,    // assignable, but its registers can't leave the parent, or would lie where an enclave's memory does
   kStreamTwice,        //
   kStreamTooLarge,     // not a number that the SMMU can tell apart
   kStreamBitsInvalid,  // 1..32 with an SMMU, 0 without
@@ -266,6 +267,9 @@ constexpr void check_devices(const Board& board, Report report) {
   for (std::size_t i = 0; i < board.devices.size(); ++i) {
     const Device& device = board.devices[i];
     if (!smmu && device.owner != Owner::kMonitor) report(at(Rule::kDeviceWithoutSmmu, Part::kDevices, i));
+    const bool moves = device.mmio_size != 0 && device.mmio_base < board.channel_ipa_base &&
+                       device.mmio_size <= board.channel_ipa_base - device.mmio_base;
+    if (device.owner == Owner::kAssignable && !moves) report(at(Rule::kDeviceUnmovable, Part::kDevices, i));
     if (smmu && bits_valid && (std::uint64_t{device.stream.value} >> board.smmu_stream_bits) != 0) {
       report(at(Rule::kStreamTooLarge, Part::kDevices, i, (std::uint64_t{1} << board.smmu_stream_bits) - 1));
     }

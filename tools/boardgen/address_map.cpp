@@ -67,8 +67,7 @@ std::vector<Piece> physical_map(const Description& d) {
 std::vector<Piece> enclave_map(const board::Board& board) {
   std::vector<Piece> pieces;
   pieces.push_back({board.channel_ipa_base, board.limits.channels_per_enclave * base::kBlockSize, Holder::kParent,
-                    "channels", std::to_string(board.limits.channels_per_enclave) +
-                                    " windows of 2 MiB, shared with the parent on purpose"});
+                    "channels", "2 MiB of addresses for each, shared with the parent on purpose"});
   pieces.push_back({board.enclave_ram_base, memory_bytes(board), Holder::kAssignable, "memory",
                     "what was donated, in one piece; at most all of it"});
   return with_gaps(std::move(pieces));

@@ -184,6 +184,14 @@ class Explainer {
       case Rule::kDeviceWithoutSmmu:
         return {"owner", me + " would write anywhere: this board has no SMMU",
                 "write owner=\"monitor\", which keeps it switched off, or describe the <smmu>"};
+      case Rule::kDeviceUnmovable:
+        if (board_.devices[problem.index].mmio_size == 0) {
+          return {"owner", me + " has no registers of its own: the parent would go on driving it for an enclave",
+                  "write owner=\"parent\", or give its 'base' and 'size' outside of every window"};
+        }
+        return {"base", me + " (" + range + ") ends above channel-base " + hexadecimal(board_.channel_ipa_base) +
+                            ": an enclave could not see it beside its memory",
+                "write owner=\"parent\", or move channel-base and ram-base of <enclaves>"};
       case Rule::kStreamTwice:
         return {"stream", me + " has the stream " + hexadecimal(problem.value) + " of " + other + " of " + other_line,
                 "a stream belongs to one device: correct one of them"};

@@ -120,6 +120,10 @@ const std::vector<Breakage>& breakages() {
        [](Tables& t) {
          t.board.smmu_base = 0, t.board.smmu_stream_bits = 0, t.board.protections.smmu = false;
        }},
+      {"DeviceWithoutRegisters", Rule::kDeviceUnmovable, Part::kDevices, 0,
+       [](Tables& t) { t.devices[0].mmio_base = 0, t.devices[0].mmio_size = 0; }},
+      {"DeviceAboveChannels", Rule::kDeviceUnmovable, Part::kDevices, 1,
+       [](Tables& t) { t.devices[1].mmio_base = t.board.channel_ipa_base - 4096, t.devices[1].mmio_size = 8192; }},
       {"StreamTwice", Rule::kStreamTwice, Part::kDevices, 2, [](Tables& t) { t.devices[2].stream = t.devices[0].stream; }},
       {"StreamTooLarge", Rule::kStreamTooLarge, Part::kDevices, 1,
        [](Tables& t) { t.devices[1].stream = base::StreamId{1 << 16}; }},
