@@ -8,7 +8,7 @@ namespace crypto {
 namespace {
 
 constexpr bool kBareMachine = COFFERDAM_CRYPTO_BARE_MACHINE != 0;
-alignas(16) constinit std::array<unsigned char, kBareMachine ? kArenaSize : 16> arena{};
+[[maybe_unused]] alignas(16) constinit std::array<unsigned char, kBareMachine ? kArenaSize : 16> arena{};
 
 }  // namespace
 
