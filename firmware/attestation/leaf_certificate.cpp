@@ -25,7 +25,8 @@ base::Result<CommonName> common_name_of(const LeafRequest& request) {
   };
   append(request.module_id);
   append(".");
-  append(request.region.substr(0, kMaxCommonName - without_region));
+  const std::size_t room = kMaxCommonName - without_region;
+  append({request.region.data(), request.region.size() < room ? request.region.size() : room});
   append(kSuffix);
   return name;
 }
