@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "firmware/boot/payload.hpp"
+#include "firmware/crypto/arena.hpp"
 #include "firmware/crypto/secret.hpp"
 #include "firmware/measure/handover_check.hpp"
 #include "firmware/monitor/apply_effects.hpp"
@@ -31,7 +32,8 @@ using monitor::panic;
 constexpr std::uint64_t kPayloadAddress = board::kBoard.memory[0].base + 0x0400'0000;
 
 void require(base::Status status, std::string_view what) {
-  if (!status.ok()) panic(what);
+  if (status.ok()) return;
+  panic(LogLine{}.text(what).text(" (error ").number(static_cast<std::uint8_t>(status.error())).text(")").view());
 }
 
 void record(measure::PlatformPcr pcr, std::string_view name, const measure::Digest& digest) {
@@ -47,6 +49,7 @@ void take_over_identity() {
   auto& handover = *reinterpret_cast<measure::Handover*>(bytes.data());
   require(measure::validate(handover), "the ROM's handover is malformed");
   const hal::FloatingPointScope scope;
+  crypto::start_arena();
   require(monitor::g_state.platform.adopt(handover), "the ROM's event log is malformed");
   for (std::uint32_t i = 0; i < handover.event_count; ++i) {
     const measure::Event& event = handover.events[i];
@@ -54,7 +57,7 @@ void take_over_identity() {
             .text({event.name.data(), strnlen(event.name.data(), event.name.size())})
             .text(" ").bytes(base::Bytes{event.digest}.first(16)).text("..."));
   }
-  require(monitor::establish_identity(handover), "no identity: the entropy source is absent or not healthy");
+  require(monitor::establish_identity(handover), "no identity: no healthy entropy source, or no key");
   crypto::wipe(bytes);
 }
 
