@@ -37,7 +37,7 @@ TOOLS_MAY_NOT_INCLUDE = ("hal/", "firmware/monitor/", "firmware/boot/", "guests/
 OWNERS = {
     "mbedtls/": ("firmware/crypto/", "tools/cofferdam/crypto.cpp", "tools/provision/key_file.cpp"),
     "psa/": ("firmware/crypto/",),
-    "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
+    "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp", "tools/reference_values/corim.cpp"),
     "cbor/": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
     "tinyxml2.h": ("tools/boardgen/",),
     "libfdt.h": ("firmware/enclave/device_tree.cpp", "tools/boardgen/"),

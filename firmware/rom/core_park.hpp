@@ -1,9 +1,9 @@
 // Cores that wait at EL3, and how one is started and stops. Compiled without SIMD: EL2's registers are live here.
 //
-// A core's word goes kAbsent -> kOff -> kClaimed -> kStarting -> kOn -> kOff. Every core leaves reset at the same time, so no core
-// may trust memory from before the reset. Meeting: the other core clears its `admitted`, then says `hello` again
-// and again until it is admitted; the boot core clears all words (with the rest of .bss), and admits a core whose `hello`
-// it has seen after that. So neither can act on a word from before the reset.
+// A core's word goes kAbsent -> kOff -> kClaimed -> kStarting -> kOn -> kOff. Every core leaves reset at the same
+// time, so no core may trust memory from before the reset. Meeting: the other core clears its `admitted`, then says
+// `hello` again and again until it is admitted; the boot core clears all words (with the rest of .bss), and admits a
+// core whose `hello` it has seen after that. So neither can act on a word from before the reset.
 #pragma once
 
 #include <cstdint>

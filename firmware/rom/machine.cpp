@@ -30,7 +30,11 @@ constexpr std::uint32_t kPinRestart = 1;
   while (true) asm volatile("wfi");
 }
 
-constexpr std::uint64_t kCacheLine = 16;  // the smallest the architecture allows: right for every core
+std::uint64_t smallest_cache_line() {
+  std::uint64_t type = 0;
+  asm volatile("mrs %0, ctr_el0" : "=r"(type));
+  return std::uint64_t{4} << (type >> 16 & 0xf);  // DminLine: log2 of words
+}
 
 }  // namespace
 
@@ -76,14 +80,11 @@ base::MutableBytes monitor_memory(std::uint64_t address, std::uint64_t size) {
 }
 
 void publish(base::Bytes memory) {
-  const auto start = reinterpret_cast<std::uint64_t>(memory.data()) & ~(kCacheLine - 1);
+  const std::uint64_t size = smallest_cache_line();
+  const auto start = reinterpret_cast<std::uint64_t>(memory.data()) & ~(size - 1);
   const auto end = reinterpret_cast<std::uint64_t>(memory.data()) + memory.size();
-  for (std::uint64_t line = start; line < end; line += kCacheLine) asm volatile("dc civac, %0" ::"r"(line) : "memory");
+  for (std::uint64_t line = start; line < end; line += size) asm volatile("dc civac, %0" ::"r"(line) : "memory");
   asm volatile("dsb sy; ic ialluis; dsb sy; isb" ::: "memory");
-}
-
-void wipe(base::MutableBytes secret) {
-  for (std::uint8_t& byte : secret) *static_cast<volatile std::uint8_t*>(&byte) = 0;
 }
 
 }  // namespace rom::machine

@@ -27,7 +27,5 @@ void console_write_hex(std::uint64_t value);
 
 // To the point of coherency, so that EL2 sees it with its caches off; and no stale instruction stays.
 void publish(base::Bytes memory);
-// Zero that the compiler can't leave out.
-void wipe(base::MutableBytes secret);
 
 }  // namespace rom::machine

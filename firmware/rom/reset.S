@@ -139,9 +139,16 @@ rom_enter_monitor:
   mov x1, #0x3c9                    // EL2h, D A I F masked
   msr spsr_el3, x1
   mov x19, x0
+  mov x20, x2
   mov x0, x2
   bl set_core_stack                 // what an SMC will use on this core
-  mov x0, x19
+  cbnz x20, 2f
+  ldr x0, =__boot_stack_start       // the boot core's first stack has held secrets and is never used again
+  ldr x1, =__boot_stack_end
+1:stp xzr, xzr, [x0], #16
+  cmp x0, x1
+  b.lo 1b
+2:mov x0, x19
   .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
   movi v\n\().2d, #0
   .endr

@@ -1,10 +1,10 @@
 // The ROM's own translation tables (EL3, stage 1): what it may execute, read, write.
 //
 // They are constants and lie in flash, so nothing can change them and the MMU goes on before any compiled code
-// runs. Identity map (but for layout::kFlashAlias), 4 KiB granule, 39-bit addresses (tables at levels 1 to 3). Invariants, checked by the unit
-// test that walks them: no page is both writable and executable; the page below every stack is unmapped; only
-// flash below kConstantsBase is executable; RAM and flash of the normal world are mapped as non-secure.
-// Source: Arm ARM D8.3 (descriptors), D8.4.6 (EL3: AP[1] RES1, XN is bit 54).
+// runs. Identity map (but for layout::kFlashAlias), 4 KiB granule, 39-bit addresses (tables at levels 1 to 3).
+// Invariants, checked by the unit test that walks them: no page is both writable and executable; the page below every
+// stack is unmapped; only flash below kConstantsBase is executable; RAM and flash of the normal world are mapped as
+// non-secure. Source: Arm ARM D8.3 (descriptors), D8.4.6 (EL3: AP[1] RES1, XN is bit 54).
 #pragma once
 
 #include <array>
@@ -62,15 +62,17 @@ inline constexpr std::uint64_t kDevice = kCommon | kDeviceMemory | kNeverExecute
     const std::uint64_t address = layout::kPackageBase + offset;
     tables.level2[address / kBlock2] = address | d::kConstants | d::kNonSecure | d::kBlock;
   }
-  for (const std::uint64_t address : {layout::kGicDistributor, layout::kGicDistributor + kBlock2, layout::kSecureUart}) {
-    const std::uint64_t block = address / kBlock2;  // 0x08000000, 0x08200000, 0x09000000
+  // 0x08000000, 0x08200000 (redistributors), 0x09000000
+  for (const std::uint64_t device : {layout::kGicDistributor, layout::kGicDistributor + kBlock2, layout::kSecureUart}) {
+    const std::uint64_t block = device / kBlock2;
     tables.level2[block] = (block * kBlock2) | d::kDevice | d::kBlock;
   }
 
   for (std::uint64_t page = layout::kCodeBase; page < layout::kConstantsBase; page += kPage) {
     tables.level3_flash[page / kPage] = page | d::kCode | d::kTableOrPage;
   }
-  for (std::uint64_t page = layout::kConstantsBase; page < layout::kIdentityBase + layout::kIdentitySize; page += kPage) {
+  constexpr std::uint64_t kConstantsEnd = layout::kIdentityBase + layout::kIdentitySize;
+  for (std::uint64_t page = layout::kConstantsBase; page < kConstantsEnd; page += kPage) {
     tables.level3_flash[page / kPage] = page | d::kConstants | d::kTableOrPage;
   }
 

@@ -1,9 +1,9 @@
 // What an identity is for, and how a certificate says so.
 //
-// A development identity is one whose keys nobody protects. It is marked twice: OU=DEVELOPMENT in the subject of the root,
-// the manufacturer, the device (and by the ROM the monitor), and an extension in the root and the device. A verifier
-// refuses it unless asked. The extension's OID lies under the arc that X.660 reserves for examples, since the project has
-// no arc of its own; its value is the UTF8String "DEVELOPMENT".
+// A development identity is one whose keys nobody protects. It is marked twice: OU=DEVELOPMENT in the subject of the
+// root, the manufacturer, the device (and by the ROM the monitor), and an extension in the root and the device. A
+// verifier refuses it unless asked. The extension's OID lies under the arc that X.660 reserves for examples, since
+// the project has no arc of its own; its value is the UTF8String "DEVELOPMENT".
 #pragma once
 
 #include <array>

@@ -46,7 +46,8 @@ measure::Certificate issue(const Root& root, const DeviceOptions& options, const
   request.issuer = {issuer->subject_common_name, {}, issuer->subject_organizational_unit};
   request.subject = {name, {}, unit_of(options.purpose)};
   request.serial = serial;
-  request.validity = {options.not_before, std::min(options.not_before + kDeviceLifetime, root.manufacturer_not_after)};
+  request.validity = {options.not_before,
+                      std::min(options.not_before + kDeviceLifetime, root.manufacturer_not_after)};
   request.kind = crypto::CertificateKind::kAuthority;
   request.path_length = 1;
   request.subject_key = key;
@@ -54,7 +55,7 @@ measure::Certificate issue(const Root& root, const DeviceOptions& options, const
 
   std::array<std::uint8_t, measure::kMaxCertificateSize> buffer{};
   const auto der = crypto::write_certificate(request, root.manufacturer_key.pair, buffer);
-  if (!der.ok()) throw ProvisionError("the device's certificate can't be issued (is --not-before inside the root's life?)");
+  if (!der.ok()) throw ProvisionError("the device's certificate can't be issued: is --not-before inside the root's life?");
   return stored(*der);
 }
 
@@ -74,8 +75,8 @@ Bytes make_device(const Root& root, const DeviceOptions& options, const Randomne
   if (root.purpose != options.purpose) {
     throw ProvisionError(root.purpose == Purpose::kDevelopment
                              ? "this is a development root: it makes development devices only; pass --development"
-                             : "this is a production root: it makes no development devices; leave --development out, or "
-                               "make a development root");
+                             : "this is a production root: it makes no development devices; leave --development "
+                               "out, or make a development root");
   }
   const std::string device_id = chosen_id(options, randomness);
   rom::Identity identity{};

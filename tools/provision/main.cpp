@@ -26,8 +26,8 @@ struct Common {  // options of the subcommands that make secrets
   void add_to(CLI::App& command) {
     command.add_flag("--development", development,
                      "Mark the identity: its keys are not protected, verifiers refuse it unless asked");
-    command.add_option("--seed", seed, "Make everything from this file (at least 16 bytes) instead of the system's random "
-                                       "numbers; whoever has the file has the keys. Only with --development")
+    command.add_option("--seed", seed, "Make everything from this file (at least 16 bytes) instead of the system's "
+                                       "random numbers; whoever has the file has the keys. Only with --development")
         ->type_name("FILE");
     command.add_option("--not-before", not_before, "Begin of the certificates' validity; default: now, or "
                                                    "2025-01-01 with --seed")
@@ -52,7 +52,8 @@ struct RootCommand {
   CLI::App* command{};
 
   void add_to(CLI::App& app) {
-    command = app.add_subcommand("root", "Make a manufacturer's root: CA keys and certificates, the firmware signing key");
+    command = app.add_subcommand("root",
+                                 "Make a manufacturer's root: CA keys and certificates, the firmware signing key");
     command->add_option("--output", output, "Folder for the keys and certificates")->required()->type_name("DIR");
     common.add_to(*command);
   }
@@ -148,8 +149,8 @@ struct FlashCommand {
 };
 
 int run(int argc, char** argv) {
-  CLI::App app{"Makes what a Cofferdam device is born with: a manufacturer's root, device identities, signed firmware.\n"
-               "Private keys are written to files of mode 0600 and never printed."};
+  CLI::App app{"Makes what a Cofferdam device is born with: a manufacturer's root, device identities, signed firmware."
+               "\nPrivate keys are written to files of mode 0600 and never printed."};
   app.require_subcommand(1);
   RootCommand root;
   DeviceCommand device;

@@ -39,8 +39,9 @@ void make_root(const RootOptions& options, const Randomness& randomness) {
   std::filesystem::create_directories(options.folder);
   for (const char* name : {"root-key.pem", "root.pem", "manufacturer-key.pem", "firmware-signing-key.pem"}) {
     if (std::filesystem::exists(options.folder / name)) {
-      throw ProvisionError((options.folder / name).string() + " exists: a root is never replaced. Choose another --output, "
-                           "or remove the old root yourself if no device needs it any more.");
+      throw ProvisionError((options.folder / name).string() +
+                           " exists: a root is never replaced. Choose another --output, or remove the old root "
+                           "yourself if no device needs it any more.");
     }
   }
   const PrivateKey root_key = make_private_key(randomness.scalar("root key"));

@@ -2,8 +2,8 @@
 //
 //   root-key.pem, root.pem                   the trust anchor: 30 years, signs the manufacturer only
 //   manufacturer-key.pem, manufacturer.pem   20 years, path length 2, signs devices
-//   firmware-signing-key.pem, firmware-signing-public.pem   signs firmware packages; not certified: a device holds its hash
-// Shaped like the chain of nitro-formats section 2.4. Private keys are files of mode 0600, never printed.
+//   firmware-signing-key.pem, firmware-signing-public.pem   signs firmware packages; not certified: a device holds
+// its hash Shaped like the chain of nitro-formats section 2.4. Private keys are files of mode 0600, never printed.
 #pragma once
 
 #include "tools/provision/development.hpp"

@@ -25,7 +25,7 @@ ReferenceValues compute(const BuiltFiles& files) {
                                     std::to_string(rom::layout::kCodeSize) + " fit its flash");
   }
   if (files.monitor.empty() || files.monitor.size() > rom::layout::kMaxImageSize) {
-    throw provision::ProvisionError("the monitor's image has " + std::to_string(files.monitor.size()) + " bytes; 1 to " +
+    throw provision::ProvisionError("the monitor has " + std::to_string(files.monitor.size()) + " bytes; 1 to " +
                                     std::to_string(rom::layout::kMaxImageSize) + " fit a package");
   }
   provision::Bytes code = files.rom;

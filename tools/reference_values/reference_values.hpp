@@ -1,7 +1,7 @@
 // What the first three platform PCRs must be when a device booted these files honestly.
 //
-// Computed with the ROM's own functions (firmware/rom/boot_measurements.hpp) from what anybody can build: no secret and no
-// vendor's list goes in. The later PCRs depend on what the parent runs and are not platform values.
+// Computed with the ROM's own functions (firmware/rom/boot_measurements.hpp) from what anybody can build: no secret
+// and no vendor's list goes in. The later PCRs depend on what the parent runs and are not platform values.
 #pragma once
 
 #include <array>
@@ -40,8 +40,8 @@ struct ReferenceValues {
 
 // Concise Reference Integrity Manifest, unsigned (draft-ietf-rats-corim; CDDL of its repository): CBOR tag 501 around
 // one CoMID (tag 506). Mapping: one reference triple; its environment is class {vendor "Cofferdam", model "platform"};
-// one measurement for each PCR: mkey = the PCR's number, digests = [[7 (sha-384), value]], name = the event's name, and on
-// the monitor's PCR svn = 552(security version). Deterministic (RFC 8949 4.2.1).
+// one measurement for each PCR: mkey = the PCR's number, digests = [[7 (sha-384), value]], name = the event's name,
+// and on the monitor's PCR svn = 552(security version). Deterministic (RFC 8949 4.2.1).
 [[nodiscard]] provision::Bytes to_corim(const ReferenceValues& values);
 
 }  // namespace reference_values

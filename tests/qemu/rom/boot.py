@@ -15,6 +15,8 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parent
 ROOT = SOURCE.parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "qemu"))
+import machine  # noqa: E402: the one place that knows QEMU's command line
 CROSS = "aarch64-linux-gnu-"
 BOARD_DIGEST = hashlib.sha384(b"board of the ROM's test").hexdigest()
 SECURITY_VERSION = 5
@@ -81,11 +83,8 @@ class Device:
         flash1.write_bytes(self.package)
         with open(flash1, "r+b") as file:
             file.truncate(64 << 20)
-        command = ["qemu-system-aarch64", "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
-                   "-cpu", "max", "-smp", "4", "-m", "2G", "-nic", "none", "-display", "none", "-monitor", "none",
-                   "-serial", f"file:{self.work / 'uart0.log'}", "-serial", f"file:{self.work / 'secure.log'}",
-                   "-bios", self.work / "flash0.bin",
-                   "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={flash1}"]
+        command = [part for part in machine.command(self.work / "flash0.bin", flash1) if part != "-no-reboot"]
+        command += ["-serial", f"file:{self.work / 'uart0.log'}", "-serial", f"file:{self.work / 'secure.log'}"]
         try:
             subprocess.run([str(part) for part in command], timeout=timeout, check=True, capture_output=True, text=True)
         except subprocess.TimeoutExpired as error:
@@ -196,8 +195,9 @@ def check_good(device):
               (2, "board", bytes.fromhex(BOARD_DIGEST))]
     demand(handover["events"] == wanted, f"the log: {handover['events']}\nwanted: {wanted}")
     # ... and what the published reference values say that an honest boot shows.
-    values = json.loads(run(device.tools.reference_values, "--rom", device.tools.rom, "--monitor", work / "payload.bin",
-                            "--board-digest", BOARD_DIGEST, "--version", SECURITY_VERSION,
+    values = json.loads(run(device.tools.cofferdam, "reference-values", "--rom", device.tools.rom,
+                            "--monitor", work / "payload.bin", "--board-digest", BOARD_DIGEST,
+                            "--version", SECURITY_VERSION,
                             "--signer", work / "root" / "firmware-signing-public.pem", "--format", "json"))
     shown = values["platform_pcrs"]
     demand(shown == {str(pcr): extend(digest) for pcr, _, digest in wanted}, f"reference values: {shown}")
@@ -290,7 +290,7 @@ def main():
     parser.add_argument("--case", required=True, choices=cases)
     parser.add_argument("--rom", required=True, type=pathlib.Path)
     parser.add_argument("--provision", required=True, type=pathlib.Path)
-    parser.add_argument("--reference-values", required=True, type=pathlib.Path)
+    parser.add_argument("--cofferdam", required=True, type=pathlib.Path)
     parser.add_argument("--work", required=True, type=pathlib.Path)
     tools = parser.parse_args()
     try:
