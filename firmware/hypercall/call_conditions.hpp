@@ -82,12 +82,13 @@ inline constexpr Failure kAllocateFailures[] = {fails(Error::kNoSlots, "slots", 
 
 inline constexpr Named kUidArgument[] = {kUid};
 inline constexpr Failure kFreeFailures[] = {
-    kNoSlot, fails(Error::kWrongState, "state", "the enclave is loading, running or stopping"),
-    fails(Error::kBusy, "busy", "another core is in the middle of a step of work on this enclave"), kNoAnswer,
-    fails(Error::kNoTables, "tables",
-          "no table frame is free to give a piece of memory back; nothing of it is lost, "
-          "call again",
-          Noticed::kWork)};
+    kNoSlot,
+    fails(Error::kWrongState, "state", "the enclave is loading, running or stopping"),
+    kBusyCore,
+    kNoTableFrame,
+    kNoAnswer,
+    fails(Error::kNoTables, "give back",
+          "no table frame is free to give a piece of memory back; it is not lost, call again", Noticed::kWork)};
 
 inline constexpr Named kStartArguments[] = {
     kUid,

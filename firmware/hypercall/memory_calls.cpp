@@ -28,18 +28,27 @@ struct Target {
   return Target{slot, frames};
 }
 
+[[nodiscard]] base::Result<Target> check_donation(const SystemState& state, const Call& call) {
+  MON_TRY_ASSIGN(const Target target, decode(state, call));
+  const Slot& slot = state.slots[target.slot.value];
+  if (!slot.scrubbing.empty()) return Error::kWrongState;  // a reclaim is not finished
+  MON_TRY(partition::check_parents(state.frames, target.frames));
+  const bool goes_on = !slot.regions.empty() && slot.regions.back().frames.end() == target.frames.first();
+  if (!goes_on && slot.regions.full()) return Error::kNoRegions;
+  return target;
+}
+
+// One transition, returned from every path: it is built where the caller wants it and never copied.
 [[nodiscard]] Transition donate(const SystemState& state, const Call& call) {
-  const auto target = decode(state, call);
-  if (!target) return refuse(target.error());
-  const auto [slot_index, frames] = *target;
-  const Slot& slot = state.slots[slot_index.value];
-  if (!slot.scrubbing.empty()) return refuse(Error::kWrongState);  // a reclaim is not finished
-  if (const base::Status owned = partition::check_parents(state.frames, frames); !owned) return refuse(owned.error());
-  const bool goes_on = !slot.regions.empty() && slot.regions.back().frames.end() == frames.first();
-  if (!goes_on && slot.regions.full()) return refuse(Error::kNoRegions);
   Transition transition;
-  partition::plan_donate(transition, slot_index, frames, enclave::ram_end(slot));
-  transition.reply.values[0] = enclave::ram_end(slot).value;
+  const auto target = check_donation(state, call);
+  if (target.ok()) {
+    const base::Ipa ipa = enclave::ram_end(state.slots[target->slot.value]);
+    partition::plan_donate(transition, target->slot, target->frames, ipa);
+    transition.reply.values[0] = ipa.value;
+  } else {
+    transition.reply.status = partition::status_of(target.error());
+  }
   return transition;
 }
 

@@ -59,8 +59,13 @@ namespace {
 Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment) {
   Transition transition = is_power_call(call.function) ? plan_power_call(state, caller, call)
                                                        : plan_published(state, caller, call, moment);
-  // A plan that outgrew its lists is no plan.
-  return transition.overflow ? refuse(Error::kInternal) : transition;
+  if (transition.overflow) {  // a plan that outgrew its lists is no plan
+    transition.effects.clear();
+    transition.facts.clear();
+    transition.work = {};
+    transition.reply = {partition::status_of(Error::kInternal), {}};
+  }
+  return transition;
 }
 
 }  // namespace hypercall

@@ -117,6 +117,8 @@ constexpr std::uint32_t kIs64Bit = 0x4000'0000;  // in a function identifier: DE
 }  // namespace
 
 bool is_power_call(std::uint32_t function) {
+  constexpr std::uint32_t kOwner = 0x3F00'0000;  // SMCCC owning entity: 0 Arm architecture, 4 standard secure
+  if ((function & kOwner) != 0 && (function & kOwner) != 0x0400'0000) return false;
   for (const std::uint32_t known : kCalls) {
     if (function == known) return true;
   }

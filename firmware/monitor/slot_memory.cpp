@@ -7,6 +7,7 @@
 namespace monitor {
 
 base::Status SlotMemory::read(std::uint64_t offset, base::MutableBytes out) const {
+  MON_TRY(synchronise(offset, out.size()));
   while (!out.empty()) {
     MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
     const std::size_t size = std::min<std::uint64_t>(extent.size, out.size());
@@ -18,18 +19,33 @@ base::Status SlotMemory::read(std::uint64_t offset, base::MutableBytes out) cons
 }
 
 base::Status SlotMemory::write(std::uint64_t offset, base::Bytes in) const {
+  const std::uint64_t first = offset;
+  const std::uint64_t size = in.size();
   while (!in.empty()) {
     MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
-    const std::size_t size = std::min<std::uint64_t>(extent.size, in.size());
-    hal::write_bytes(extent.address, in.first(size));
-    in = in.subspan(size);
-    offset += size;
+    const std::size_t count = std::min<std::uint64_t>(extent.size, in.size());
+    hal::write_bytes(extent.address, in.first(count));
+    in = in.subspan(count);
+    offset += count;
+  }
+  return synchronise(first, size);
+}
+
+base::Status SlotMemory::synchronise(std::uint64_t offset, std::uint64_t size) const {
+  if (size > slot_.memory_bytes || offset > slot_.memory_bytes - size) return base::Error::kOutOfRange;
+  const std::uint64_t end = base::align_up(offset + size, base::kFrameSize);
+  for (offset &= ~(base::kFrameSize - 1); offset < end;) {
+    MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot_, offset));
+    const std::uint64_t count = std::min(extent.size, end - offset);
+    hal::clean_frames(base::FrameRange::trusted(base::frame_of(extent.address),
+                                                base::FrameCount{count >> base::kFrameShift}));
+    offset += count;
   }
   return {};
 }
 
 base::Status SlotMemory::move(std::uint64_t to, std::uint64_t from, std::uint64_t size) const {
-  std::array<std::uint8_t, 1024> piece;  // read before written, ascending: right for to < from
+  std::array<std::uint8_t, 2048> piece;  // read before written, ascending: right for to < from
   while (size != 0) {
     const std::size_t count = std::min<std::uint64_t>(size, piece.size());
     MON_TRY(read(from, base::MutableBytes{piece}.first(count)));

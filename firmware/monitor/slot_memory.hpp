@@ -1,5 +1,8 @@
 // An enclave's memory as the loader and the NSM see it: offsets, whatever frames it is made of.
 //
+// A guest may write past the cache (MMU off, or Non-cacheable in its stage 1) what the monitor reads through it, and the
+// other way round; so what is read is cleaned and invalidated before, and what was written is cleaned after (Arm ARM
+// B2.10, mismatched memory attributes).
 // Used while the slot is marked busy (or a core of it is in the monitor), so its regions don't change.
 #pragma once
 
@@ -18,6 +21,7 @@ class SlotMemory {
   [[nodiscard]] base::Status zero(std::uint64_t offset, std::uint64_t size) const;
 
  private:
+  [[nodiscard]] base::Status synchronise(std::uint64_t offset, std::uint64_t size) const;
   const enclave::Slot& slot_;
 };
 

@@ -45,8 +45,6 @@ base::Status check_parents(const FrameTable& table, FrameRange frames) {
 void plan_donate(Transition& transition, SlotIndex slot, FrameRange frames, Ipa ipa) {
   lose(transition, base::kParent, frames, parent_ipa(frames));
   gain(transition, base::partition_of(slot), frames, ipa, Access::kReadWriteExecute);
-  // What the parent wrote, cacheably or not, is what the monitor will measure.
-  transition.add(Effect{.kind = EffectKind::kCleanFrames, .frames = frames});
   transition.add(Fact{.kind = FactKind::kMemoryDonated, .slot = slot, .ipa = ipa, .frames = frames});
 }
 

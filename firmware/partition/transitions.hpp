@@ -13,7 +13,8 @@ namespace partition {
 // of this board), kShared, kNotOwned (the monitor's, an enclave's, or being scrubbed).
 [[nodiscard]] base::Status check_parents(const FrameTable& table, base::FrameRange frames);
 
-// Parent -> enclave. Precondition: check_parents() passed; the enclave has a stage 2, `ipa` is free in it.
+// Parent -> enclave. What the parent left in caches is dealt with when the monitor first reads or zeroes the frames
+// (monitor/slot_memory). Precondition: check_parents() passed; the enclave has a stage 2, `ipa` is free in it.
 void plan_donate(Transition& transition, base::SlotIndex slot, base::FrameRange frames, base::Ipa ipa);
 // Enclave -> nobody (kScrubbing), when the enclave still has its stage 2.
 void plan_withdraw(Transition& transition, base::SlotIndex slot, base::FrameRange frames, base::Ipa ipa);

@@ -61,6 +61,13 @@ class TableBuilder {
   [[nodiscard]] base::Status map(base::FrameNumber root, base::Ipa ipa, base::FrameRange frames, base::Access access) {
     if (!in_range(ipa, frames.count())) return base::Error::kOutOfRange;
     const Span span{ipa.value, ipa.value + frames.bytes()};
+    if (const Leaf leaf = find_leaf(root, span); leaf.found && fits_leaf(span, frames.address().value, leaf.level)) {
+      namespace format = registers::stage2_descriptor;
+      if (format::is_valid(memory_.read_descriptor(leaf.table, leaf.index))) return base::Error::kDenied;
+      set(leaf.table, leaf.index, format::make_leaf(frames.address(), access, leaf.level));
+      memory_.publish();
+      return {};
+    }
     MON_TRY_ASSIGN(const std::size_t needed, count_for_map(root, registers::stage2_descriptor::kRootLevel, span,
                                                            frames.address().value));
     if (needed > memory_.available_tables()) return base::Error::kNoTables;
@@ -74,6 +81,14 @@ class TableBuilder {
   [[nodiscard]] base::Status unmap(base::FrameNumber root, base::Ipa ipa, base::FrameCount count) {
     if (!in_range(ipa, count)) return base::Error::kOutOfRange;
     const Span span{ipa.value, ipa.value + (count.value << base::kFrameShift)};
+    if (const Leaf leaf = find_leaf(root, span); leaf.found && memory_.used_entries(leaf.table) > 1) {
+      namespace format = registers::stage2_descriptor;
+      if (format::is_leaf(memory_.read_descriptor(leaf.table, leaf.index), leaf.level)) {
+        clear(leaf.table, leaf.index);
+        memory_.publish();
+        return {};
+      }
+    }
     // Splitting comes first and for both ends, so that all that can fail has been done before anything is unmapped.
     MON_TRY(split_at(root, span.first));
     MON_TRY(split_at(root, span.end));
@@ -132,6 +147,30 @@ class TableBuilder {
   [[nodiscard]] static bool fits_leaf(Span part, std::uint64_t output, Level level) {
     const std::uint64_t size = registers::stage2_descriptor::span_of(level);
     return part.end - part.first == size && base::is_aligned(output, size);
+  }
+
+  // The short way: a span of exactly one page or one 2 MiB block whose tables are all there already.
+  struct Leaf {
+    base::FrameNumber table;
+    std::size_t index;
+    Level level;
+    bool found;
+  };
+  [[nodiscard]] Leaf find_leaf(base::FrameNumber root, Span span) const {
+    namespace format = registers::stage2_descriptor;
+    constexpr Leaf kNone{base::FrameNumber{}, 0, format::kRootLevel, false};
+    const std::uint64_t size = span.end - span.first;
+    if (size != base::kFrameSize && size != base::kBlockSize) return kNone;
+    if (!base::is_aligned(span.first, size)) return kNone;
+    const std::uint64_t top = memory_.read_descriptor(root, format::index_of(span.first, format::kRootLevel));
+    if (!format::is_table(top, format::kRootLevel)) return kNone;
+    constexpr Level kBlockLevel = format::kRootLevel + 1;
+    const base::FrameNumber middle = format::table_of(top);
+    const std::size_t index = format::index_of(span.first, kBlockLevel);
+    if (size == base::kBlockSize) return {middle, index, kBlockLevel, true};
+    const std::uint64_t descriptor = memory_.read_descriptor(middle, index);
+    if (!format::is_table(descriptor, kBlockLevel)) return kNone;
+    return {format::table_of(descriptor), format::index_of(span.first, format::kPageLevel), format::kPageLevel, true};
   }
 
   void set(base::FrameNumber table, std::size_t index, std::uint64_t descriptor) {  // invalid -> valid
