@@ -67,6 +67,20 @@ struct Planned {
   return told_to_stop || caller_core == CallerCore::kLeavesGuest ? AfterTrap::kLeave : AfterTrap::kResume;
 }
 
+void take_dma_faults() {
+  constexpr int kMostAtOnce = 8;
+  for (int i = 0; i < kMostAtOnce; ++i) {
+    g_state_lock.lock();
+    const auto fault = hal::device_isolation::take_fault();
+    if (fault) ++g_state.counters.dma_faults;
+    g_state_lock.unlock();
+    if (!fault) return;
+    log_about(base::kParent, LogLine{}.text("refused: device stream ").hex(fault->stream.value)
+                                 .text(fault->write ? " wrote to " : " read from ").hex(fault->address)
+                                 .text(", which is not its partition's (SMMU event ").hex(fault->type).text(")"));
+  }
+}
+
 [[nodiscard]] AfterTrap handle_call(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
   if (frame.x[0] == static_cast<std::uint64_t>(cofferdam_abi::Function::kVersion)) {
@@ -75,6 +89,7 @@ struct Planned {
   }
   const Call call{static_cast<std::uint32_t>(frame.x[0]),
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
+  if (call.function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters)) take_dma_faults();
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);
@@ -142,20 +157,6 @@ struct Planned {
     case ExceptionClass::kDataAbortLower: return handle_abort(frame, false);
     case ExceptionClass::kInstructionAbortLower: return handle_abort(frame, true);
     default: return handle_undefined(frame);
-  }
-}
-
-void take_dma_faults() {
-  constexpr int kMostAtOnce = 8;
-  for (int i = 0; i < kMostAtOnce; ++i) {
-    g_state_lock.lock();
-    const auto fault = hal::device_isolation::take_fault();
-    if (fault) ++g_state.counters.dma_faults;
-    g_state_lock.unlock();
-    if (!fault) return;
-    log_about(base::kParent, LogLine{}.text("refused: device stream ").hex(fault->stream.value)
-                                 .text(fault->write ? " wrote to " : " read from ").hex(fault->address)
-                                 .text(", which is not its partition's (SMMU event ").hex(fault->type).text(")"));
   }
 }
 
