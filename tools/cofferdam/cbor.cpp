@@ -22,6 +22,13 @@ struct CborReader::Item {
 CborReader::Item CborReader::decode() const {
   if (at_end()) fail("the data ends where an item should begin");
   Item item;
+  const std::uint8_t initial = bytes_[offset_];
+  if (initial >= 0xc0 && initial <= 0xd7) {  // tags below 24 in one byte; libcbor 0.10 refuses most of them
+    item.kind = CborKind::kTag;
+    item.value = initial - 0xc0U;
+    item.size = 1;
+    return item;
+  }
   cbor_callbacks callbacks = cbor_empty_callbacks;
   const auto set = [](void* context, CborKind kind, std::uint64_t value) {
     auto& target = *static_cast<Item*>(context);
