@@ -1,0 +1,477 @@
+// For each row of the table of calls: the change that it promises, seen through the call that is to show it.
+#pragma once
+
+#include <map>
+
+#include "tests/unit/firmware/hypercall/stimuli.hpp"
+
+namespace world {
+
+namespace success {
+
+using base::EffectKind;
+using base::Error;
+using enclave::SlotState;
+namespace abi = cofferdam_abi;
+
+inline constexpr std::uint64_t kOn = 0, kOff = 1;
+inline constexpr auto kParentPartition = base::kParent;
+
+[[nodiscard]] inline std::uint64_t affinity(World& world, std::uint64_t mpidr) {
+  return world.psci(kParentCore, abi::kPsciAffinityInfo, mpidr).status;
+}
+[[nodiscard]] inline std::uint64_t state_word(World& world, std::uint64_t uid) {
+  return world.call(Function::kSlotInfo, uid).values[0];
+}
+[[nodiscard]] inline std::uint64_t stopped_with(std::uint64_t reason, std::uint64_t code = 0) {
+  return 0xFFFF | (reason << 8 | code) << 32;
+}
+[[nodiscard]] inline std::uint64_t cores_of(World& world, std::uint64_t uid) {
+  return world.call(Function::kSlotInfo, uid).values[1] & 0xFFFF'FFFF;
+}
+[[nodiscard]] inline std::uint64_t memory_of(World& world, std::uint64_t uid) {
+  return world.call(Function::kSlotInfo, uid).values[2];
+}
+[[nodiscard]] inline std::uint64_t ledger_size(World& world) {
+  return world.call(Function::kLedgerRead, 0U, kFree + 24 * kMiB, 32U).values[1];
+}
+[[nodiscard]] inline bool has(const Transition& transition, EffectKind kind) {
+  for (const base::Effect& effect : transition.effects) {
+    if (effect.kind == kind) return true;
+  }
+  return false;
+}
+
+inline void version_is_1_1(std::uint32_t function) {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.psci(kParentCore, function).status, 0x10001U);
+  EXPECT_EQ(world.psci(kCoreOfB, function).status, 0x10001U);
+}
+
+inline void cpu_off() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kFreeCore), kFree).status, 0U);
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOn);
+  const Transition off = world.perform(kFreeCore, {abi::kPsciCpuOff, {}});
+  EXPECT_EQ(off.caller_core, partition::CallerCore::kLeavesGuest);
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOn) << "it has not left yet";
+  EXPECT_EQ(world.call(Function::kCoreDonate, world.uid_a, mpidr_of(kFreeCore)).status, status_of(Error::kCoreBusy));
+  world.cores_leave(base::PartitionId{9});  // nobody's
+  world.commit(hypercall::plan_core_left(world.state(), kFreeCore));
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOff);
+  EXPECT_EQ(world.call(Function::kCoreDonate, world.uid_a, mpidr_of(kFreeCore)).status, 0U);
+
+  EXPECT_EQ(world.perform(kCoreOfB, {abi::kPsciCpuOff, {}}).caller_core, partition::CallerCore::kLeavesGuest);
+  world.commit(hypercall::plan_core_left(world.state(), kCoreOfB));
+  EXPECT_EQ(state_word(world, world.uid_b), stopped_with(1)) << "an enclave without a core has stopped";
+}
+
+inline void cpu_on(std::uint32_t function, std::uint64_t garbage) {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOff);
+  const Transition on =
+      world.perform(kParentCore, {function, {mpidr_of(kFreeCore) | garbage, kFree | garbage, 7 | garbage}});
+  EXPECT_EQ(on.reply.status, 0U);
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOn);
+  ASSERT_EQ(on.effects.size(), 1U);
+  EXPECT_EQ(on.effects[0].kind, EffectKind::kStartCore);
+  EXPECT_EQ(on.effects[0].core, kFreeCore);
+  EXPECT_EQ(on.effects[0].partition, base::kParent);
+  EXPECT_EQ(on.effects[0].ipa.value, kFree);
+  EXPECT_EQ(on.effects[0].argument, 7U);
+
+  // An enclave numbers its own cores, and reaches no others.
+  World second = World::with_two_enclaves();
+  second.succeed(Function::kCoreDonate, second.uid_a, mpidr_of(kFreeCore));
+  second.start(second.uid_a, kSlotA, 16);
+  const Transition other = second.perform(kCoreOfA, {function, {1 | garbage, kIpa | garbage, garbage}});
+  EXPECT_EQ(other.reply.status, 0U);
+  ASSERT_EQ(other.effects.size(), 1U);
+  EXPECT_EQ(other.effects[0].core, kFreeCore);
+  EXPECT_EQ(other.effects[0].partition, base::partition_of(kSlotA));
+  EXPECT_EQ(second.psci(kCoreOfA, function, 3).status, static_cast<std::uint64_t>(-2)) << "B's core is nothing to A";
+}
+
+inline void affinity_info(std::uint32_t function) {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kParentCore)).status, kOn);
+  EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kFreeCore)).status, kOff);
+  EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kCoreOfB)).status, kOff) << "donated, and running";
+  EXPECT_EQ(world.psci(kCoreOfB, function, 0).status, kOn);
+}
+
+inline void system_end(std::uint32_t function, std::uint64_t reason, WorkKind work) {
+  World world = World::with_two_enclaves();
+  const Transition end = world.perform(kCoreOfB, {function, {}});
+  EXPECT_EQ(end.caller_core, partition::CallerCore::kLeavesGuest);
+  EXPECT_EQ(end.work.kind, WorkKind::kNone) << "an enclave ends itself, not the machine";
+  EXPECT_EQ(state_word(world, world.uid_b) & 0xFFFF, static_cast<std::uint64_t>(abi::SlotState::kStopping));
+  world.cores_leave(base::partition_of(kSlotB));
+  EXPECT_EQ(state_word(world, world.uid_b), stopped_with(reason));
+
+  const Transition machine = world.perform(kParentCore, {function, {}});
+  EXPECT_EQ(machine.caller_core, partition::CallerCore::kLeavesGuest);
+  EXPECT_EQ(machine.work.kind, work);
+}
+
+inline void features() {
+  World world;
+  for (const hypercall::CallRow& row : hypercall::kCallTable) {
+    const std::uint64_t expected = row.number < abi::kFunctionBase ? 0 : static_cast<std::uint64_t>(-1);
+    EXPECT_EQ(world.psci(kParentCore, abi::kPsciFeatures, row.number).status, expected) << row.name;
+    EXPECT_EQ(world.psci(kParentCore, abi::kPsciFeatures, row.number | std::uint64_t{1} << 40).status, expected)
+        << row.name << ": a 32-bit call looks at the low half";
+  }
+}
+
+inline void version() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.call(Function::kVersion).values[0], abi::kAbiMajor << 16 | abi::kAbiMinor);
+  EXPECT_EQ(world.call_from(kCoreOfB, Function::kVersion).values[0], abi::kAbiMajor << 16 | abi::kAbiMinor);
+}
+
+inline void console_write() {
+  World world = World::with_two_enclaves();
+  for (const std::uint64_t length : {1U, 40U}) {
+    EXPECT_EQ(world.perform(kParentCore, World::make(Function::kConsoleWrite, length)).work.kind, WorkKind::kConsole);
+  }
+  EXPECT_EQ(world.call(Function::kConsoleWrite, 0U).status, status_of(Error::kInvalidArgument));
+  world.b().mode = enclave::Mode::kDebug;
+  EXPECT_EQ(world.perform(kCoreOfB, World::make(Function::kConsoleWrite, 1U)).work.kind, WorkKind::kConsole);
+}
+
+inline void partition_info() {
+  World world = World::with_two_enclaves();
+  const Reply parent = world.call(Function::kPartitionInfo);
+  EXPECT_EQ(parent.values[0], 1U);
+  EXPECT_EQ(parent.values[1], 2U);
+  EXPECT_EQ(parent.values[2], board::kBoard.memory[0].size - kSizeA - kSizeB);
+  const Reply enclave = world.call_from(kCoreOfB, Function::kPartitionInfo);
+  EXPECT_EQ(enclave.values[0], 2U);
+  EXPECT_EQ(enclave.values[1], 1U);
+  EXPECT_EQ(enclave.values[2], kSizeB);
+}
+
+inline void slot_allocate() {
+  World world = World::with_two_enclaves();
+  const Transition made = world.perform(kParentCore, World::make(Function::kSlotAllocate));
+  EXPECT_TRUE(has(made, EffectKind::kCreateStage2));
+  const std::uint64_t uid = made.reply.values[0];
+  EXPECT_GT(uid, world.uid_b);
+  EXPECT_EQ(world.call(Function::kSlotInfo, uid).status, 0U);
+  EXPECT_EQ(state_word(world, uid), 0U);
+  EXPECT_EQ(world.call(Function::kSlotCount).values[0], 3U);
+  world.moment = {};  // a clock that went back
+  EXPECT_GT(world.call(Function::kSlotAllocate).values[0], uid) << "uids ascend whatever the clock says";
+}
+
+inline void slot_free() {
+  World world = World::with_two_enclaves();
+  const std::uint64_t before = world.call(Function::kPartitionInfo).values[2];
+  world.succeed(Function::kDeviceAssign, world.uid_a, board::kBoard.devices[0].stream.value);
+  EXPECT_EQ(world.repeat(World::make(Function::kSlotFree, world.uid_a), kSlotA).status, 0U);
+  EXPECT_EQ(world.call(Function::kSlotCount).values[0], 1U);
+  EXPECT_EQ(world.call(Function::kSlotInfo, world.uid_a).status, status_of(Error::kNoSuchSlot));
+  EXPECT_EQ(world.call(Function::kPartitionInfo).values[2], before + kSizeA);
+  EXPECT_EQ(world.call(Function::kPartitionInfo).values[1], 3U);
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kCoreOfA), kFree).status, 0U);
+  EXPECT_EQ(world.state().devices.owner[0], base::kParent);
+  // Memory, channel and all go to the next enclave.
+  const std::uint64_t uid = world.call(Function::kSlotAllocate).values[0];
+  EXPECT_EQ(world.call(Function::kMemoryDonate, uid, kMemoryA, kSizeA).status, 0U);
+  EXPECT_EQ(world.call(Function::kMemoryDonate, uid, kChannelA, 0x1000U).status, 0U);
+}
+
+inline void slot_start() {
+  World world = World::with_two_enclaves();
+  const Call call = World::make(Function::kSlotStart, world.uid_a, abi::kStartDebug, 16U, 0U);
+  EXPECT_EQ(world.perform(kParentCore, call).work.kind, WorkKind::kLoad);
+  EXPECT_EQ(state_word(world, world.uid_a) & 0xFFFF, 3U);
+  EXPECT_EQ(world.perform(kParentCore, call).reply.status, status_of(Error::kBusy)) << "one step at a time";
+  EXPECT_EQ(world.load_step(kSlotA, hypercall::LoadOutcome::kMore).reply.status, status_of(Error::kInProgress));
+  EXPECT_EQ(world.perform(kParentCore, call).work.kind, WorkKind::kLoad);
+  const Transition ready = world.load_step(kSlotA, hypercall::LoadOutcome::kReady);
+  EXPECT_EQ(ready.reply.status, 0U);
+  EXPECT_EQ(ready.reply.values[0], 16U);
+  ASSERT_EQ(ready.effects.size(), 1U);
+  EXPECT_EQ(ready.effects[0].kind, EffectKind::kStartCore);
+  EXPECT_EQ(ready.effects[0].core, kCoreOfA);
+  EXPECT_EQ(ready.effects[0].ipa.value, kIpa);
+  EXPECT_EQ(ready.effects[0].argument, kIpa + kMiB);
+  EXPECT_EQ(state_word(world, world.uid_a), 2 | abi::kStartDebug << 16);
+}
+
+inline void slot_stop() {
+  World world = World::with_two_enclaves();
+  const Transition stop = world.perform(kParentCore, World::make(Function::kSlotStop, world.uid_b));
+  EXPECT_EQ(stop.reply.status, status_of(Error::kInProgress));
+  ASSERT_EQ(stop.effects.size(), 1U);
+  EXPECT_EQ(stop.effects[0].kind, EffectKind::kStopCores);
+  EXPECT_EQ(stop.effects[0].argument, 1U << kCoreOfB.value);
+  EXPECT_EQ(world.call(Function::kSlotStop, world.uid_b).status, status_of(Error::kInProgress));
+  EXPECT_EQ(world.call(Function::kSlotFree, world.uid_b).status, status_of(Error::kWrongState)) << "it still runs";
+  world.cores_leave(base::partition_of(kSlotB));
+  EXPECT_EQ(world.call(Function::kSlotStop, world.uid_b).status, 0U);
+  EXPECT_EQ(state_word(world, world.uid_b), stopped_with(2));
+  EXPECT_EQ(memory_of(world, world.uid_b), kSizeB) << "the memory stays with it";
+}
+
+inline void slot_info() {
+  World world = World::with_two_enclaves();
+  const Reply a = world.call(Function::kSlotInfo, world.uid_a);
+  EXPECT_EQ(a.values[0], 0U);
+  EXPECT_EQ(a.values[1], 1U | std::uint64_t{1} << 32);
+  EXPECT_EQ(a.values[2], kSizeA);
+  EXPECT_EQ(state_word(world, world.uid_b), 2U);
+}
+
+inline void slot_count() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.call(Function::kSlotCount).values[0], 2U);
+  EXPECT_EQ(world.call(Function::kSlotCount).values[1], std::uint64_t{board::kMaxEnclaves});
+}
+
+inline void slot_next() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.call(Function::kSlotNext, 0U).values[0], world.uid_a);
+  EXPECT_EQ(world.call(Function::kSlotNext, world.uid_a).values[0], world.uid_b);
+  EXPECT_EQ(world.call(Function::kSlotNext, world.uid_b).values[0], 0U);
+}
+
+inline void memory_donate() {
+  World world = World::with_two_enclaves();
+  const std::uint64_t records = ledger_size(world);
+  const Reply first = world.call(Function::kMemoryDonate, world.uid_a, kFree, 0x4000U);
+  EXPECT_EQ(first.status, 0U);
+  EXPECT_EQ(first.values[0], kIpa + kSizeA);
+  EXPECT_EQ(memory_of(world, world.uid_a), kSizeA + 0x4000);
+  EXPECT_EQ(ledger_size(world), records + 1);
+  // What goes on where the last one ends is the same region; anything else a new one.
+  world.succeed(Function::kMemoryDonate, world.uid_a, kFree + 0x4000, 0x1000U);
+  world.succeed(Function::kMemoryDonate, world.uid_a, kFree + 0x8000, 0x1000U);
+  EXPECT_EQ(world.call(Function::kSlotInfo, world.uid_a).values[1] >> 32, 3U);
+  EXPECT_EQ(world.call(Function::kMemoryDonate, world.uid_a, kFree, 0x1000U).status, status_of(Error::kNotOwned))
+      << "given away once";
+}
+
+inline void memory_reclaim() {
+  World world = World::with_two_enclaves();
+  const Call call = World::make(Function::kMemoryReclaim, world.uid_a, kMemoryA + 3 * kMiB, kMiB);
+  const Transition begun = world.perform(kParentCore, call);
+  EXPECT_EQ(begun.work.kind, WorkKind::kScrub);
+  EXPECT_EQ(begun.work.frames.address().value, kMemoryA + 3 * kMiB);
+  EXPECT_EQ(world.call(Function::kMemoryDonate, world.uid_b, kMemoryA + 3 * kMiB, 0x1000U).status,
+            status_of(Error::kWrongState));
+  EXPECT_EQ(world.call(Function::kChannelOpen, world.uid_b, kMemoryA + 3 * kMiB, 0x1000U).status,
+            status_of(Error::kNotOwned))
+      << "nobody's while it is scrubbed";
+  const Transition done = world.commit(hypercall::plan_scrubbed(world.state(), kSlotA));
+  EXPECT_EQ(done.reply.status, 0U);
+  EXPECT_EQ(memory_of(world, world.uid_a), 3 * kMiB);
+  EXPECT_EQ(world.call(Function::kChannelOpen, world.uid_b, kMemoryA + 3 * kMiB, 0x1000U).status, 0U);
+}
+
+inline void core_donate() {
+  World world = World::with_two_enclaves();
+  world.succeed(Function::kCoreDonate, world.uid_a, mpidr_of(kFreeCore));
+  EXPECT_EQ(cores_of(world, world.uid_a), 2U);
+  EXPECT_EQ(affinity(world, mpidr_of(kFreeCore)), kOff);
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kFreeCore), kFree).status,
+            static_cast<std::uint64_t>(-3));
+}
+
+inline void core_reclaim() {
+  World world = World::with_two_enclaves();
+  world.succeed(Function::kCoreReclaim, world.uid_a, mpidr_of(kCoreOfA));
+  EXPECT_EQ(cores_of(world, world.uid_a), 0U);
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kCoreOfA), kFree).status, 0U);
+}
+
+// What matters is the order: the old owner's stream, registers and cached translations go before the new one has any.
+inline void check_device_move(const Transition& move, base::PartitionId from, base::PartitionId to) {
+  const EffectKind order[] = {EffectKind::kDetachStream,    EffectKind::kUnmapStage2,  EffectKind::kInvalidateStage2,
+                              EffectKind::kInvalidateSmmu,  EffectKind::kAttachStream, EffectKind::kMapStage2,
+                              EffectKind::kDisableInterrupt};
+  ASSERT_EQ(move.effects.size(), std::size(order));
+  const board::Device& device = board::kBoard.devices[0];
+  for (std::size_t i = 0; i < std::size(order); ++i) {
+    const base::Effect& effect = move.effects[i];
+    EXPECT_EQ(effect.kind, order[i]) << i;
+    if (i < 6) {
+      EXPECT_EQ(effect.partition, i < 4 ? from : to) << i;
+    }
+    const bool registers = effect.kind == EffectKind::kUnmapStage2 || effect.kind == EffectKind::kMapStage2;
+    if (registers) {
+      EXPECT_EQ(effect.access, base::Access::kDevice);
+      EXPECT_EQ(effect.ipa.value, device.mmio_base);
+      EXPECT_EQ(effect.frames.address().value, device.mmio_base);
+      EXPECT_EQ(effect.frames.bytes(), device.mmio_size);
+    }
+  }
+}
+
+inline void device_assign() {
+  World world = World::with_two_enclaves();
+  const std::uint64_t records = ledger_size(world);
+  const Transition move = world.perform(
+      kParentCore, World::make(Function::kDeviceAssign, world.uid_a, board::kBoard.devices[0].stream.value));
+  EXPECT_EQ(move.reply.status, 0U);
+  check_device_move(move, base::kParent, base::partition_of(kSlotA));
+  EXPECT_EQ(ledger_size(world), records + 1);
+  EXPECT_EQ(world.state().ledger.read(records)->kind, measure::LedgerKind::kDeviceAssign);
+}
+
+inline void device_release() {
+  World world = World::with_two_enclaves();
+  world.succeed(Function::kDeviceAssign, world.uid_a, board::kBoard.devices[0].stream.value);
+  const Transition move = world.perform(
+      kParentCore, World::make(Function::kDeviceRelease, world.uid_a, board::kBoard.devices[0].stream.value));
+  EXPECT_EQ(move.reply.status, 0U);
+  check_device_move(move, base::partition_of(kSlotA), base::kParent);
+  EXPECT_EQ(world.state().ledger.read(ledger_size(world) - 1)->kind, measure::LedgerKind::kDeviceRelease);
+}
+
+inline void channel_open() {
+  World world = World::with_two_enclaves();
+  const Reply open = world.call(Function::kChannelOpen, world.uid_b, kFree, 0x2000U);
+  EXPECT_EQ(open.status, 0U);
+  const Reply seen = world.call_from(kCoreOfB, Function::kChannelInfo, open.values[0]);
+  EXPECT_EQ(seen.values[0], open.values[1]);
+  EXPECT_EQ(seen.values[1], 0x2000U);
+  EXPECT_EQ(world.call(Function::kMemoryDonate, world.uid_a, kFree, 0x1000U).status, status_of(Error::kShared));
+}
+
+inline void channel_close() {
+  World world = World::with_two_enclaves();
+  world.succeed(Function::kChannelClose, world.uid_b, 0U);
+  EXPECT_EQ(world.call_from(kCoreOfB, Function::kChannelInfo, 0U).status, status_of(Error::kNoSuchChannel));
+  EXPECT_EQ(world.call(Function::kMemoryDonate, world.uid_a, kChannelB, 0x1000U).status, 0U);
+}
+
+inline void channel_notify() {
+  World world = World::with_two_enclaves();
+  const Transition down = world.perform(kParentCore, World::make(Function::kChannelNotify, world.uid_b, 0U));
+  ASSERT_EQ(down.effects.size(), 1U);
+  EXPECT_EQ(down.effects[0].kind, EffectKind::kInjectInterrupt);
+  EXPECT_EQ(down.effects[0].core, kCoreOfB);
+  EXPECT_EQ(world.call(Function::kChannelPending, world.uid_b).values[0], 0U) << "it is for the enclave";
+  EXPECT_EQ(world.call_from(kCoreOfB, Function::kChannelPending).values[0], 1U);
+  const Transition up = world.perform(kCoreOfB, World::make(Function::kChannelNotify, 0U, 0U));
+  ASSERT_EQ(up.effects.size(), 1U);
+  EXPECT_EQ(up.effects[0].core, kParentCore);
+  EXPECT_EQ(world.call(Function::kChannelPending, world.uid_b).values[0], 1U);
+}
+
+inline void channel_info() {
+  World world = World::with_two_enclaves();
+  const Reply seen = world.call_from(kCoreOfB, Function::kChannelInfo, 0U);
+  EXPECT_EQ(seen.values[0], board::kBoard.channel_ipa_base);
+  EXPECT_EQ(seen.values[1], 0x1000U);
+}
+
+inline void channel_pending() {
+  World world = World::with_two_enclaves();
+  world.succeed(Function::kChannelNotify, world.uid_b, 0U);
+  EXPECT_EQ(world.call_from(kCoreOfB, Function::kChannelPending).values[0], 1U);
+  EXPECT_EQ(world.call_from(kCoreOfB, Function::kChannelPending).values[0], 0U) << "asking clears it";
+}
+
+inline void nsm_request() {
+  World world = World::with_two_enclaves();
+  const Call call = World::make(Function::kNsmRequest, kIpa, 16U, kIpa + kSizeB - 0x3000, 0x3000U);
+  EXPECT_EQ(world.perform(kCoreOfB, call).work.kind, WorkKind::kNsm);
+  EXPECT_EQ(world.perform(kCoreOfB, call).reply.status, status_of(Error::kBusy)) << "one request at a time";
+  EXPECT_EQ(world.call(Function::kSlotStop, world.uid_b).status, status_of(Error::kInProgress));
+  world.commit_fact({.kind = FactKind::kNsmBusy, .slot = kSlotB});
+  EXPECT_EQ(world.perform(kCoreOfB, call).work.kind, WorkKind::kNsm);
+}
+
+inline void enclave_exit() {
+  for (const std::uint64_t code : {0U, 255U}) {
+    World world = World::with_two_enclaves();
+    const Transition exit = world.perform(kCoreOfB, World::make(Function::kEnclaveExit, code));
+    EXPECT_EQ(exit.caller_core, partition::CallerCore::kLeavesGuest);
+    world.cores_leave(base::partition_of(kSlotB));
+    EXPECT_EQ(state_word(world, world.uid_b), stopped_with(1, code));
+  }
+}
+
+inline void read_record(Function function, std::uint64_t last, std::uint64_t size) {
+  World world = World::with_two_enclaves();
+  for (const std::uint64_t index : {std::uint64_t{0}, last}) {
+    // Any alignment, also across two frames; the parent's own memory, a channel of its included.
+    for (const std::uint64_t buffer : {kFree, kFree + 4096 - size / 2, kChannelB}) {
+      const Transition read = world.perform(kParentCore, World::make(function, index, buffer, size));
+      EXPECT_EQ(read.work.kind, WorkKind::kCopyOut);
+      EXPECT_EQ(read.reply.values[0], size);
+      EXPECT_EQ(read.reply.values[1], last + 1);
+    }
+  }
+  EXPECT_EQ(world.call(function, last + 1, kFree, size).status, status_of(Error::kOutOfRange));
+  // Both ends of the buffer count.
+  EXPECT_EQ(world.call(function, 0U, kMemoryB + kSizeB - 1, size).status, status_of(Error::kNotOwned));
+  EXPECT_EQ(world.call(function, 0U, kRam + board::kFrameTableFrames * 4096 - size + 1, size).status,
+            status_of(Error::kNotOwned));
+}
+
+inline void fault_counters() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.call(Function::kFaultCounters, 0U).values[0], 0U);
+  const auto count = [&](abi::FaultCounter kind) {
+    world.commit(hypercall::plan_fault(world.state(), Caller::on(world.state().cores, kCoreOfB), kind));
+  };
+  count(abi::FaultCounter::kStage2);
+  count(abi::FaultCounter::kStage2);
+  count(abi::FaultCounter::kUndefined);
+  EXPECT_EQ(world.call(Function::kFaultCounters, 0U).values[0], 2U);
+  EXPECT_EQ(world.call(Function::kFaultCounters, 2U).values[0], 1U);
+}
+
+}  // namespace success
+
+[[nodiscard]] inline std::map<std::uint32_t, std::function<void()>> all_success_checks() {
+  using namespace success;
+  using stimuli::number;
+  constexpr std::uint64_t kGarbage = std::uint64_t{0xABCD} << 32;
+  return {
+      {abi::kSmcccVersion, [] { version_is_1_1(abi::kSmcccVersion); }},
+      {abi::kPsciVersion, [] { version_is_1_1(abi::kPsciVersion); }},
+      {abi::kPsciCpuOff, cpu_off},
+      {abi::kPsciCpuOn32, [] { cpu_on(abi::kPsciCpuOn32, kGarbage); }},
+      {abi::kPsciCpuOn, [] { cpu_on(abi::kPsciCpuOn, 0); }},
+      {abi::kPsciAffinityInfo32, [] { affinity_info(abi::kPsciAffinityInfo32); }},
+      {abi::kPsciAffinityInfo, [] { affinity_info(abi::kPsciAffinityInfo); }},
+      {abi::kPsciSystemOff, [] { system_end(abi::kPsciSystemOff, 1, WorkKind::kPowerOff); }},
+      {abi::kPsciSystemReset, [] { system_end(abi::kPsciSystemReset, 4, WorkKind::kPowerReset); }},
+      {abi::kPsciFeatures, features},
+      {number(Function::kVersion), version},
+      {number(Function::kConsoleWrite), console_write},
+      {number(Function::kPartitionInfo), partition_info},
+      {number(Function::kSlotAllocate), slot_allocate},
+      {number(Function::kSlotFree), slot_free},
+      {number(Function::kSlotStart), slot_start},
+      {number(Function::kSlotStop), slot_stop},
+      {number(Function::kSlotInfo), slot_info},
+      {number(Function::kSlotCount), slot_count},
+      {number(Function::kSlotNext), slot_next},
+      {number(Function::kMemoryDonate), memory_donate},
+      {number(Function::kMemoryReclaim), memory_reclaim},
+      {number(Function::kCoreDonate), core_donate},
+      {number(Function::kCoreReclaim), core_reclaim},
+      {number(Function::kDeviceAssign), device_assign},
+      {number(Function::kDeviceRelease), device_release},
+      {number(Function::kChannelOpen), channel_open},
+      {number(Function::kChannelClose), channel_close},
+      {number(Function::kChannelNotify), channel_notify},
+      {number(Function::kChannelInfo), channel_info},
+      {number(Function::kChannelPending), channel_pending},
+      {number(Function::kNsmRequest), nsm_request},
+      {number(Function::kEnclaveExit), enclave_exit},
+      {number(Function::kEventLogRead), [] { read_record(Function::kEventLogRead, 0, 80); }},
+      {number(Function::kLedgerRead), [] { read_record(Function::kLedgerRead, 6, 32); }},
+      {number(Function::kPlatformPcrRead), [] { read_record(Function::kPlatformPcrRead, 7, 48); }},
+      {number(Function::kFaultCounters), fault_counters},
+  };
+}
+
+}  // namespace world
