@@ -44,7 +44,9 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True):
     if devices:  # slot 1: StreamID 0x8
         line += ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
     if instruction_clock:
-        line += ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single"]
+        # Time, the machine's random numbers and the calendar are the same in every run.
+        line += ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-seed", "1",
+                 "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
     return line
 
 

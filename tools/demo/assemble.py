@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Lays together what QEMU starts from: the two flashes, for the demonstration, the tests or the benchmarks.
+
+  assemble.py demo FOLDER    a fresh development identity; the demonstration's parent and two enclave images
+  assemble.py bench FOLDER   an identity from a fixed seed (the same bytes every time); the benchmark's parent
+
+flash0: ROM and the device's identity. flash1: the signed firmware package, and at 16 MiB the parent's boot payload.
+Needs build/bin (./x build host) and build/qemu-virt/bin (./x build qemu-virt).
+"""
+import hashlib
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "build/bin"
+IMAGES = ROOT / "build/qemu-virt/bin"
+BOARD = ROOT / "build/qemu-virt/boards/qemu-virt/board.json"
+SECURITY_VERSION = 1
+PAYLOAD_OFFSET = 16 << 20  # in flash1, behind the ROM's room for the package
+FLASH_BYTES = 64 << 20
+ALIGNMENT = 4096
+
+sys.path.insert(0, str(ROOT / "tools/qemu"))
+import machine  # noqa: E402
+
+
+class AssemblyError(Exception):
+    """A part is missing or a tool refused; the text names cause and mend."""
+
+
+def run(*command):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise AssemblyError(f"{' '.join(str(part) for part in command)}: {result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout
+
+
+def need(path):
+    if not path.is_file():
+        raise AssemblyError(f"there is no {path.relative_to(ROOT)}; ./x build makes it")
+    return path
+
+
+def board_digest():
+    """Of the description in canonical form, as boardgen writes it (docs/board-xml.md)."""
+    return hashlib.sha384(need(BOARD).read_bytes()).hexdigest()
+
+
+def make_identity(folder, seeded):
+    """A manufacturer's root, a device and a signed package. Development only: whoever has the folder has the keys."""
+    marks = ["--development"]
+    if seeded:
+        (folder / "seed").write_bytes(b"the benchmarks' seed, known to all")
+        marks += ["--seed", folder / "seed"]
+    run(need(TOOLS / "provision"), "root", "--output", folder / "root", *marks)
+    run(TOOLS / "provision", "device", "--root", folder / "root", "--output", folder / "identity.bin",
+        "--minimum-version", SECURITY_VERSION, "--device-id", "i-0c0ffe7da30000001", *marks)
+    run(TOOLS / "provision", "sign", "--root", folder / "root", "--image", need(IMAGES / "monitor.bin"),
+        "--board-digest", board_digest(), "--version", SECURITY_VERSION, "--output", folder / "package.bin")
+    run(TOOLS / "provision", "flash", "--rom", need(IMAGES / "rom.bin"), "--identity", folder / "identity.bin",
+        "--output", folder / "flash0.bin")
+
+
+def make_image(folder, name, command_line):
+    """An EIF of the bare enclave; the command line and the ramdisk make one image differ from another."""
+    (folder / "ramdisk.bin").write_bytes(b"a ramdisk for an enclave that needs none\n")
+    described = run(need(TOOLS / "cofferdam"), "eif", "build", "--kernel", need(IMAGES / "enclave.bin"),
+                    "--cmdline", command_line, "--ramdisk", folder / "ramdisk.bin", "--name", name,
+                    "--output", folder / f"{name}.eif")
+    (folder / f"{name}.json").write_text(described, encoding="utf-8")
+    return folder / f"{name}.eif"
+
+
+def payload(pieces):
+    """The table that the monitor lays into the parent's memory (firmware/boot/payload.hpp)."""
+    header = struct.pack("<8sII", b"COFFPAY1", len(pieces), 0)
+    entries, body = b"", b""
+    start = -(-(len(header) + 40 * len(pieces)) // ALIGNMENT) * ALIGNMENT
+    for name, content in pieces.items():
+        entries += struct.pack("<24sQQ", name.encode(), start + len(body), len(content))
+        body += content + bytes(-len(content) % ALIGNMENT)
+    table = header + entries
+    return table + bytes(start - len(table)) + body
+
+
+def make_flash1(folder, pieces):
+    package = (folder / "package.bin").read_bytes()
+    if len(package) > PAYLOAD_OFFSET:
+        raise AssemblyError("the firmware package does not fit its 16 MiB")
+    content = package + bytes(PAYLOAD_OFFSET - len(package)) + payload(pieces)
+    (folder / "flash1.part").write_bytes(content)
+    machine.pad_to_flash(folder / "flash1.part", folder / "flash1.bin")
+    (folder / "flash1.part").unlink()
+
+
+def make_reference_values(folder):
+    run(TOOLS / "cofferdam", "reference-values", "--rom", IMAGES / "rom.bin", "--monitor", IMAGES / "monitor.bin",
+        "--board-digest", board_digest(), "--version", SECURITY_VERSION,
+        "--signer", folder / "root/firmware-signing-public.pem", "--output", folder / "reference-values.json")
+
+
+def assemble(what, folder):
+    folder = pathlib.Path(folder).resolve()
+    shutil.rmtree(folder / "root", ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    make_identity(folder, seeded=what == "bench")
+    pieces = {"parent": need(IMAGES / ("bench.bin" if what == "bench" else "parent.bin")).read_bytes()}
+    pieces["enclave.eif"] = make_image(folder, "enclave", "the first enclave").read_bytes()
+    if what == "demo":
+        pieces["second.eif"] = make_image(folder, "second", "the second enclave").read_bytes()
+        make_reference_values(folder)
+    make_flash1(folder, pieces)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3 or sys.argv[1] not in ("demo", "bench"):
+        sys.exit(__doc__)
+    try:
+        assemble(sys.argv[1], sys.argv[2])
+    except (AssemblyError, machine.MachineError) as error:
+        sys.exit(f"assemble: {error}")

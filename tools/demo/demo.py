@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The demonstration: boots QEMU from reset, shows both consoles as they come, verifies what the enclave attested, and
+says what was expected and what was seen. Exit status 1 when anything expected is missing.
+
+  demo.py FOLDER [--seconds N] [--quiet]    FOLDER was filled by assemble.py demo
+"""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/qemu"))
+import machine  # noqa: E402
+
+COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+PAINT = {"rom": "35", "cofferdam": "36", "parent": "33", "enclave": "32", "attack": "31", "title": "1"}
+HEX_LINE = re.compile(r"^[0-9a-f]{2,64}$")
+BLOCKS = {"ATTESTATION DOCUMENT": "document.bin", "EVENT LOG": "event-log.bin", "LEDGER": "ledger.bin"}
+
+# What the consoles must say: (what it shows, console, pattern, how often).
+EXPECTED = [
+    ("the ROM accepts the monitor's signature and version", "rom", r"signature and version accepted", 1),
+    ("the ROM measures the monitor and certifies its key", "rom", r"key derived and certified", 1),
+    ("the monitor starts the parent", "main", r"cofferdam: starting the parent", 1),
+    ("the enclave is measured before it runs", "main", r"cofferdam: enclave \d+ starts, PCR0", 2),
+    ("the processor can't read, write or execute the enclave's memory", "main",
+     r"attack: (read|write|execute) the enclave's secret .*: refused", 3),
+    ("the processor can't read, write or execute the monitor", "main",
+     r"attack: (read|write|execute) the monitor .*: refused", 3),
+    ("a device can't read the enclave's memory", "main", r"attack: a device reads the enclave's secret .*: refused", 1),
+    ("a device can't read the monitor", "main", r"attack: a device reads the monitor .*: refused", 1),
+    ("the SMMU reports each of the device's attempts", "main", r"cofferdam: refused: device stream 0x8 (read|wrote)", 4),
+    ("memory can't be given away twice", "main", r"attack: donate the enclave's memory again: refused", 1),
+    ("a donated core can't be started by the parent", "main", r"attack: start the enclave's core ourselves: refused", 1),
+    ("the enclave finds its secret as it was", "main", r"enclave: my secret is as it was", 1),
+    ("the destroyed enclaves' memory is all zero", "main", r"are mine again; 0 words of them are not zero", 2),
+    ("the parent counts no breach and no failure", "main", r"RESULT attacks not refused: 0, steps failed: 0", 1),
+    ("the machine switches itself off", "main", r"cofferdam: the parent switched the machine off", 1),
+]
+
+
+def paint(kind, text):
+    return f"\x1b[{PAINT[kind]}m{text}\x1b[0m" if COLOUR and kind in PAINT else text
+
+
+def title(text):
+    print(paint("title", f"== {text}"), flush=True)
+
+
+class Screen:
+    """Shows lines as they come; of a block of hexadecimal lines only its begin."""
+
+    def __init__(self):
+        self.block, self.count = None, 0
+
+    def line(self, console, text):
+        begin = re.match(r"-----BEGIN (.*)-----", text)
+        end = re.match(r"-----END (.*)-----", text)
+        if begin:
+            self.block, self.count = begin[1], 0
+        elif end and self.block:
+            print(f"   {self.block.lower()}: {self.count} bytes", flush=True)
+            self.block = None
+        elif self.block and HEX_LINE.match(text):
+            if self.count == 0:
+                print(f"   {self.block.lower()}: {text}...", flush=True)
+            self.count += len(text) // 2
+        else:
+            kind = "rom" if console == "rom" else text.split(":", 1)[0]
+            print("   " + paint("title" if text.startswith("==") else kind, text), flush=True)
+
+
+def save_blocks(folder, lines):
+    for name, file in BLOCKS.items():
+        block = machine.block_between(lines, f"-----BEGIN {name}-----", f"-----END {name}-----")
+        if block is None:
+            raise machine.MachineError(f"the console shows no block {name}")
+        try:
+            (folder / file).write_bytes(bytes.fromhex("".join(block)))
+        except ValueError as error:
+            raise machine.MachineError(f"the block {name} is damaged: {error}") from error
+
+
+def nonce_of(lines):
+    for console, text in lines:
+        match = re.match(r"NONCE ([0-9a-f]+)$", text) if console == "main" else None
+        if match:
+            return match[1]
+    raise machine.MachineError("the console shows no nonce")
+
+
+def verify(folder, *options):
+    result = subprocess.run([ROOT / "build/bin/cofferdam", "verify", "--root", folder / "root/root.pem", *options,
+                             folder / "document.bin"], capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout + result.stderr
+
+
+def verifications(folder, nonce):
+    """Accepted as it is; refused as soon as one thing that the verifier asks for is another."""
+    honest = ["--nonce", nonce, "--policy", folder / "enclave.json", "--reference-values",
+              folder / "reference-values.json", "--event-log", folder / "event-log.bin", "--ledger", folder / "ledger.bin"]
+    title("cofferdam verify, with the device's root, the nonce, the image's PCRs and the build's reference values")
+    status, text = verify(folder, "--allow-development", *honest)
+    print(text)
+    yield "the document is accepted", status == 0
+    title("cofferdam verify, asked for something else")
+    cases = [
+        ("with another nonce it is refused", ["--allow-development", "--nonce", "00112233"]),
+        ("for another enclave's PCRs it is refused", ["--allow-development", "--policy", folder / "second.json"]),
+        ("three years before it was made it is refused", ["--allow-development", "--time", "1700000000"]),
+        ("as a development identity it is refused unless allowed", honest),
+    ]
+    for what, options in cases:
+        status, text = verify(folder, *options)
+        print(f"   {text.splitlines()[0] if text else 'no answer'}")
+        yield what, status == 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--seconds", type=int, default=180, help="the longest that QEMU may run")
+    parser.add_argument("--quiet", action="store_true", help="show the summary only")
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    title("QEMU, from reset (magenta: the ROM; the rest: the monitor and its guests)" if COLOUR else "QEMU, from reset")
+    screen = Screen()
+    lines, how = machine.run(folder / "flash0.bin", folder / "flash1.bin", arguments.seconds,
+                             on_line=None if arguments.quiet else screen.line)
+    (folder / "console.log").write_text("".join(f"{console}: {text}\n" for console, text in lines), encoding="utf-8")
+    results = []
+    for what, console, pattern, times in EXPECTED:
+        seen = sum(1 for at, text in lines if at == console and re.search(pattern, text))
+        results.append((what, seen >= times))
+    results.append((f"the machine ends by itself within {arguments.seconds} s", how == "off"))
+    try:
+        save_blocks(folder, lines)
+        results += verifications(folder, nonce_of(lines))
+    except machine.MachineError as error:
+        results.append((f"an attestation document to verify ({error})", False))
+    title("What was to be seen")
+    for what, seen in results:
+        print("   " + (paint("enclave", "yes    ") if seen else paint("attack", "MISSING")) + " " + what)
+    missing = [what for what, seen in results if not seen]
+    title(f"{len(results) - len(missing)} of {len(results)} seen; the consoles are in {folder / 'console.log'}")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except machine.MachineError as problem:
+        sys.exit(f"demo: {problem}")
+    except KeyboardInterrupt:
+        sys.exit("demo: stopped")
