@@ -17,7 +17,7 @@ namespace crypto {
 class Drbg {
  public:
   static constexpr std::uint64_t kReseedWanted = 1024;       // requests
-  static constexpr std::uint64_t kReseedNeeded = 1U << 20U;  // requests; SP 800-90A would allow 2^48
+  static constexpr std::uint64_t kReseedNeeded = 1U << 16U;  // requests; SP 800-90A would allow 2^48
 
   constexpr Drbg() = default;
   Drbg(const Drbg&) = delete;

@@ -46,7 +46,8 @@ target_compile_definitions(mbedtls_for_cofferdam PUBLIC
   MBEDTLS_CONFIG_FILE="firmware/crypto/mbedtls_config.h"
   COFFERDAM_CRYPTO_BARE_MACHINE=$<STREQUAL:${COFFERDAM_MACHINE},aarch64>)
 target_link_libraries(mbedtls_for_cofferdam PRIVATE cofferdam_freestanding_c)
-target_compile_options(mbedtls_for_cofferdam PRIVATE -w -ffile-prefix-map=${cofferdam_mbedtls}=mbedtls)
+# -O2 in every kind of build: -O3 adds 16 KiB of code and saves 3 % of a signature's instructions, -O0 takes seconds.
+target_compile_options(mbedtls_for_cofferdam PRIVATE -w -O2 -ffile-prefix-map=${cofferdam_mbedtls}=mbedtls)
 if(COFFERDAM_MACHINE STREQUAL aarch64 AND COFFERDAM_CPU_SHA512)
   target_compile_definitions(mbedtls_for_cofferdam PUBLIC COFFERDAM_CPU_SHA512=1)
   target_compile_options(mbedtls_for_cofferdam PRIVATE -march=armv8.2-a+crypto+sha3)

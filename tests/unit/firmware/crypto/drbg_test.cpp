@@ -74,6 +74,19 @@ TEST(Drbg, BoundsAndReseedCounter) {
   drbg.wipe();
 }
 
+TEST(Drbg, RefusesWhenAReseedIsOverdue) {
+  EntropyCollector collector;
+  std::uint64_t next = 0;
+  Drbg drbg;
+  const Seed seed = collect(collector, next);
+  ASSERT_TRUE(drbg.instantiate(seed, {}).ok());
+  for (std::uint64_t i = 0; i < Drbg::kReseedNeeded; ++i) ASSERT_TRUE(drbg.generate<1>().ok());
+  EXPECT_EQ(drbg.generate<1>().error(), Error::kNoEntropy);
+  ASSERT_TRUE(drbg.reseed(seed).ok());
+  EXPECT_TRUE(drbg.generate<1>().ok());
+  drbg.wipe();
+}
+
 TEST(EntropyHealth, HealthyNoisePasses) {
   EntropyHealth health;
   for (std::uint64_t i = 0; i < 1'000'000; ++i) ASSERT_TRUE(health.test(number(i)).ok()) << i;
