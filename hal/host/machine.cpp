@@ -43,7 +43,8 @@ Machine::Machine(MachineConfig config)
   }
   // Table frames come off the top of the monitor's memory.
   const std::uint64_t all = board_.monitor.size >> base::kFrameShift;
-  const std::uint64_t count = config_.table_frames == 0 ? all / 2 : std::min<std::uint64_t>(config_.table_frames, all);
+  const std::uint64_t count =
+      std::min<std::uint64_t>(config_.table_frames == 0 ? board::kTableFrames : config_.table_frames, all);
   table_frames_ = base::FrameRange::trusted(
       base::FrameNumber{((board_.monitor.base + board_.monitor.size) >> base::kFrameShift) - count},
       base::FrameCount{count});

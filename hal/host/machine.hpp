@@ -48,7 +48,7 @@ struct MachineConfig {
   unsigned preempt_one_in{0};       // deterministic programs: switch at one operation in so many; 0: only when waiting
   std::uint64_t unix_milliseconds{1'790'000'000'000};
   EntropySource entropy{EntropySource::kWorking};
-  std::size_t table_frames{0};      // of the pool; 0: half of the monitor's memory
+  std::size_t table_frames{0};      // of the pool; 0: as many as the board's monitor has
   std::vector<std::uint8_t> handover{};
   std::vector<std::uint8_t> payload{};
   bool repeat_tlbi{false};          // as on a core that CVE-2025-10263 names

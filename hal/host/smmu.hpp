@@ -43,6 +43,11 @@ class Smmu {
   [[nodiscard]] std::map<base::StreamId, base::PartitionId> entries() const;  // in memory
   // Every (stream, partition) that some copy of the stream table still says.
   [[nodiscard]] std::set<std::pair<base::StreamId, base::PartitionId>> effective_entries() const;
+  // Whether translations of the partition may lie in the cache: a stream used it since the last invalidation.
+  [[nodiscard]] bool may_cache(base::PartitionId partition) const {
+    const std::lock_guard lock(mutex_);
+    return may_cache_.contains(partition);
+  }
   [[nodiscard]] std::vector<StaleTranslation> stale() const { return stale_.list(); }
   [[nodiscard]] bool stream_exists(base::StreamId stream) const { return (stream.value >> stream_bits_) == 0; }
 

@@ -54,7 +54,7 @@ void TableMemory::write_descriptor(base::FrameNumber table, std::size_t index, s
 
 base::Status TableMemory::invalidate(base::Ipa ipa, base::FrameCount count) {
   machine_.invalidate_everywhere({partition_, ipa.value, count.value << base::kFrameShift});
-  return machine_.invalidate_smmu(partition_);
+  return machine_.smmu().may_cache(partition_) ? machine_.invalidate_smmu(partition_) : base::Status{};
 }
 
 base::Result<base::FrameNumber> TableMemory::allocate_table() { return machine_.take_table(); }

@@ -45,7 +45,17 @@ void BreakBeforeMake::step(const host::Event& event) {
       for (std::uint64_t i = 0; i < kFrame; i += 8) image_.erase(event.address + i);
       break;
     case host::EventKind::kFreeTable:
-      if (places_.contains(event.address)) object("the table is still linked");
+      if (const auto place = places_.find(event.address); place != places_.end()) {
+        const bool root = roots_.contains(place->second.partition) && roots_[place->second.partition] == event.address;
+        bool empty = true;
+        for (std::uint64_t i = 0; i < kFrame; i += 8) empty &= !valid(value_at(event.address + i));
+        // An address space ends by giving back its root, which translates nothing any more.
+        if (!root || !empty) object("the table is still linked");
+        for (const Held& held : held_) {
+          if (root && held.partition == place->second.partition) object("translations of the partition may still be held");
+        }
+        places_.erase(event.address);
+      }
       if (std::any_of(held_.begin(), held_.end(), [&](const Held& held) { return held.tables.contains(event.address); })) {
         object("a walker may still hold the way to this table");
       }

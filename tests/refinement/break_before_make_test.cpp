@@ -163,6 +163,13 @@ TEST(BreakBeforeMake, FindsAnAddressSpaceThatEndsTooEarly) {
               ElementsAre(HasSubstr("not aborted")));
 }
 
+TEST(BreakBeforeMake, ARootIsGivenBackEmptyAndForgotten) {
+  const std::string emptied = "write 1 1008 1 40000000 2003 2002\n";
+  EXPECT_THAT(objections("free 1000\n"), ElementsAre(HasSubstr("still linked")));
+  EXPECT_THAT(objections(emptied + "free 1000\n"), ElementsAre(HasSubstr("may still be held")));
+  EXPECT_THAT(objections(emptied + "tlbi 1 0 8000000000\ndsb\nfree 2000\nfree 1000\ndestroy 1\n"), IsEmpty());
+}
+
 TEST(BreakBeforeMake, FindsATraceThatContradictsItself) {
   EXPECT_THAT(objections("write 1 2000 2 40000000 0 0\n"), ElementsAre(HasSubstr("held something else")));
   EXPECT_THAT(objections("write 2 2010 2 40400000 0 40400401\n"), ElementsAre(HasSubstr("another partition")));
