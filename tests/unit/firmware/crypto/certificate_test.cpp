@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -111,6 +112,38 @@ TEST(Certificate, SameNameWithAnotherKeyIsRefused) {
                                      crypto::read_certificate(impostor).value())
                 .error(),
             Error::kBadSignature);
+}
+
+// The right key is not enough: the issuer must be a CA, bear the name, and be allowed to sign certificates.
+TEST(Certificate, RightKeyInTheWrongCertificateIsRefused) {
+  const Buffer leaf_der = certificate_at(4);
+  const CertificateView leaf = crypto::read_certificate(leaf_der).value();
+  const auto issued_by = [&](const Buffer& issuer) {
+    return crypto::verify_issued_by(leaf, crypto::read_certificate(issuer).value());
+  };
+  const auto with_monitor_key = [&](const char* name, CertificateKind kind) {
+    CertificateRequest request;
+    request.issuer = {"device", "Cofferdam", "test"};
+    request.subject = {name, "Cofferdam", "test"};
+    request.serial = kSerial;
+    request.validity = {kNow, kNow + 1};
+    request.kind = kind;
+    request.subject_key = key_of("monitor").public_key();
+    Buffer buffer(1024);
+    const auto der = crypto::write_certificate(request, key_of("device"), buffer);
+    return Buffer(der.value().begin(), der.value().end());
+  };
+  EXPECT_TRUE(issued_by(with_monitor_key("monitor", CertificateKind::kLastAuthority)).ok());
+  EXPECT_EQ(issued_by(with_monitor_key("monitor", CertificateKind::kLeaf)).error(), Error::kDenied);
+  EXPECT_EQ(issued_by(with_monitor_key("another monitor", CertificateKind::kLastAuthority)).error(), Error::kDenied);
+  // keyUsage of the CA changed from keyCertSign to digitalSignature (its own signature is not looked at here).
+  Buffer no_signing = with_monitor_key("monitor", CertificateKind::kLastAuthority);
+  const Buffer usage = from_hex("0603551d0f0101ff040403020204");
+  const auto at = std::search(no_signing.begin(), no_signing.end(), usage.begin(), usage.end());
+  ASSERT_NE(at, no_signing.end());
+  at[12] = 7;
+  at[13] = 0x80;
+  EXPECT_EQ(issued_by(no_signing).error(), Error::kDenied);
 }
 
 // OpenSSL is the independent judge: the chain holds under its strict profile, and it prints what was meant.
