@@ -66,6 +66,7 @@ std::uint64_t records_of(Function function) {  // how many there are in all
 void show_platform() {
   print_records("EVENT LOG", Function::kEventLogRead, records_of(Function::kEventLogRead));
   print_records("PLATFORM PCRS", Function::kPlatformPcrRead, 8);
+  print_records("LEDGER", Function::kLedgerRead, records_of(Function::kLedgerRead));
 }
 
 // ---- The enclave ----------------------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ extern "C" void bare_main(std::uint64_t) {
 
   say("== 4. The enclave is destroyed");
   end(tenant);
-  print_records("LEDGER", Function::kLedgerRead, records_of(Function::kLedgerRead));
+  print_records("LEDGER AT THE END", Function::kLedgerRead, records_of(Function::kLedgerRead));
 
   if (!second.empty()) {
     say("== 5. Another enclave in the same memory");

@@ -72,6 +72,7 @@ class Tenant {
     if (!out_.put(kind, payload)) return false;
     return call(Function::kChannelNotify, uid_, 0).ok();
   }
+  [[nodiscard]] Ring::Message look(std::span<std::uint8_t> buffer) const { return in_.take(buffer); }
   // Waits for a message of the enclave; kind 0 when none comes for about `kPatience` looks.
   [[nodiscard]] Ring::Message wait(std::span<std::uint8_t> buffer) const {
     constexpr std::uint64_t kPatience = 200'000'000;

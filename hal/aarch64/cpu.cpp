@@ -41,9 +41,26 @@ base::CoreId current_core() { return base::CoreId{static_cast<std::uint8_t>(aarc
 
 void relax() { asm volatile("yield" : : : "memory"); }
 
-void wait_for_event() { asm volatile("wfe" : : : "memory"); }
+// As WFE and SEV, but the core sleeps for good instead of polling: the event is a flag of each core, and who sleeps is
+// woken by an interrupt. The flag is looked at after `sleeping` is set and set before `sleeping` is looked at, so no
+// signal is lost. Interrupts are masked here: one that is pending ends WFI all the same.
+void wait_for_event() {
+  aarch64::PerCore& core = aarch64::this_core();
+  core.sleeping.store(true);
+  if (!core.event.load()) asm volatile("dsb sy; wfi" : : : "memory");
+  core.sleeping.store(false);
+  core.event.store(false);
+  aarch64::drop_pending_sgis();
+  if (aarch64::is_halting()) aarch64::stop_this_core();
+}
 
-void signal_cores() { asm volatile("dsb ish; sev" : : : "memory"); }
+void signal_cores() {
+  for (std::size_t i = 0; i < aarch64::kCores; ++i) {
+    aarch64::PerCore& core = aarch64::hal_per_core[i];
+    core.event.store(true);
+    if (core.sleeping.load()) aarch64::send_sgi(i, aarch64::kWakeInterrupt);
+  }
+}
 
 std::uint64_t ticks() {
   aarch64::isb();  // not before what comes before it

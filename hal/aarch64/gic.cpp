@@ -81,6 +81,14 @@ std::uint64_t find_redistributor(std::size_t core) {
   return 0;
 }
 
+void drop_highest_pending() {
+  const std::uint64_t intid = HAL_READ_REGISTER(s3_0_c12_c12_0) & 0xFF'FFFF;  // ICC_IAR1_EL1
+  aarch64::dsb_sy();
+  HAL_WRITE_REGISTER(s3_0_c12_c12_1, intid);  // ICC_EOIR1_EL1
+  HAL_WRITE_REGISTER(s3_0_c12_c11_1, intid);  // ICC_DIR_EL1
+  aarch64::isb();
+}
+
 }  // namespace
 
 namespace aarch64 {
@@ -89,6 +97,20 @@ void send_sgi(std::size_t core, base::Intid intid) {
   dsb_ishst();
   HAL_WRITE_REGISTER(s3_0_c12_c11_5, gic::make_sgi(affinity_of(core), intid));  // ICC_SGI1R_EL1
   isb();
+}
+
+bool drop_late_wake() {
+  if ((HAL_READ_REGISTER(s3_0_c12_c12_2) & 0xFF'FFFF) != kWakeInterrupt.value) return false;  // ICC_HPPIR1_EL1
+  drop_highest_pending();
+  return true;
+}
+
+void drop_pending_sgis() {
+  constexpr unsigned kSgis = 16;
+  for (unsigned i = 0; i < kSgis; ++i) {
+    if ((HAL_READ_REGISTER(s3_0_c12_c12_2) & 0xFF'FFFF) >= kSgis) return;  // nothing pending, or no SGI
+    drop_highest_pending();
+  }
 }
 
 void prepare_interrupt_distributor() {
@@ -126,7 +148,7 @@ void prepare_core_interrupts() {
     constexpr std::uint32_t kPriorities = kPriority * 0x0101'0101U;
     for (std::uint32_t intid = 0; intid < 32; intid += 4) write32(sgi + distributor::kPriority + intid, kPriorities);
     write32(sgi + distributor::kSetEnable,
-            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | (1U << kVirtualTimer));
+            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | mask_of(kWakeInterrupt) | (1U << kVirtualTimer));
   }
   HAL_WRITE_REGISTER(s3_4_c12_c9_5, gic::kSreEnable);   // ICC_SRE_EL2
   isb();

@@ -29,6 +29,8 @@ struct alignas(64) PerCore {
   base::Intid acknowledged{1023};   // the physical interrupt between acknowledge() and end()
   bool handed_to_guest{};           // its deactivation is the guest's now
   std::atomic<bool> online{};
+  std::atomic<bool> event{};        // wait_for_event() returns at once
+  std::atomic<bool> sleeping{};     // inside wait_for_event(): needs an interrupt to wake
 };
 static_assert(offsetof(PerCore, emergency_stack) == 0);
 static_assert(offsetof(PerCore, index) == 8);

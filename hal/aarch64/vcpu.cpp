@@ -131,6 +131,7 @@ std::uint64_t hal_guest_exception(std::uint64_t kind, TrapFrame* frame) {
   }
   if (kind == static_cast<std::uint64_t>(TrapKind::kInterrupt)) {
     if (aarch64::is_halting()) aarch64::stop_this_core();
+    if (aarch64::drop_late_wake()) return 0;
     return exception_in_guest(TrapKind::kInterrupt, *frame);
   }
   return exception_in_guest(TrapKind::kSystemError, *frame);
