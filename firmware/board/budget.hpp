@@ -33,10 +33,10 @@ inline constexpr std::uint64_t kStrideGicV4 = 0x4'0000;
 // The monitor's RAM from its base: device tree of the machine and handover, then the image, then the rest.
 inline constexpr std::uint64_t kHandoverOffset = 0x10'0000;
 inline constexpr std::uint64_t kImageOffset = 0x20'0000;
-inline constexpr std::uint64_t kImageBytes = 0x20'0000;      // code, data, stacks: an upper bound that linker/ keeps
-inline constexpr std::uint64_t kFrameEntryBytes = 4;         // of the frame table, an upper bound
-inline constexpr std::uint64_t kRegionEntryBytes = 16;       // of an enclave's table of regions
-inline constexpr std::uint64_t kMaxTableFrames = 0xFFFF;     // the pool of table frames counts in 16 bits
+inline constexpr std::uint64_t kImageBytes = 0x20'0000;   // code, data, stacks: an upper bound that linker/ keeps
+inline constexpr std::uint64_t kFrameEntryBytes = 4;      // of the frame table, an upper bound
+inline constexpr std::uint64_t kRegionEntryBytes = 16;    // of an enclave's table of regions
+inline constexpr std::uint64_t kMaxTableFrames = 0xFFFF;  // the pool of table frames counts in 16 bits
 
 [[nodiscard]] constexpr std::uint64_t memory_bytes(const Board& board) {
   std::uint64_t bytes = 0;
@@ -94,7 +94,8 @@ inline constexpr std::uint64_t kRootFrames = 1;
 [[nodiscard]] constexpr std::uint64_t enclave_table_frames(const Board& board) {
   constexpr std::uint64_t kLevel2OfEach = 4;
   std::uint64_t frames = memory_bytes(board) / base::kBlockSize + memory_bytes(board) / kGibibyte;
-  frames += board.limits.enclaves * (kRootFrames + 1 + std::uint64_t{board.limits.channels_per_enclave} + kLevel2OfEach);
+  frames +=
+      board.limits.enclaves * (kRootFrames + 1 + std::uint64_t{board.limits.channels_per_enclave} + kLevel2OfEach);
   for (const Device& device : board.devices) {
     if (device.owner != Owner::kAssignable || device.mmio_size == 0) continue;
     frames += touched(device.mmio_base, device.mmio_size, kGibibyte) + 2;

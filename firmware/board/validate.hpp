@@ -15,37 +15,38 @@ namespace board {
 enum class Rule : std::uint8_t {
   kValid,
   // any range
-  kSizeZero,           // a range of no bytes
-  kBaseUnaligned,      // memory: 2 MiB, registers: 4 KiB
-  kSizeUnaligned,      //
-  kRangeWraps,         // base + size passes the top of 64 bits
-  kBeyondStage2,       // ends above 512 GiB, where stage 2 can't map it
-  kOverlap,            // with `other`
-  kMonitorReachable,   // something a partition reaches overlaps the monitor's memory
-  kNameTwice,          // in the same table; `other` is the first
-  kTooMany,            // more entries than fixed tables hold; `value` is the limit
+  kSizeZero,          // a range of no bytes
+  kBaseUnaligned,     // memory: 2 MiB, registers: 4 KiB
+  kSizeUnaligned,     //
+  kRangeWraps,        // base + size passes the top of 64 bits
+  kBeyondStage2,      // ends above 512 GiB, where stage 2 can't map it
+  kOverlap,           // with `other`
+  kMonitorReachable,  // something a partition reaches overlaps the monitor's memory
+  kNameTwice,         // in the same table; `other` is the first
+  kTooMany,           // more entries than fixed tables hold; `value` is the limit
   // memory
-  kMemoryMissing,      // the parent has no memory
-  kMemoryOrder,        // not in ascending order
-  kHoleTooLarge,       // holes outweigh the memory: the frame table would be mostly waste
-  kMonitorTooSmall,    // `value` is the number of bytes needed
-  kTooManyTables,      // `value` table frames are more than the pool can count
+  kMemoryMissing,    // the parent has no memory
+  kMemoryOrder,      // not in ascending order
+  kHoleTooLarge,     // holes outweigh the memory: the frame table would be mostly waste
+  kMonitorTooSmall,  // `value` is the number of bytes needed
+  kTooManyTables,    // `value` table frames are more than the pool can count
   // cores
-  kCoreMissing,        // none at all, or only one: nothing could be dedicated to an enclave
-  kMpidrInvalid,       // bits outside Aff3..Aff0
-  kMpidrTwice,         //
-  kBootCoreMissing,    //
-  kBootCoreTwice,      //
+  kCoreMissing,      // none at all, or only one: nothing could be dedicated to an enclave
+  kMpidrInvalid,     // bits outside Aff3..Aff0
+  kMpidrTwice,       //
+  kBootCoreMissing,  //
+  kBootCoreTwice,    //
   // registers
-  kWindowAssignable,   // a window belongs to the monitor or to the parent; what is assigned is a device
-  kUnguardedDma,       // it writes memory past the SMMU, so it must be the monitor's
-  kNotMonitorWindow,   // the monitor's own device does not lie in a window of the monitor; `value` is its address
-  kControllerUnaligned,  // GIC frames lie at multiples of 64 KiB
-  kStrideInvalid,      // redistributors are 128 KiB apart (GICv3) or 256 KiB (GICv4)
+  kWindowAssignable,        // a window belongs to the monitor or to the parent; what is assigned is a device
+  kUnguardedDma,            // it writes memory past the SMMU, so it must be the monitor's
+  kNotMonitorWindow,        // the monitor's own device does not lie in a window of the monitor; `value` is its address
+  kControllerUnaligned,     // GIC frames lie at multiples of 64 KiB
+  kStrideInvalid,           // redistributors are 128 KiB apart (GICv3) or 256 KiB (GICv4)
   kRedistributorsTooSmall,  // fewer frames than cores
   // devices
   kDeviceWithoutSmmu,  // nothing confines its DMA
-  kDeviceUnmovable,    // assignable, but its registers can't leave the parent, or would lie where an enclave's memory does
+  kDeviceUnmovable,    // assignable, but its registers can't leave the parent, or would lie where an enclave's memory
+                       // does
   kStreamTwice,        //
   kStreamTooLarge,     // not a number that the SMMU can tell apart
   kStreamBitsInvalid,  // 1..32 with an SMMU, 0 without
@@ -53,20 +54,32 @@ enum class Rule : std::uint8_t {
   kIntidOutOfRange,    //
   kIntidTwice,         //
   // enclaves and parent
-  kEnclavesOutOfRange,     // 1..62: PartitionId is the 8-bit VMID and one bit set of 64 names all partitions
-  kRegionsOutOfRange,      // 1..4096
-  kChannelsOutOfRange,     // 1..16
-  kEnclaveMemoryInvalid,   // a multiple of 4 KiB that fits the memory
-  kScrubChunkInvalid,      // a power of two, 4 KiB..2 MiB: one window of the monitor
-  kEnclaveRamInvalid,      // not 2 MiB aligned, or all memory placed there would pass 512 GiB
-  kChannelsInvalid,        // not 2 MiB aligned, or no room below the enclave's RAM
-  kParentEntryInvalid,     // not an instruction address inside the parent's memory
+  kEnclavesOutOfRange,    // 1..62: PartitionId is the 8-bit VMID and one bit set of 64 names all partitions
+  kRegionsOutOfRange,     // 1..4096
+  kChannelsOutOfRange,    // 1..16
+  kEnclaveMemoryInvalid,  // a multiple of 4 KiB that fits the memory
+  kScrubChunkInvalid,     // a power of two, 4 KiB..2 MiB: one window of the monitor
+  kEnclaveRamInvalid,     // not 2 MiB aligned, or all memory placed there would pass 512 GiB
+  kChannelsInvalid,       // not 2 MiB aligned, or no room below the enclave's RAM
+  kParentEntryInvalid,    // not an instruction address inside the parent's memory
 };
 
 // Which table `index` counts in.
 enum class Part : std::uint8_t {
-  kBoard, kMonitor, kMemory, kCores, kWindows, kDevices, kInterrupts,
-  kController, kSmmu, kConsole, kClock, kEnclaves, kParent, kProtections,
+  kBoard,
+  kMonitor,
+  kMemory,
+  kCores,
+  kWindows,
+  kDevices,
+  kInterrupts,
+  kController,
+  kSmmu,
+  kConsole,
+  kClock,
+  kEnclaves,
+  kParent,
+  kProtections,
 };
 
 struct Problem {
@@ -331,8 +344,7 @@ constexpr void check_limits(const Board& board, Report report) {
       memory_bytes(board) > kStage2Top - board.enclave_ram_base) {
     refuse(Rule::kEnclaveRamInvalid);
   }
-  if (!base::is_aligned(board.channel_ipa_base, base::kBlockSize) ||
-      board.channel_ipa_base >= board.enclave_ram_base ||
+  if (!base::is_aligned(board.channel_ipa_base, base::kBlockSize) || board.channel_ipa_base >= board.enclave_ram_base ||
       board.enclave_ram_base - board.channel_ipa_base < kMaxBoardChannels * base::kBlockSize) {
     refuse(Rule::kChannelsInvalid);
   }

@@ -39,8 +39,8 @@ std::string note_of(const Description& d, std::size_t index) {
 
 std::vector<Piece> physical_map(const Description& d) {
   std::vector<Piece> pieces;
-  pieces.push_back({d.tables.monitor.base, d.tables.monitor.size, Holder::kMonitor,
-                    std::string(d.tables.monitor.name), "RAM of the monitor; no partition ever reaches it"});
+  pieces.push_back({d.tables.monitor.base, d.tables.monitor.size, Holder::kMonitor, std::string(d.tables.monitor.name),
+                    "RAM of the monitor; no partition ever reaches it"});
   for (const board::MemoryRegion& region : d.memory.entries) {
     pieces.push_back({region.base, region.size, Holder::kParent, std::string(region.name),
                       "RAM: the parent's at boot, donated to enclaves frame by frame"});
@@ -94,36 +94,44 @@ std::vector<Piece> monitor_memory(const board::Board& board) {
 
 std::vector<Protection> protections_of(const board::Board& board) {
   return {
-      {board.protections.smmu,
-       board.protections.smmu
-           ? "An SMMU confines every device to the memory of the partition that it belongs to."
-           : "No SMMU: no device can be confined, so the parent drives none and none can be assigned. Documents say so."},
+      {board.protections.smmu, board.protections.smmu
+                                   ? "An SMMU confines every device to the memory of the partition that it belongs to."
+                                   : "No SMMU: no device can be confined, so the parent drives none and none can be "
+                                     "assigned. Documents say so."},
       {board.protections.secure_rom,
        board.protections.secure_rom
            ? "The ROM stays at EL3 and keeps the device secret where the monitor can't read it."
            : "No EL3 ROM: the device secret is only as safe as the monitor. Documents say so."},
-      {board.protections.entropy,
-       board.protections.entropy ? "The cores have a source of entropy; keys are made on the machine."
-                                 : "No source of entropy: the monitor issues no keys and signs no documents."},
+      {board.protections.entropy, board.protections.entropy
+                                      ? "The cores have a source of entropy; keys are made on the machine."
+                                      : "No source of entropy: the monitor issues no keys and signs no documents."},
   };
 }
 
 std::string holder_text(Holder holder) {
   switch (holder) {
-    case Holder::kMonitor: return "monitor";
-    case Holder::kParent: return "parent";
-    case Holder::kAssignable: return "assignable";
-    case Holder::kRom: return "ROM";
-    case Holder::kNobody: return "nobody";
+    case Holder::kMonitor:
+      return "monitor";
+    case Holder::kParent:
+      return "parent";
+    case Holder::kAssignable:
+      return "assignable";
+    case Holder::kRom:
+      return "ROM";
+    case Holder::kNobody:
+      return "nobody";
   }
   return {};
 }
 
 Holder holder_of(board::Owner owner) {
   switch (owner) {
-    case board::Owner::kMonitor: return Holder::kMonitor;
-    case board::Owner::kParent: return Holder::kParent;
-    case board::Owner::kAssignable: return Holder::kAssignable;
+    case board::Owner::kMonitor:
+      return Holder::kMonitor;
+    case board::Owner::kParent:
+      return Holder::kParent;
+    case board::Owner::kAssignable:
+      return Holder::kAssignable;
   }
   return Holder::kNobody;
 }

@@ -20,8 +20,8 @@ struct Piece {
 };
 
 [[nodiscard]] std::vector<Piece> physical_map(const Description& description);
-[[nodiscard]] std::vector<Piece> enclave_map(const board::Board& board);       // an enclave's own addresses
-[[nodiscard]] std::vector<Piece> monitor_memory(const board::Board& board);    // what the monitor's memory must hold
+[[nodiscard]] std::vector<Piece> enclave_map(const board::Board& board);     // an enclave's own addresses
+[[nodiscard]] std::vector<Piece> monitor_memory(const board::Board& board);  // what the monitor's memory must hold
 
 // One sentence for each protection: what the hardware gives, or what its lack means.
 struct Protection {

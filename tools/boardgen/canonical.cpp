@@ -52,9 +52,12 @@ class JsonWriter {
 
 std::string_view owner(board::Owner owner) {
   switch (owner) {
-    case board::Owner::kMonitor: return "monitor";
-    case board::Owner::kParent: return "parent";
-    case board::Owner::kAssignable: return "assignable";
+    case board::Owner::kMonitor:
+      return "monitor";
+    case board::Owner::kParent:
+      return "parent";
+    case board::Owner::kAssignable:
+      return "assignable";
   }
   return {};
 }

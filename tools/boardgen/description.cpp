@@ -146,8 +146,7 @@ class Builder {
       reader.expect_attributes({"name", "base", "size", "owner"}, {"dma"});
       const bool bypass = reader.choice("dma", {"bypass"}) == "bypass";
       const auto owner = owner_of(reader.choice("owner", {"monitor", "parent"}));
-      d_.windows.entries.push_back(
-          {reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass});
+      d_.windows.entries.push_back({reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass});
       d_.windows.elements.push_back(&element);
     });
   }
@@ -247,11 +246,12 @@ class Builder {
     if (d_.rom_element == nullptr) return;
     ElementReader reader(*d_.rom_element, diagnostics_);
     reader.expect_children({});
-    reader.expect_attributes({"base", "size", "identity", "identity-size", "ram", "ram-size", "console", "package"}, {});
+    reader.expect_attributes({"base", "size", "identity", "identity-size", "ram", "ram-size", "console", "package"},
+                             {});
     const std::size_t package = window(reader, *d_.rom_element, "package").value_or(0);
-    d_.rom = Rom{reader.number("base"),     reader.number("size"),    reader.number("identity"),
-                 reader.number("identity-size"), reader.number("ram"), reader.number("ram-size"),
-                 reader.number("console"),  package};
+    d_.rom =
+        Rom{reader.number("base"), reader.number("size"),     reader.number("identity"), reader.number("identity-size"),
+            reader.number("ram"),  reader.number("ram-size"), reader.number("console"),  package};
   }
 
   void parent() {

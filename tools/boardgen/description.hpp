@@ -26,7 +26,7 @@ struct Rom {
   std::uint64_t identity, identity_size;  // the "fuses": device secret, minimum version, certificates
   std::uint64_t ram, ram_size;            // reached from EL3 only
   std::uint64_t console;
-  std::size_t package;                    // index of the window that holds the firmware package
+  std::size_t package;  // index of the window that holds the firmware package
 };
 
 // What only the parent's device tree needs: indices into windows and interrupts.
@@ -46,7 +46,7 @@ struct Description {
   std::vector<std::string_view> interrupt_names;
   std::optional<Rom> rom;
   std::optional<Pcie> pcie;
-  board::Board tables{};          // its spans point into the vectors above
+  board::Board tables{};  // its spans point into the vectors above
   const Element* monitor = nullptr;
   const Element* protections = nullptr;
   const Element* controller = nullptr;

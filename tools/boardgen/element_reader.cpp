@@ -142,7 +142,8 @@ std::string_view ElementReader::name(std::string_view attribute) {
   if (element_.find(attribute) == nullptr) return value;
   const auto letter = [](char c) { return c >= 'a' && c <= 'z'; };
   const auto inside = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-'; };
-  if (value.empty() || value.size() > 31 || !letter(value.front()) || !std::all_of(value.begin(), value.end(), inside)) {
+  if (value.empty() || value.size() > 31 || !letter(value.front()) ||
+      !std::all_of(value.begin(), value.end(), inside)) {
     refuse(attribute, "'" + std::string(value) + "' is not a name",
            "use a-z, 0-9 and '-', a letter first, at most 31 characters");
   }
@@ -178,8 +179,7 @@ std::string_view ElementReader::text(std::string_view attribute) {
 
 void ElementReader::refuse(std::string_view attribute, std::string what, std::string mend) {
   const Attribute* found = element_.find(attribute);
-  diagnostics_.push_back(
-      {found == nullptr ? element_.place : found->value_place, std::move(what), std::move(mend)});
+  diagnostics_.push_back({found == nullptr ? element_.place : found->value_place, std::move(what), std::move(mend)});
 }
 
 }  // namespace boardgen

@@ -26,9 +26,9 @@ class ElementReader {
   void expect_children(Names known);
 
   // A missing or wrong value was or will be reported; the answer is 0 or empty then.
-  [[nodiscard]] std::uint64_t number(std::string_view attribute);     // 4096, 0x1000, 4 KiB
-  [[nodiscard]] std::uint32_t small_number(std::string_view attribute);  // fits 32 bits
-  [[nodiscard]] std::string_view name(std::string_view attribute);    // a-z 0-9 -, starts with a letter, at most 31
+  [[nodiscard]] std::uint64_t number(std::string_view attribute);         // 4096, 0x1000, 4 KiB
+  [[nodiscard]] std::uint32_t small_number(std::string_view attribute);   // fits 32 bits
+  [[nodiscard]] std::string_view name(std::string_view attribute);        // a-z 0-9 -, starts with a letter, at most 31
   [[nodiscard]] std::string_view compatible(std::string_view attribute);  // vendor,model
   [[nodiscard]] std::string_view choice(std::string_view attribute, Names choices);
   [[nodiscard]] std::string_view text(std::string_view attribute);

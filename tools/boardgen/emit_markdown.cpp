@@ -24,8 +24,9 @@ std::string owner(board::Owner owner) { return holder_text(holder_of(owner)); }
 std::string pieces(const std::vector<Piece>& pieces) {
   std::string text = head({"from", "to", "size", "name", "whose", "remark"});
   for (const Piece& piece : pieces) {
-    text += row({"`" + padded_hexadecimal(piece.base) + "`", "`" + padded_hexadecimal(piece.base + piece.size - 1) + "`",
-                 rounded_size(piece.size), piece.name, holder_text(piece.holder), piece.note});
+    text +=
+        row({"`" + padded_hexadecimal(piece.base) + "`", "`" + padded_hexadecimal(piece.base + piece.size - 1) + "`",
+             rounded_size(piece.size), piece.name, holder_text(piece.holder), piece.note});
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "tools/boardgen/explain.hpp"
 
+#include "tools/boardgen/boot_rules.hpp"
 #include "tools/boardgen/format.hpp"
 
 namespace boardgen {
@@ -31,20 +32,34 @@ class Explainer {
       return index < table.elements.size() ? table.elements[index] : section_of(part);
     };
     switch (part) {
-      case Part::kMonitor: return d_.monitor;
-      case Part::kMemory: return of(d_.memory);
-      case Part::kCores: return of(d_.cores);
-      case Part::kWindows: return of(d_.windows);
-      case Part::kDevices: return of(d_.devices);
-      case Part::kInterrupts: return of(d_.interrupts);
-      case Part::kController: return d_.controller;
-      case Part::kSmmu: return d_.smmu == nullptr ? d_.protections : d_.smmu;
-      case Part::kConsole: return d_.console;
-      case Part::kClock: return d_.clock;
-      case Part::kEnclaves: return d_.enclaves;
-      case Part::kParent: return d_.parent;
-      case Part::kProtections: return d_.protections;
-      case Part::kBoard: return d_.root.get();
+      case Part::kMonitor:
+        return d_.monitor;
+      case Part::kMemory:
+        return of(d_.memory);
+      case Part::kCores:
+        return of(d_.cores);
+      case Part::kWindows:
+        return of(d_.windows);
+      case Part::kDevices:
+        return of(d_.devices);
+      case Part::kInterrupts:
+        return of(d_.interrupts);
+      case Part::kController:
+        return d_.controller;
+      case Part::kSmmu:
+        return d_.smmu == nullptr ? d_.protections : d_.smmu;
+      case Part::kConsole:
+        return d_.console;
+      case Part::kClock:
+        return d_.clock;
+      case Part::kEnclaves:
+        return d_.enclaves;
+      case Part::kParent:
+        return d_.parent;
+      case Part::kProtections:
+        return d_.protections;
+      case Part::kBoard:
+        return d_.root.get();
     }
     return d_.root.get();
   }
@@ -76,22 +91,35 @@ class Explainer {
                                           : std::string(kind);
     };
     switch (part) {
-      case Part::kMonitor: return "the monitor's memory";
-      case Part::kMemory: return named("memory region", d_.memory);
-      case Part::kCores: return "core " + std::to_string(index);
-      case Part::kWindows: return named("window", d_.windows);
-      case Part::kDevices: return named("device", d_.devices);
+      case Part::kMonitor:
+        return "the monitor's memory";
+      case Part::kMemory:
+        return named("memory region", d_.memory);
+      case Part::kCores:
+        return "core " + std::to_string(index);
+      case Part::kWindows:
+        return named("window", d_.windows);
+      case Part::kDevices:
+        return named("device", d_.devices);
       case Part::kInterrupts:
         return index < d_.interrupt_names.size() ? "interrupt '" + std::string(d_.interrupt_names[index]) + "'"
                                                  : "interrupt";
-      case Part::kController: return "the interrupt controller";
-      case Part::kSmmu: return "the SMMU";
-      case Part::kConsole: return "the console";
-      case Part::kClock: return "the clock";
-      case Part::kEnclaves: return "<enclaves>";
-      case Part::kParent: return "the parent";
-      case Part::kProtections: return "<protections>";
-      case Part::kBoard: return "the board";
+      case Part::kController:
+        return "the interrupt controller";
+      case Part::kSmmu:
+        return "the SMMU";
+      case Part::kConsole:
+        return "the console";
+      case Part::kClock:
+        return "the clock";
+      case Part::kEnclaves:
+        return "<enclaves>";
+      case Part::kParent:
+        return "the parent";
+      case Part::kProtections:
+        return "<protections>";
+      case Part::kBoard:
+        return "the board";
     }
     return "the board";
   }
@@ -110,7 +138,8 @@ class Explainer {
     const std::string range = range_of(problem.part, problem.index);
     const std::string other_range = range_of(problem.other_part, problem.other);
     switch (problem.rule) {
-      case Rule::kValid: break;
+      case Rule::kValid:
+        break;
       case Rule::kSizeZero:
         return {"size", me + " has no bytes", "give it a size, or remove it"};
       case Rule::kBaseUnaligned:
@@ -124,12 +153,14 @@ class Explainer {
       case Rule::kRangeWraps:
         return {"size", me + " passes the top of the address space", "make it smaller, or move its start"};
       case Rule::kBeyondStage2:
-        return {"base", me + " ends above 512 GiB, at " + range, "stage 2 maps addresses below 512 GiB only: leave it out"};
+        return {"base", me + " ends above 512 GiB, at " + range,
+                "stage 2 maps addresses below 512 GiB only: leave it out"};
       case Rule::kOverlap:
         return {"base", me + " (" + range + ") overlaps " + other + " (" + other_range + ") of " + other_line,
                 "move one of them, or make one smaller: every address has one owner"};
       case Rule::kMonitorReachable:
-        return {"base", me + " (" + range + ") reaches into the monitor's memory (" + other_range + ") of " + other_line,
+        return {"base",
+                me + " (" + range + ") reaches into the monitor's memory (" + other_range + ") of " + other_line,
                 "move it: no partition may reach the monitor"};
       case Rule::kNameTwice:
         return {"name", "a second " + me, "rename it; the first stands in " + other_line};
@@ -144,12 +175,14 @@ class Explainer {
         return {"base", "the holes between the memory regions are larger than the memory itself",
                 "the frame table covers holes too: leave out the region that lies far away"};
       case Rule::kTooManyTables:
-        return {"size", "this board needs " + std::to_string(problem.value) + " table frames, and the pool counts to " +
-                            std::to_string(board::kMaxTableFrames),
+        return {"size",
+                "this board needs " + std::to_string(problem.value) + " table frames, and the pool counts to " +
+                    std::to_string(board::kMaxTableFrames),
                 "give less memory to partitions, or widen the pool in hal/stage2/table_pool.hpp"};
       case Rule::kMonitorTooSmall:
-        return {"size", me + " is " + size_text(board_.monitor.size) + ", but this board needs " +
-                            size_text(base::align_up(problem.value, base::kBlockSize)),
+        return {"size",
+                me + " is " + size_text(board_.monitor.size) + ", but this board needs " +
+                    size_text(base::align_up(problem.value, base::kBlockSize)),
                 "enlarge it; docs/board-xml.md says what it holds"};
       case Rule::kCoreMissing:
         return {"", "fewer than two cores", "a core runs one owner's code: the parent keeps one, enclaves need others"};
@@ -178,8 +211,8 @@ class Explainer {
         return {"stride", "redistributors are not " + hexadecimal(board_.gic_redistributor_stride) + " apart",
                 "write 0x20000 (GICv3) or 0x40000 (GICv4)"};
       case Rule::kRedistributorsTooSmall:
-        return {"redistributor", "the window of the redistributors has no room for " +
-                                     std::to_string(board_.cores.size()) + " cores",
+        return {"redistributor",
+                "the window of the redistributors has no room for " + std::to_string(board_.cores.size()) + " cores",
                 "it needs " + hexadecimal(problem.value) + " bytes"};
       case Rule::kDeviceWithoutSmmu:
         return {"owner", me + " would write anywhere: this board has no SMMU",
@@ -189,8 +222,9 @@ class Explainer {
           return {"owner", me + " has no registers of its own: the parent would go on driving it for an enclave",
                   "write owner=\"parent\", or give its 'base' and 'size' outside of every window"};
         }
-        return {"base", me + " (" + range + ") ends above channel-base " + hexadecimal(board_.channel_ipa_base) +
-                            ": an enclave could not see it beside its memory",
+        return {"base",
+                me + " (" + range + ") ends above channel-base " + hexadecimal(board_.channel_ipa_base) +
+                    ": an enclave could not see it beside its memory",
                 "write owner=\"parent\", or move channel-base and ram-base of <enclaves>"};
       case Rule::kStreamTwice:
         return {"stream", me + " has the stream " + hexadecimal(problem.value) + " of " + other + " of " + other_line,
@@ -199,13 +233,16 @@ class Explainer {
         return {"stream", "the SMMU knows no stream above " + hexadecimal(problem.value),
                 "correct the stream, or stream-bits of <smmu>"};
       case Rule::kStreamBitsInvalid:
-        return {"stream-bits", "an SMMU with " + std::to_string(board_.smmu_stream_bits) + " stream bits", "an SMMUv3 has 1 to 32"};
+        return {"stream-bits", "an SMMU with " + std::to_string(board_.smmu_stream_bits) + " stream bits",
+                "an SMMUv3 has 1 to 32"};
       case Rule::kSmmuContradiction:
-        return {"smmu", board_.protections.smmu ? "the board claims an SMMU and describes none"
-                                                : "the board describes an SMMU and denies it",
+        return {"smmu",
+                board_.protections.smmu ? "the board claims an SMMU and describes none"
+                                        : "the board describes an SMMU and denies it",
                 "what is attested must be true: make <smmu> and this agree"};
       case Rule::kIntidOutOfRange:
-        return {problem.part == Part::kDevices ? "interrupt" : "intid", me + " has the INTID " + std::to_string(problem.value) + ", which is no SPI",
+        return {problem.part == Part::kDevices ? "interrupt" : "intid",
+                me + " has the INTID " + std::to_string(problem.value) + ", which is no SPI",
                 "write an INTID from 32 to 1019: the SPI's number plus 32"};
       case Rule::kIntidTwice:
         return {problem.part == Part::kDevices ? "interrupt" : "intid",
@@ -248,87 +285,6 @@ class Explainer {
   const board::Board& board_;
 };
 
-Diagnostic at(const Element& element, std::string_view attribute, std::string what, std::string mend) {
-  const Attribute* found = element.find(attribute);
-  return {found == nullptr ? element.place : found->value_place, std::move(what), std::move(mend)};
-}
-
-void check_rom(const Description& d, Diagnostics& diagnostics) {
-  if (d.tables.protections.secure_rom != d.rom.has_value()) {
-    diagnostics.push_back(at(*d.protections, "secure-rom",
-                             d.rom ? "the board describes a <rom> and denies it" : "the board claims a <rom> and has none",
-                             "what is attested must be true: make <rom> and this agree"));
-  }
-  if (!d.rom) return;
-  const Rom& rom = *d.rom;
-  struct Range {
-    const char* base_name;
-    const char* size_name;
-    std::uint64_t base, size;
-  };
-  const std::array<Range, 3> ranges = {Range{"base", "size", rom.base, rom.size},
-                                       Range{"identity", "identity-size", rom.identity, rom.identity_size},
-                                       Range{"ram", "ram-size", rom.ram, rom.ram_size}};
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    const Range& range = ranges[i];
-    const std::string name = "'" + std::string(range.base_name) + "' of the ROM";
-    if (range.size == 0 || range.base % base::kFrameSize != 0 || range.size % base::kFrameSize != 0 ||
-        range.base >= board::kStage2Top || range.size > board::kStage2Top - range.base) {
-      diagnostics.push_back(at(*d.rom_element, range.base_name, name + " is not a range of whole pages below 512 GiB",
-                               "correct it or '" + std::string(range.size_name) + "'"));
-      return;
-    }
-    const board::rules::Claim mine{range.base, range.size, Part::kBoard, 0};
-    for (std::size_t j = 0; j < i; ++j) {
-      if (!overlap(mine, {ranges[j].base, ranges[j].size, Part::kBoard, 0})) continue;
-      diagnostics.push_back(at(*d.rom_element, range.base_name,
-                               name + " overlaps '" + std::string(ranges[j].base_name) + "'", "move one of them"));
-    }
-    bool reachable = false;
-    board::rules::each_claim(d.tables, [&](const auto& claim) { reachable = reachable || overlap(mine, claim); });
-    if (!reachable) continue;
-    diagnostics.push_back(at(*d.rom_element, range.base_name, name + " (" + range_text(range.base, range.size) +
-                                                                  ") overlaps what others reach",
-                             "the ROM's places belong to nobody else: move them, or the other"));
-  }
-  if (rom.console % base::kFrameSize != 0) {
-    diagnostics.push_back(at(*d.rom_element, "console", "'console' of the ROM is not a page", "correct it"));
-  }
-  if (d.windows.entries[rom.package].owner != board::Owner::kMonitor) {
-    diagnostics.push_back(at(*d.rom_element, "package", "the firmware package lies in a window of the parent",
-                             "give that window owner=\"monitor\""));
-  }
-}
-
-void check_pcie(const Description& d, Diagnostics& diagnostics) {
-  if (!d.pcie) return;
-  if (d.tables.smmu_base == 0) {
-    diagnostics.push_back(at(*d.pcie_element, "", "the parent drives PCIe on a board without an SMMU",
-                             "remove <pcie>: its devices would write anywhere"));
-  }
-  const auto parents = [&](std::size_t window, std::string_view attribute) {
-    if (d.windows.entries[window].owner == board::Owner::kParent) return;
-    diagnostics.push_back(at(*d.pcie_element, attribute, "the parent does not own window '" +
-                                 std::string(d.windows.entries[window].name) + "'",
-                             "give that window owner=\"parent\", or remove <pcie>"));
-  };
-  parents(d.pcie->ecam, "ecam");
-  parents(d.pcie->memory, "memory");
-  if (d.pcie->io) parents(*d.pcie->io, "io");
-  const board::Mmio& ecam = d.windows.entries[d.pcie->ecam];
-  if (ecam.size > board::kGibibyte / 4 || ecam.size % 0x10'0000 != 0) {
-    diagnostics.push_back(at(*d.pcie_element, "ecam", "an ECAM of " + size_text(ecam.size) + " is not one MiB for each bus",
-                             "it is 1 MiB to 256 MiB"));
-  }
-  for (const std::size_t index : d.pcie->interrupts) {
-    if (d.interrupts.entries[index].owner == board::Owner::kParent) continue;
-    diagnostics.push_back(at(*d.pcie_element, "interrupts", "the parent does not own interrupt '" +
-                                 std::string(d.interrupt_names[index]) + "'",
-                             "give that interrupt owner=\"parent\""));
-    return;
-  }
-}
-
 }  // namespace
 
 Diagnostics broken_rules(const Description& description) {
@@ -336,9 +292,7 @@ Diagnostics broken_rules(const Description& description) {
   const Explainer explainer(description);
   board::check(description.tables, [&](const Problem& problem) { diagnostics.push_back(explainer.explain(problem)); });
   if (!diagnostics.empty()) return diagnostics;
-  check_rom(description, diagnostics);
-  check_pcie(description, diagnostics);
-  return diagnostics;
+  return broken_boot_rules(description);
 }
 
 }  // namespace boardgen

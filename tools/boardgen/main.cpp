@@ -1,6 +1,7 @@
 // boardgen: a board description in, the files of the build out.
 //
-// Exit status: 0 done, 1 the description is wrong (errors on standard error), 2 usage or a file can't be read or written.
+// Exit status: 0 done, 1 the description is wrong (errors on standard error), 2 usage or a file can't be read or
+// written.
 #include <filesystem>
 #include <fstream>
 #include <iostream>

@@ -16,16 +16,23 @@ constexpr unsigned kGapHeight = 24;
 
 std::string css_class(Holder holder) {
   switch (holder) {
-    case Holder::kMonitor: return "monitor";
-    case Holder::kParent: return "parent";
-    case Holder::kAssignable: return "assignable";
-    case Holder::kRom: return "rom";
-    case Holder::kNobody: return "nobody";
+    case Holder::kMonitor:
+      return "monitor";
+    case Holder::kParent:
+      return "parent";
+    case Holder::kAssignable:
+      return "assignable";
+    case Holder::kRom:
+      return "rom";
+    case Holder::kNobody:
+      return "nobody";
   }
   return {};
 }
 
-std::string attribute(const char* name, const std::string& value) { return std::string(" ") + name + "=\"" + value + "\""; }
+std::string attribute(const char* name, const std::string& value) {
+  return std::string(" ") + name + "=\"" + value + "\"";
+}
 std::string attribute(const char* name, unsigned value) { return attribute(name, std::to_string(value)); }
 
 std::string text_at(unsigned x, unsigned y, const std::string& css, const std::string& text) {
@@ -50,8 +57,8 @@ std::string tooltip(const Piece& piece) {
 }
 
 std::string open(unsigned height, const std::string& title) {
-  return "<svg viewBox=\"0 0 " + std::to_string(kWidth) + " " + std::to_string(height) + "\" role=\"img\" aria-label=\"" +
-         title + "\" xmlns=\"http://www.w3.org/2000/svg\">\n";
+  return "<svg viewBox=\"0 0 " + std::to_string(kWidth) + " " + std::to_string(height) +
+         "\" role=\"img\" aria-label=\"" + title + "\" xmlns=\"http://www.w3.org/2000/svg\">\n";
 }
 
 }  // namespace
@@ -64,7 +71,8 @@ std::string draw_map(const std::vector<Piece>& pieces, const std::string& title)
     const unsigned middle = y + height / 2 + 5;
     if (piece.holder == Holder::kNobody) {
       body += rectangle(kBlockLeft, y + 2, kBlockWidth, height - 4, "gap") + ">" + tooltip(piece) + "</rect>\n";
-      body += text_at(kBlockLeft + kBlockWidth / 2, middle, "faint centred", rounded_size(piece.size) + " not described");
+      body +=
+          text_at(kBlockLeft + kBlockWidth / 2, middle, "faint centred", rounded_size(piece.size) + " not described");
     } else {
       body += text_at(kAddressColumn, y + 14, "address", padded_hexadecimal(piece.base));
       body += rectangle(kBlockLeft, y + 1, kBlockWidth, height - 2, "block " + css_class(piece.holder)) + ">" +

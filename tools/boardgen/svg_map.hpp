@@ -8,7 +8,8 @@
 
 namespace boardgen {
 
-// Addresses grow downwards. Heights grow with the logarithm of the size, so that a page and a gigabyte both can be read.
+// Addresses grow downwards. Heights grow with the logarithm of the size, so that a page and a gigabyte both can be
+// read.
 [[nodiscard]] std::string draw_map(const std::vector<Piece>& pieces, const std::string& title);
 // One horizontal bar, to scale.
 [[nodiscard]] std::string draw_bar(const std::vector<Piece>& pieces, const std::string& title);

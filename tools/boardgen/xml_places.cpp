@@ -38,8 +38,9 @@ class Scanner {
       if (!markup()) return false;
     }
     if (!open_.empty()) {
-      return refuse(here(), "the file ends inside <" + std::string(open_.back().name) + "> of line " +
-                                std::to_string(open_.back().where.line),
+      return refuse(here(),
+                    "the file ends inside <" + std::string(open_.back().name) + "> of line " +
+                        std::to_string(open_.back().where.line),
                     "close it with </" + std::string(open_.back().name) + ">; was the file cut off?");
     }
     if (places_.elements.empty()) {
@@ -67,7 +68,8 @@ class Scanner {
       return refuse(here(), "a document type or entity declaration",
                     "remove it: board descriptions have no entities and load nothing");
     }
-    if (starts("<?")) return refuse(here(), "a processing instruction", "remove it: only <?xml ...?> in line 1 is known");
+    if (starts("<?"))
+      return refuse(here(), "a processing instruction", "remove it: only <?xml ...?> in line 1 is known");
     if (starts("</")) return closing_tag();
     return opening_tag();
   }
@@ -104,8 +106,9 @@ class Scanner {
       return refuse(start, "</" + std::string(name) + "> closes nothing", "remove it, or open the element before it");
     }
     if (open_.back().name != name) {
-      return refuse(start, "</" + std::string(name) + "> closes <" + std::string(open_.back().name) + "> of line " +
-                               std::to_string(open_.back().where.line),
+      return refuse(start,
+                    "</" + std::string(name) + "> closes <" + std::string(open_.back().name) + "> of line " +
+                        std::to_string(open_.back().where.line),
                     "write </" + std::string(open_.back().name) + "> first");
     }
     spaces();
@@ -153,10 +156,12 @@ class Scanner {
     std::string_view name;
     if (!take_name("attribute", name)) return false;
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
-      return refuse(place.name, "attribute '" + std::string(name) + "' stands twice in this element", "keep one of them");
+      return refuse(place.name, "attribute '" + std::string(name) + "' stands twice in this element",
+                    "keep one of them");
     }
     if (seen.size() == kMaxAttributes) {
-      return refuse(place.name, "more than " + std::to_string(kMaxAttributes) + " attributes", "no element has so many");
+      return refuse(place.name, "more than " + std::to_string(kMaxAttributes) + " attributes",
+                    "no element has so many");
     }
     seen.push_back(name);
     spaces();
@@ -183,8 +188,10 @@ class Scanner {
       }
       if (!plain()) return false;
       if (position_ - begin == kMaxAttributeBytes) {
-        return refuse(place.value, "the value of '" + std::string(name) + "' is longer than " +
-                                       std::to_string(kMaxAttributeBytes) + " characters", "shorten it");
+        return refuse(place.value,
+                      "the value of '" + std::string(name) + "' is longer than " + std::to_string(kMaxAttributeBytes) +
+                          " characters",
+                      "shorten it");
       }
       next();
     }
@@ -200,20 +207,24 @@ class Scanner {
     while (!at_end() && (position_ == begin ? is_letter(peek()) : is_name(peek()))) next();
     name = text_.substr(begin, position_ - begin);
     if (!name.empty() && name.size() <= kMaxNameBytes) return true;
-    if (!name.empty()) return refuse(start, std::string("this name of an ") + kind + " is too long", "see docs/board-xml.md");
+    if (!name.empty())
+      return refuse(start, std::string("this name of an ") + kind + " is too long", "see docs/board-xml.md");
     if (!at_end() && !plain()) return false;
     return refuse(start, std::string("the name of an ") + kind + " is expected here",
                   "names start with a letter; see docs/board-xml.md");
   }
 
-  bool refuse_end() { return refuse(here(), "the file ends inside a tag", "close it with '>' or '/>'; was the file cut off?"); }
+  bool refuse_end() {
+    return refuse(here(), "the file ends inside a tag", "close it with '>' or '/>'; was the file cut off?");
+  }
   bool refuse_entity() {
     return refuse(here(), "'&' starts an entity", "write the character itself; board descriptions have no entities");
   }
   // The character here may stand outside comments.
   bool plain() {
     if (is_ascii(peek()) && !is_control(peek())) return true;
-    if (is_control(peek())) return refuse(here(), "a control character", "this is not a text file; save it as UTF-8 text");
+    if (is_control(peek()))
+      return refuse(here(), "a control character", "this is not a text file; save it as UTF-8 text");
     return refuse(here(), "a character that is not ASCII", "only comments may hold other characters");
   }
   bool refuse(Location where, std::string what, std::string mend) {

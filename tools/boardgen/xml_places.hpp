@@ -15,9 +15,9 @@ namespace boardgen {
 inline constexpr std::size_t kMaxFileBytes = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxDepth = 8;
 inline constexpr std::size_t kMaxElements = 2048;
-inline constexpr std::size_t kMaxAttributes = 32;        // of one element
+inline constexpr std::size_t kMaxAttributes = 32;  // of one element
 inline constexpr std::size_t kMaxNameBytes = 64;
-inline constexpr std::size_t kMaxAttributeBytes = 256;   // of one value
+inline constexpr std::size_t kMaxAttributeBytes = 256;  // of one value
 
 struct AttributePlace {
   Location name;

@@ -26,7 +26,9 @@ class Memory {
     for (std::size_t i = capacity; i-- > 0;) free_.push_back(i);
   }
   std::uint64_t read_descriptor(FrameNumber table, std::size_t index) { return tables_[table.value][index]; }
-  void write_descriptor(FrameNumber table, std::size_t index, std::uint64_t value) { tables_[table.value][index] = value; }
+  void write_descriptor(FrameNumber table, std::size_t index, std::uint64_t value) {
+    tables_[table.value][index] = value;
+  }
   void publish() {}
   base::Status invalidate(Ipa, FrameCount) { return {}; }
   base::Result<FrameNumber> allocate_table() {
@@ -89,7 +91,8 @@ class Machine {
     const FrameRange frames = enclave.regions.back();
     enclave.regions.pop_back();
     enclave.bytes -= frames.bytes();
-    if (!builder_.unmap(enclave.root, Ipa{board::kBoard.enclave_ram_base + enclave.bytes}, frames.count())) return false;
+    if (!builder_.unmap(enclave.root, Ipa{board::kBoard.enclave_ram_base + enclave.bytes}, frames.count()))
+      return false;
     return map_parent(frames);
   }
   bool open_channel(std::size_t index, std::size_t channel, FrameRange frames) {

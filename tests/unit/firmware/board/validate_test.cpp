@@ -71,7 +71,9 @@ const std::vector<Breakage>& breakages() {
       {"RangeWraps", Rule::kRangeWraps, Part::kDevices, 0,
        [](Tables& t) { t.devices[0].mmio_base = ~std::uint64_t{0xFFF}, t.devices[0].mmio_size = 8192; }},
       {"EndsAtTheTop", Rule::kRangeWraps, Part::kMemory, 0,
-       [](Tables& t) { t.memory[0] = {"ram", 0ULL - 2 * kMiB, 2 * kMiB}; }},
+       [](Tables& t) {
+         t.memory[0] = {"ram", 0ULL - 2 * kMiB, 2 * kMiB};
+       }},
       {"BeyondStage2", Rule::kBeyondStage2, Part::kWindows, 5,
        [](Tables& t) { t.windows[5].base = (std::uint64_t{1} << 39) - kMiB, t.windows[5].size = 2 * kMiB; }},
       {"Overlap", Rule::kOverlap, Part::kDevices, 1,
@@ -89,10 +91,15 @@ const std::vector<Breakage>& breakages() {
        }},
       {"MemoryMissing", Rule::kMemoryMissing, Part::kMemory, 0, [](Tables& t) { t.memory.clear(); }},
       {"MemoryOrder", Rule::kMemoryOrder, Part::kMemory, 1,
-       [](Tables& t) { t.memory.push_back({"lower", t.memory[0].base - 4 * kMiB, 2 * kMiB}); }},
+       [](Tables& t) {
+         t.memory.push_back({"lower", t.memory[0].base - 4 * kMiB, 2 * kMiB});
+       }},
       {"HoleTooLarge", Rule::kHoleTooLarge, Part::kMemory, 1,
-       [](Tables& t) { t.memory.push_back({"far", 0x1'0000'0000, 2 * kMiB}); }},
-      {"MonitorTooSmall", Rule::kMonitorTooSmall, Part::kMonitor, 0, [](Tables& t) { t.board.monitor.size = 4 * kMiB; }},
+       [](Tables& t) {
+         t.memory.push_back({"far", 0x1'0000'0000, 2 * kMiB});
+       }},
+      {"MonitorTooSmall", Rule::kMonitorTooSmall, Part::kMonitor, 0,
+       [](Tables& t) { t.board.monitor.size = 4 * kMiB; }},
       {"TooManyTables", Rule::kTooManyTables, Part::kMemory, 0,
        [](Tables& t) { t.memory[0].size = std::uint64_t{64} << 30; }},
       {"OneCore", Rule::kCoreMissing, Part::kCores, 0, [](Tables& t) { t.cores.resize(1); }},
@@ -117,14 +124,13 @@ const std::vector<Breakage>& breakages() {
       {"RedistributorsTooSmall", Rule::kRedistributorsTooSmall, Part::kController, 0,
        [](Tables& t) { t.window("gicr").size = 0x7'F000; }},
       {"DeviceWithoutSmmu", Rule::kDeviceWithoutSmmu, Part::kDevices, 0,
-       [](Tables& t) {
-         t.board.smmu_base = 0, t.board.smmu_stream_bits = 0, t.board.protections.smmu = false;
-       }},
+       [](Tables& t) { t.board.smmu_base = 0, t.board.smmu_stream_bits = 0, t.board.protections.smmu = false; }},
       {"DeviceWithoutRegisters", Rule::kDeviceUnmovable, Part::kDevices, 0,
        [](Tables& t) { t.devices[0].mmio_base = 0, t.devices[0].mmio_size = 0; }},
       {"DeviceAboveChannels", Rule::kDeviceUnmovable, Part::kDevices, 1,
        [](Tables& t) { t.devices[1].mmio_base = t.board.channel_ipa_base - 4096, t.devices[1].mmio_size = 8192; }},
-      {"StreamTwice", Rule::kStreamTwice, Part::kDevices, 2, [](Tables& t) { t.devices[2].stream = t.devices[0].stream; }},
+      {"StreamTwice", Rule::kStreamTwice, Part::kDevices, 2,
+       [](Tables& t) { t.devices[2].stream = t.devices[0].stream; }},
       {"StreamTooLarge", Rule::kStreamTooLarge, Part::kDevices, 1,
        [](Tables& t) { t.devices[1].stream = base::StreamId{1 << 16}; }},
       {"StreamBitsInvalid", Rule::kStreamBitsInvalid, Part::kSmmu, 0, [](Tables& t) { t.board.smmu_stream_bits = 33; }},
@@ -137,7 +143,8 @@ const std::vector<Breakage>& breakages() {
       {"IntidTwice", Rule::kIntidTwice, Part::kInterrupts, 1,
        [](Tables& t) { t.interrupts[1].intid = t.devices[0].interrupt; }},
       {"NoEnclaves", Rule::kEnclavesOutOfRange, Part::kEnclaves, 0, [](Tables& t) { t.board.limits.enclaves = 0; }},
-      {"TooManyEnclaves", Rule::kEnclavesOutOfRange, Part::kEnclaves, 0, [](Tables& t) { t.board.limits.enclaves = 63; }},
+      {"TooManyEnclaves", Rule::kEnclavesOutOfRange, Part::kEnclaves, 0,
+       [](Tables& t) { t.board.limits.enclaves = 63; }},
       {"Regions", Rule::kRegionsOutOfRange, Part::kEnclaves, 0,
        [](Tables& t) { t.board.limits.regions_per_enclave = 4097; }},
       {"Channels", Rule::kChannelsOutOfRange, Part::kEnclaves, 0,
@@ -152,7 +159,8 @@ const std::vector<Breakage>& breakages() {
        [](Tables& t) { t.board.enclave_ram_base = board::kStage2Top - 62 * kMiB; }},
       {"ChannelBase", Rule::kChannelsInvalid, Part::kEnclaves, 0,
        [](Tables& t) { t.board.channel_ipa_base = t.board.enclave_ram_base - 30 * kMiB; }},
-      {"ParentEntryUnaligned", Rule::kParentEntryInvalid, Part::kParent, 0, [](Tables& t) { t.board.parent_entry += 4; }},
+      {"ParentEntryUnaligned", Rule::kParentEntryInvalid, Part::kParent, 0,
+       [](Tables& t) { t.board.parent_entry += 4; }},
       {"ParentEntryOutside", Rule::kParentEntryInvalid, Part::kParent, 0,
        [](Tables& t) { t.board.parent_entry = t.memory[0].base + t.memory[0].size; }},
   };
@@ -206,8 +214,6 @@ TEST(Validate, TheMonitorsOwnOverlapIsNoReach) {
   EXPECT_FALSE(has(Rule::kMonitorReachable));
 }
 
-TEST(Validate, Stage2OfTheRulesIsStage2OfTheMachine) {
-  EXPECT_EQ(board::kStage2Bits, hal::registers::kIpaBits);
-}
+TEST(Validate, Stage2OfTheRulesIsStage2OfTheMachine) { EXPECT_EQ(board::kStage2Bits, hal::registers::kIpaBits); }
 
 }  // namespace

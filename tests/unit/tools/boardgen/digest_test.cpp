@@ -44,7 +44,8 @@ TEST(Digest, TheOrderOfSectionsDoesntCount) {
 
 TEST(Digest, TheOrderOfCoresCounts) {
   const std::string text = board_files::xml_of("host");
-  const std::string first = "<core mpidr=\"0x1\" owner=\"assignable\"/>", second = "<core mpidr=\"0x2\" owner=\"assignable\"/>";
+  const std::string first = "<core mpidr=\"0x1\" owner=\"assignable\"/>",
+                    second = "<core mpidr=\"0x2\" owner=\"assignable\"/>";
   const std::string swapped = changed(changed(changed(text, first, "<swap/>"), second, first), "<swap/>", second);
   EXPECT_NE(digest(swapped), digest(text));
 }
@@ -61,11 +62,34 @@ TEST(Digest, EveryAttributeCounts) {
       const std::string key = (*match)[1], value = (*match)[2];
       if (key == "encoding" || key == "version") continue;
       fixed.insert(key);
-      for (const std::string other :
-           {"another", "another,board", "yes", "no", "parent", "assignable", "monitor", "5", "12288", "0x40a00000",
-            "48 MiB", "0x90000000", "51", "0x44400000", "0x48000", "0x40000", "10 MiB", "0x6f000000", "0x0d800000", "gpio",
-            "virtio-mmio", "pcie-mmio", "pcie-intd pcie-intc pcie-intb pcie-inta", "flash1", "512 KiB", "0xc0000",
-            "132 MiB", "pcie-io"}) {
+      for (const std::string other : {"another",
+                                      "another,board",
+                                      "yes",
+                                      "no",
+                                      "parent",
+                                      "assignable",
+                                      "monitor",
+                                      "5",
+                                      "12288",
+                                      "0x40a00000",
+                                      "48 MiB",
+                                      "0x90000000",
+                                      "51",
+                                      "0x44400000",
+                                      "0x48000",
+                                      "0x40000",
+                                      "10 MiB",
+                                      "0x6f000000",
+                                      "0x0d800000",
+                                      "gpio",
+                                      "virtio-mmio",
+                                      "pcie-mmio",
+                                      "pcie-intd pcie-intc pcie-intb pcie-inta",
+                                      "flash1",
+                                      "512 KiB",
+                                      "0xc0000",
+                                      "132 MiB",
+                                      "pcie-io"}) {
         if (other == value || (value == "256 KiB" && other == "0x40000")) continue;
         std::string altered = text;
         altered.replace(static_cast<std::size_t>(match->position(2)), value.size(), other);

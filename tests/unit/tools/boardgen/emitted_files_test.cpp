@@ -186,8 +186,9 @@ TEST_P(ShippedBoard, ReportsNameEveryPart) {
     for (const auto& device : description->tables.devices) {
       EXPECT_NE(report.find(device.name), std::string::npos) << name << ": " << device.name;
     }
-    EXPECT_EQ(report.find("http://") == std::string::npos || report.find("http://www.w3.org/2000/svg") != std::string::npos,
-              true);
+    EXPECT_EQ(
+        report.find("http://") == std::string::npos || report.find("http://www.w3.org/2000/svg") != std::string::npos,
+        true);
     EXPECT_EQ(report.find("src="), std::string::npos) << "the page needs another file";
   }
 }
@@ -200,7 +201,28 @@ TEST_P(ShippedBoard, MemoryMapGivesTheLinkerItsSymbols) {
     EXPECT_NE(map.find(std::string(symbol) + " = 0x"), std::string::npos) << symbol;
   }
   for (const char* symbol : {"ROM_BASE", "ROM_RAM_BASE", "ROM_IDENTITY_BASE", "PACKAGE_BASE"}) {
-    EXPECT_EQ(map.find(std::string("\n") + symbol + " = 0x") != std::string::npos, description->rom.has_value()) << symbol;
+    EXPECT_EQ(map.find(std::string("\n") + symbol + " = 0x") != std::string::npos, description->rom.has_value())
+        << symbol;
+  }
+}
+
+// A board without an SMMU and without entropy is a board: it can't assign devices, and its papers say so.
+TEST(EmittedReports, SayWhatTheHardwareCantGive) {
+  using board_files::changed;
+  std::string text = board_files::xml_of("host");
+  text = changed(text, "smmu=\"yes\"", "smmu=\"no\"");
+  text = changed(text, "entropy=\"yes\"", "entropy=\"no\"");
+  text = changed(text, "<smmu type=\"smmu-v3\" window=\"smmu\" stream-bits=\"16\"/>", "");
+  const std::size_t first = text.find("<devices>"), end = text.find("</devices>");
+  text.erase(first, end - first + std::string("</devices>").size());
+  const auto description = accepted(text);
+  ASSERT_NE(description, nullptr) << board_files::refusal(text);
+  EXPECT_EQ(description->tables.smmu_base, 0U);
+  for (const char* name : {"report.html", "report.md"}) {
+    const std::string report = bytes_of(*description, name);
+    EXPECT_NE(report.find("No SMMU: no device can be confined"), std::string::npos) << name;
+    EXPECT_NE(report.find("No source of entropy"), std::string::npos) << name;
+    EXPECT_NE(report.find("No EL3 ROM"), std::string::npos) << name;
   }
 }
 

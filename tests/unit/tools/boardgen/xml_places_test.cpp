@@ -95,10 +95,18 @@ TEST(XmlPlaces, DamagedBoardsAreAnswered) {
       if (text.empty()) break;
       const std::size_t at = random() % text.size();
       switch (random() % 4) {
-        case 0: text[at] = static_cast<char>(random()); break;
-        case 1: text.erase(at, 1 + random() % 16); break;
-        case 2: text.insert(at, text.substr(random() % text.size(), random() % 32)); break;
-        default: text.resize(at + 1); break;
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, 1 + random() % 16);
+          break;
+        case 2:
+          text.insert(at, text.substr(random() % text.size(), random() % 32));
+          break;
+        default:
+          text.resize(at + 1);
+          break;
       }
     }
     const auto result = boardgen::read_description(text);
