@@ -32,7 +32,8 @@ std::vector<std::uint8_t> document_of(const attestation::DocumentContent& conten
   return buffer;
 }
 
-measure::PcrBank bank_with_16() {
+// Registers 16 and 20 locked besides the usual ones, 17 to 19 and 21 to 31 open.
+measure::PcrBank bank_with_gap() {
   measure::LaunchMeasurement measurement;
   measurement.image.fill(1);
   measurement.instance = "i-0bee92034f3d60691";
@@ -40,13 +41,14 @@ measure::PcrBank bank_with_16() {
   EXPECT_TRUE(bank.extend(16, bytes_of("x")).ok());
   EXPECT_TRUE(bank.extend(17, bytes_of("open registers are not in the document")).ok());
   EXPECT_TRUE(bank.lock(16).ok());
+  EXPECT_TRUE(bank.lock(20).ok());
   return bank;
 }
 
 // The bytes of nitro-formats 2.1, written out by hand around the values.
 TEST(Document, ExactBytes) {
   const test_data::TestChain chain;
-  const auto bank = bank_with_16();
+  const auto bank = bank_with_gap();
   const auto user_data = from_hex("6869");
   const std::vector<std::uint8_t> nonce(300, 7);
   const attestation::DocumentContent content{kModuleId, 0x000001943c5eae00, bank,         chain.leaf().der(),
@@ -71,8 +73,9 @@ TEST(Document, ExactBytes) {
     return head + to_hex(bytes_of(value));
   };
   std::string payload = "a9" + text("module_id") + text(kModuleId) + text("digest") + text("SHA384") + text("timestamp") +
-                        "1b000001943c5eae00" + text("pcrs") + "b1";
-  for (std::uint32_t i = 0; i <= 16; ++i) {
+                        "1b000001943c5eae00" + text("pcrs") + "b2";
+  for (std::uint32_t i = 0; i <= 20; ++i) {
+    if (i > 16 && i < 20) continue;
     payload += to_hex(std::array{static_cast<std::uint8_t>(i)}) + "5830" + to_hex(bank.value(i));
   }
   payload += text("certificate") + bytes_text(chain.leaf().der()) + text("cabundle") + "84";
@@ -86,7 +89,7 @@ TEST(Document, ExactBytes) {
 // What a strict verifier does, step by step (nitro-formats 2.3), with only the root exchanged.
 TEST(Document, HoldsForAStrictVerifier) {
   test_data::TestChain chain;
-  auto bank = bank_with_16();
+  auto bank = bank_with_gap();
   const attestation::NsmEnvironment environment{kModuleId, kNow * 1000, chain.random(), chain.leaf(), chain.bundle()};
   std::vector<std::uint8_t> response(attestation::kMaxNsmResponse);
   const auto request = from_hex(
@@ -227,6 +230,10 @@ TEST(PlatformState, RefusesTruncationTrailingBytesAndOtherVersions) {
   changed.push_back(0);
   EXPECT_FALSE(attestation::read_platform_state(changed).ok());
   changed.pop_back();
+  auto longer = changed;  // a field more than version 1 has, inside the sequence
+  for (const std::uint8_t byte : from_hex("020100")) longer.push_back(byte);
+  longer[2] = static_cast<std::uint8_t>(longer[2] + 3);
+  EXPECT_EQ(attestation::read_platform_state(longer).error(), Error::kInvalidArgument);
   changed[5] = 2;  // 30 81 xx 02 01 <version>
   EXPECT_EQ(attestation::read_platform_state(changed).error(), Error::kNotSupported);
 }
