@@ -16,7 +16,7 @@ cd "$scratch"
 export CCACHE_DISABLE=1
 env -u CMAKE_C_COMPILER_LAUNCHER -u CMAKE_CXX_COMPILER_LAUNCHER \
   cmake --preset qemu-virt-release -DCOFFERDAM_BOARDGEN="$boardgen" >/dev/null
-cmake --build build/qemu-virt --parallel "$(nproc)" --target monitor.bin rom.bin
+cmake --build build/qemu-virt --parallel "$(nproc)" --target monitor.elf rom  # with their flat images
 
 status=0
 for name in monitor.bin rom.bin; do
