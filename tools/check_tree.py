@@ -40,7 +40,7 @@ OWNERS = {
     "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp", "tools/reference_values/corim.cpp"),
     "cbor/": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
     "tinyxml2.h": ("tools/boardgen/",),
-    "libfdt.h": ("firmware/enclave/device_tree.cpp", "tools/boardgen/"),
+    "libfdt.h": ("firmware/enclave/device_tree.cpp", "tests/unit/firmware/enclave/device_tree_test.cpp", "tools/boardgen/"),
     "CLI/": ("tools/",),
     "nlohmann/": ("tools/", "tests/"),
     "gtest/": ("tests/",),

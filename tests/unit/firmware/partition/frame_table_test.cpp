@@ -21,12 +21,19 @@ using partition::shared_with;
 constexpr std::uint64_t kFirst = 3 * kFramesPerBlock;
 constexpr std::uint64_t kBlocks = 6;
 
+constexpr std::uint64_t kGuard = 4;  // blocks behind the table that say "the parent's": whoever reads them is found out
+
 struct Tables {
-  std::vector<partition::BlockEntry> blocks = std::vector<partition::BlockEntry>(kBlocks);
-  std::vector<partition::PackedEntry> frames = std::vector<partition::PackedEntry>(kBlocks * kFramesPerBlock);
-  FrameTable table{FrameNumber{kFirst}, blocks, frames};
+  std::vector<partition::BlockEntry> blocks = std::vector<partition::BlockEntry>(kBlocks + kGuard);
+  std::vector<partition::PackedEntry> frames =
+      std::vector<partition::PackedEntry>((kBlocks + kGuard) * kFramesPerBlock);
+  FrameTable table{FrameNumber{kFirst}, std::span{blocks}.first(kBlocks),
+                   std::span{frames}.first(kBlocks* kFramesPerBlock)};
   std::vector<FrameEntry> naive = std::vector<FrameEntry>(kBlocks * kFramesPerBlock);
 
+  Tables() {
+    for (std::size_t i = kBlocks; i < blocks.size(); ++i) blocks[i].uniform = partition::pack(owned_by(base::kParent));
+  }
   void set(std::uint64_t first, std::uint64_t count, FrameEntry entry) {
     table.set(FrameRange::trusted(FrameNumber{first}, FrameCount{count}), entry);
     for (std::uint64_t i = first; i < first + count; ++i) naive[i - kFirst] = entry;

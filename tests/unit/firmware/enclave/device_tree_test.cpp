@@ -1,0 +1,131 @@
+// The tree an enclave finds, read back with libfdt.
+#include "firmware/enclave/device_tree.hpp"
+
+extern "C" {
+#include <libfdt.h>
+}
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "board_tables.hpp"
+#include "firmware/enclave/eif.hpp"
+#include "tests/unit/firmware/hex_text.hpp"
+
+namespace {
+
+using enclave::DeviceTreeInput;
+
+struct Tree {
+  std::vector<std::uint8_t> blob;
+
+  [[nodiscard]] int node(const char* path) const { return fdt_path_offset(blob.data(), path); }
+  [[nodiscard]] std::string text(const char* path, const char* name) const {
+    int size = 0;
+    const void* value = fdt_getprop(blob.data(), node(path), name, &size);
+    return value == nullptr ? "absent" : std::string(static_cast<const char*>(value), static_cast<std::size_t>(size));
+  }
+  [[nodiscard]] std::uint64_t number(const char* path, const char* name, int at = 0) const {
+    int size = 0;
+    const void* value = fdt_getprop(blob.data(), node(path), name, &size);
+    if (value == nullptr) return ~std::uint64_t{0};
+    if (size == 4) return fdt32_to_cpu(*static_cast<const fdt32_t*>(value));
+    return fdt64_to_cpu(static_cast<const fdt64_t*>(value)[at]);
+  }
+};
+
+Tree written(const DeviceTreeInput& input, std::size_t room = 8192) {
+  Tree tree{std::vector<std::uint8_t>(room, 0xEE)};
+  const auto size = enclave::write_device_tree(input, tree.blob);
+  EXPECT_TRUE(size.ok());
+  if (!size.ok()) return tree;
+  tree.blob.resize(*size);
+  EXPECT_EQ(fdt_check_header(tree.blob.data()), 0);
+  EXPECT_EQ(fdt_totalsize(tree.blob.data()), tree.blob.size());
+  int depth = 0;
+  for (int at = 0, next = 0;; at = next) {  // every tag from the first to the last is sound
+    const std::uint32_t tag = fdt_next_tag(tree.blob.data(), at, &next);
+    if (next < 0) ADD_FAILURE() << fdt_strerror(next);
+    depth += tag == FDT_BEGIN_NODE ? 1 : tag == FDT_END_NODE ? -1 : 0;
+    if (tag == FDT_END || next < 0) break;
+  }
+  EXPECT_EQ(depth, 0);
+  return tree;
+}
+
+constexpr std::uint64_t kBase = 0x8000'0000, kSize = 0x1'2345'6000, kInitrd = 0x1'9000'0000, kInitrdSize = 777;
+
+TEST(DeviceTree, SaysMemoryInitrdAndCommandLine) {
+  const auto line = test_data::bytes_of("console=none panic=-1");
+  const Tree tree = written({kBase, kSize, kInitrd, kInitrdSize, 3, line});
+  EXPECT_EQ(tree.number("/memory", "reg", 0), kBase);
+  EXPECT_EQ(tree.number("/memory", "reg", 1), kSize);
+  EXPECT_EQ(tree.text("/memory", "device_type"), std::string("memory\0", 7));
+  EXPECT_EQ(tree.number("/chosen", "linux,initrd-start"), kInitrd);
+  EXPECT_EQ(tree.number("/chosen", "linux,initrd-end"), kInitrd + kInitrdSize);
+  EXPECT_EQ(tree.text("/chosen", "bootargs"), "console=none panic=-1" + std::string(1, '\0'));
+}
+
+TEST(DeviceTree, HasACoreForEachCore) {
+  for (const std::uint32_t cores : {1U, 2U, 16U, 64U}) {
+    const Tree tree = written({kBase, kSize, 0, 0, cores, {}});
+    std::uint32_t count = 0;
+    for (int node = fdt_first_subnode(tree.blob.data(), tree.node("/cpus")); node >= 0;
+         node = fdt_next_subnode(tree.blob.data(), node)) {
+      int size = 0;
+      const void* reg = fdt_getprop(tree.blob.data(), node, "reg", &size);
+      ASSERT_EQ(size, 4);
+      EXPECT_EQ(fdt32_to_cpu(*static_cast<const fdt32_t*>(reg)), count) << "what the enclave reads in MPIDR_EL1";
+      ++count;
+    }
+    EXPECT_EQ(count, cores);
+  }
+  EXPECT_GE(written({kBase, kSize, 0, 0, 64, {}}).node("/cpus/cpu@3f"), 0);
+  EXPECT_GE(written({kBase, kSize, 0, 0, 64, {}}).node("/cpus/cpu@a"), 0);
+}
+
+TEST(DeviceTree, NamesTheConduitAndNoDevice) {
+  const Tree tree = written({kBase, kSize, 0, 0, 1, {}});
+  EXPECT_EQ(tree.text("/psci", "method"), std::string("hvc\0", 4));
+  EXPECT_EQ(tree.text("/psci", "compatible"), std::string("arm,psci-1.0\0arm,psci-0.2\0", 26));
+  EXPECT_EQ(tree.text("/cpus/cpu@0", "enable-method"), std::string("psci\0", 5));
+  std::vector<std::string> nodes;
+  for (int node = fdt_first_subnode(tree.blob.data(), 0); node >= 0; node = fdt_next_subnode(tree.blob.data(), node)) {
+    nodes.emplace_back(fdt_get_name(tree.blob.data(), node, nullptr));
+  }
+  EXPECT_EQ(nodes, (std::vector<std::string>{"chosen", "memory", "cpus", "psci", "timer"}))
+      << "nothing else exists there";
+}
+
+TEST(DeviceTree, TheLongestCommandLineFitsTheMonitorsBuffer) {
+  const std::vector<std::uint8_t> line(enclave::kMaxEifCommandLine, 'x');
+  const Tree tree = written({kBase, kSize, kInitrd, kInitrdSize, board::kMaxCores, line});
+  EXPECT_EQ(tree.text("/chosen", "bootargs").size(), line.size() + 1);
+  const std::vector<std::uint8_t> longer(enclave::kMaxEifCommandLine + 1, 'x');
+  std::vector<std::uint8_t> room(16384);
+  const auto refused = enclave::write_device_tree({kBase, kSize, 0, 0, 1, longer}, room);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error(), base::Error::kBufferTooSmall);
+}
+
+TEST(DeviceTree, EveryBufferThatIsTooSmallIsRefused) {
+  const auto line = test_data::bytes_of("quiet");
+  const std::size_t needed = written({kBase, kSize, 0, 0, 4, line}).blob.size();
+  for (std::size_t room = 0; room < needed; ++room) {
+    std::vector<std::uint8_t> blob(room + 16, 0xEE);
+    const auto refused =
+        enclave::write_device_tree({kBase, kSize, 0, 0, 4, line}, base::MutableBytes{blob}.first(room));
+    ASSERT_FALSE(refused.ok()) << room << " of " << needed;
+    EXPECT_EQ(refused.error(), base::Error::kBufferTooSmall);
+    for (std::size_t i = room; i < blob.size(); ++i) ASSERT_EQ(blob[i], 0xEE) << "wrote behind " << room;
+  }
+}
+
+TEST(DeviceTree, IsTheSameForTheSameEnclave) {
+  const DeviceTreeInput input{kBase, kSize, kInitrd, kInitrdSize, 2, {}};
+  EXPECT_EQ(written(input).blob, written(input).blob) << "its digest is attested";
+}
+
+}  // namespace
