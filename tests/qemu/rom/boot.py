@@ -164,6 +164,8 @@ def check_good(device):
         demand(syndrome >> 26 == 0x25 and syndrome & 0x3f == 0x10, f"{name}: an external abort, not {syndrome:x}")
     demand(value("smmu_gbpa") >> 20 & 1 == 1, "the SMMU aborts every stream")
     demand(value("gic_group1") == 0, "interrupt groups can't be seen or changed from below")
+    demand(value("gic_spis") == 0xffffffff, f"every SPI is non-secure, not {value('gic_spis'):x}")
+    demand(value("gic_private") == 0xffff7fff, f"all but the ROM's SGI 15 are non-secure, not {value('gic_private'):x}")
 
     answers = {"psci_version": 0x10001, "unknown_call": -1, "wide_call": -1, "on_unknown_core": -2, "on_wild_core": -2,
                "on_outside_image": -9, "on_in_secure_ram": -9, "on_unaligned": -9, "on_self": -4, "info_self": 0,

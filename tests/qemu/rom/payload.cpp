@@ -98,8 +98,9 @@ void start_cores() {
   for (std::uint64_t round = 0; round < 2; ++round) {
     for (std::uint64_t core = 1; core < 4; ++core) {
       turn = 0;
-      answer("on", payload_smc(kCpuOn, core, entry_of(payload_other_core), 0x1000 * (round + 1) + core));
-      wait_for_turn(1);
+      const std::int64_t started = payload_smc(kCpuOn, core, entry_of(payload_other_core), 0x1000 * (round + 1) + core);
+      wait_for_turn(1);  // the other core prints first
+      answer("on", started);
       answer("info_on", payload_smc(kAffinityInfo, core, 0, 0));
       answer("on_again", payload_smc(kCpuOn, core, entry_of(payload_other_core), 0));
       turn = 2;
@@ -133,8 +134,13 @@ void payload_main() {
   fact("read_secure_uart", syndrome_of(0x0904'0000));
   fact("read_power_pins", syndrome_of(0x090b'0000));
   fact("smmu_gbpa", device_register(0x0905'0044));
-  device_register(0x0800'0080 + 4) = 0;  // GICD_IGROUPR1: not ours to change from here
+  // The interrupt groups are not ours to see or change, the interrupts are ours to enable.
+  device_register(0x0800'0084) = 0;  // GICD_IGROUPR1
   fact("gic_group1", device_register(0x0800'0084));
+  device_register(0x0800'0104) = 0xffff'ffff;  // GICD_ISENABLER1: SPIs 32 to 63
+  fact("gic_spis", device_register(0x0800'0104));
+  device_register(0x080b'0100) = 0xffff'ffff;  // GICR_ISENABLER0 of core 0: SGIs and PPIs
+  fact("gic_private", device_register(0x080b'0100));
   call_the_rom();
   start_cores();
   put("payload ends\n");

@@ -190,6 +190,9 @@ TEST(ImageCheck, TakesTheImageThatWasSignedAndNoOther) {
   EXPECT_EQ(check_image(manifest, altered), ManifestVerdict::kWrongImage);
   EXPECT_EQ(check_image(manifest, base::Bytes{image()}.first(4080)), ManifestVerdict::kWrongImage);
   EXPECT_EQ(check_image(manifest, {}), ManifestVerdict::kWrongImage);
+  Manifest longer = manifest;  // the digest fits the bytes, the size does not
+  longer.image_size += 16;
+  EXPECT_EQ(check_image(longer, image()), ManifestVerdict::kWrongImage);
 }
 
 TEST(ManifestVerdicts, EachHasItsOwnText) {

@@ -106,7 +106,9 @@ TEST(MonitorIdentity, TheChainLeadsFromTheRootToTheKeyOfTheSecret) {
     ASSERT_TRUE(view.ok());
     views[i] = view.value();
   }
-  for (std::size_t i = 1; i < views.size(); ++i) EXPECT_TRUE(crypto::verify_issued_by(views[i], views[i - 1]).ok()) << i;
+  for (std::size_t i = 1; i < views.size(); ++i) {
+    EXPECT_TRUE(crypto::verify_issued_by(views[i], views[i - 1]).ok()) << i;
+  }
 
   const crypto::CertificateView& monitor = views[3];
   const auto key = crypto::P384KeyPair::from_seed(measure::attestation_seed(handover.cdi).value()).value();
