@@ -234,8 +234,9 @@ TEST(Loader, AnotherEnclaveAfterwardsFindsNothingOfTheFirst) {
     if (loader.phase() == LoadPhase::kMeasured) loader.approve();
     loader.step(second, chunk, 4096);
   }
-  EXPECT_EQ(loader.phase(), LoadPhase::kReady);
+  ASSERT_EQ(loader.phase(), LoadPhase::kReady);
   EXPECT_TRUE(loader.signature().empty());
+  expect_placed(usual_parts(), second, loader, 0);
 }
 
 // ---- Refusals: nothing was written --------------------------------------------------------------------------
