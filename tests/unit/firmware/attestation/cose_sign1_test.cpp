@@ -93,6 +93,17 @@ TEST(CoseSign1, AlgorithmMustBeProtectedAndThatOfTheKey) {
   }
 }
 
+// Rightly signed, but the header names another algorithm than the key's.
+TEST(CoseSign1, AnotherAlgorithmsNameIsRefused) {
+  const auto structure = from_hex("846a5369676e61747572653143a1012640" "4178");
+  const auto signature = test_data::key_of("signer").sign(crypto::sha384(structure)).value();
+  const auto message = from_hex("8443a10126a04178" "5860" + to_hex(signature));
+  const auto read = attestation::read_cose_sign1(message);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read.value().algorithm, -7);
+  EXPECT_EQ(check(message).error(), Error::kInvalidArgument);
+}
+
 std::vector<std::uint8_t> from_base64url(const std::string& text) {
   constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::vector<std::uint8_t> bytes;

@@ -136,6 +136,13 @@ TEST(Certificate, RightKeyInTheWrongCertificateIsRefused) {
   EXPECT_TRUE(issued_by(with_monitor_key("monitor", CertificateKind::kLastAuthority)).ok());
   EXPECT_EQ(issued_by(with_monitor_key("monitor", CertificateKind::kLeaf)).error(), Error::kDenied);
   EXPECT_EQ(issued_by(with_monitor_key("another monitor", CertificateKind::kLastAuthority)).error(), Error::kDenied);
+  // basicConstraints of the CA changed from TRUE to FALSE, keyUsage still keyCertSign.
+  Buffer no_authority = with_monitor_key("monitor", CertificateKind::kLastAuthority);
+  const Buffer constraints = from_hex("0603551d130101ff040830060101ff020100");
+  const auto authority = std::search(no_authority.begin(), no_authority.end(), constraints.begin(), constraints.end());
+  ASSERT_NE(authority, no_authority.end());
+  authority[14] = 0;
+  EXPECT_EQ(issued_by(no_authority).error(), Error::kDenied);
   // keyUsage of the CA changed from keyCertSign to digitalSignature (its own signature is not looked at here).
   Buffer no_signing = with_monitor_key("monitor", CertificateKind::kLastAuthority);
   const Buffer usage = from_hex("0603551d0f0101ff040403020204");
