@@ -118,6 +118,7 @@ std::optional<std::string> Lockstep::run(const Op& requested) {
 
 std::optional<std::string> Lockstep::perform(const Op& op) {
   if (op.kind == OpKind::kImage) {
+    if (!machine_->driven(base::CoreId{0})) return std::nullopt;
     for (std::size_t i = 0; i < image_.size(); i += kFrame) {
       const std::uint64_t frame = op.arguments[0] / kFrame + i / kFrame;
       const FrameHolder now = spec_.holder(frame);
@@ -170,6 +171,13 @@ std::optional<std::string> Lockstep::perform(const Op& op) {
       if (answer_.x[0] == ~static_cast<std::uint64_t>(error) + 1) return "a refusal by the machine that did not happen";
     }
   }
+  const auto function = static_cast<Function>(static_cast<std::uint32_t>(op.function));
+  const bool gives_back = function == Function::kMemoryReclaim || function == Function::kSlotFree;
+  if (op.fail_at >= 0 && gives_back && !answer_.left && answer_.x[0] != 0 && machine_->driven(op.core)) {
+    machine_->faults().disarm();
+    const host::CallResult info = machine_->cpu(op.core).call(Function::kSlotInfo, {op.arguments[0]});
+    if (info.ok()) answer_.memory_after = info.x[3];
+  }
   return spec_.step(call, answer_);
 }
 
@@ -221,9 +229,13 @@ std::optional<std::string> Lockstep::compare() const {
              std::to_string(reach.frames.first().value) + " for partition " + std::to_string(reach.partition.value);
     }
   }
-  std::set<std::pair<base::StreamId, PartitionId>> streams;
-  for (const auto& [stream, owner] : spec_.streams()) streams.emplace(stream, owner);
-  if (host::attached_streams(*machine_) != streams) return "the stream table is not what it had to be";
+  const auto attached = host::attached_streams(*machine_);
+  for (const auto& [stream, partition] : attached) {
+    if (!spec_.may_be_attached(stream, partition)) return "the stream table is not what it had to be";
+  }
+  for (const auto& [stream, owner] : spec_.streams()) {
+    if (spec_.must_be_attached(stream) && !attached.contains({stream, owner})) return "a stream had to be attached";
+  }
   for (std::size_t i = 0; i < spec_.cores().size(); ++i) {
     const host::Core& core = *machine_->cores()[i];
     const SpecCore& wanted = spec_.cores()[i];

@@ -164,6 +164,20 @@ std::vector<ReachRun> Spec::reach(base::PartitionId partition) const {
   return joined;
 }
 
+bool Spec::may_be_attached(base::StreamId stream, base::PartitionId partition) const {
+  const auto owner = streams_.find(stream);
+  if (owner == streams_.end() || owner->second != partition) return false;
+  return true;
+}
+
+bool Spec::must_be_attached(base::StreamId stream) const {
+  const auto owner = streams_.find(stream);
+  if (owner == streams_.end()) return false;
+  if (owner->second == base::kParent) return true;
+  const auto slot = slots_.find(owner->second.value - 2U);
+  return slot != slots_.end() && slot->second.life == Life::kRunning;
+}
+
 bool Spec::reaches(base::PartitionId partition, std::uint64_t ipa, bool write) const {
   for (const ReachRun& run : reach(partition)) {
     if (ipa >= run.ipa && ipa - run.ipa < run.frames.count * kFrame) {
@@ -176,6 +190,12 @@ bool Spec::reaches(base::PartitionId partition, std::uint64_t ipa, bool write) c
 std::uint64_t Spec::cores_of(base::PartitionId partition) const {
   return static_cast<std::uint64_t>(
       std::count_if(cores_.begin(), cores_.end(), [&](const SpecCore& core) { return core.owner == partition; }));
+}
+
+void Spec::close_channel(unsigned slot, unsigned channel) {
+  slots_[slot].channels.erase(channel);
+  slots_[slot].parent_pending &= ~(std::uint64_t{1} << channel);
+  slots_[slot].enclave_pending &= ~(std::uint64_t{1} << channel);
 }
 
 void Spec::give_core(std::size_t core, base::PartitionId owner) {
@@ -213,7 +233,10 @@ std::optional<std::string> Spec::step(const Call& call, const Answer& answer) {
   const base::PartitionId caller = cores_[call.core.value].owner;
   if (!cores_[call.core.value].on) return "a call from a core that should not run";
   const auto allowed = [&](Error error) { return answer.x[0] == code(error); };
-  if (allowed(Error::kNoTables) || allowed(Error::kDeviceTimeout)) return std::nullopt;  // nothing may have changed
+  if (allowed(Error::kNoTables) || allowed(Error::kDeviceTimeout)) {
+    if (caller == base::kParent) failed_return(call, answer);
+    return std::nullopt;  // nothing else may have changed
+  }
 
   const auto function = static_cast<std::uint32_t>(call.function);
   const bool power = (function >> 24) == 0x84 || (function >> 24) == 0xC4 || function == cofferdam_abi::kSmcccVersion;
@@ -235,6 +258,19 @@ std::optional<std::string> Spec::step(const Call& call, const Answer& answer) {
   }
   if (outcome.effect) outcome.effect();
   return std::nullopt;
+}
+
+// The machine refused a step of giving memory back. Either nothing happened or the memory is with nobody.
+void Spec::failed_return(const Call& call, const Answer& answer) {
+  const auto found = slot_of_uid(call.arguments[0]);
+  if (!found || !answer.memory_after) return;
+  SpecSlot& slot = slots_[*found];
+  const std::uint64_t gone = memory_frames(slot) - *answer.memory_after / kFrame;
+  if (gone == 0 || slot.memory.empty() || gone > slot.memory.back().count) return;
+  Range& last = slot.memory.back();
+  last.count -= gone;
+  slot.scrubbing = {last.end(), gone};
+  if (last.empty()) slot.memory.pop_back();
 }
 
 // ---- power: PSCI (Arm DEN 0022) --------------------------------------------------------------------------------------
@@ -432,7 +468,7 @@ Spec::Outcome Spec::free_step(unsigned number) {
     }
   }
   if (!slot.channels.empty()) {
-    return progress([this, number] { slots_[number].channels.erase(slots_[number].channels.begin()); });
+    return progress([this, number] { close_channel(number, slots_[number].channels.begin()->first); });
   }
   if (slot.life != Life::kFreeing) {
     return progress([this, number] { slots_[number].life = Life::kFreeing; });
@@ -509,8 +545,8 @@ Spec::Outcome Spec::memory_call(const Call& call) {
   const Range range = decoded.range;
   if (x[2] > kMaxCallBytes) return Outcome::refusal(Error::kTooLarge);
   if (donate) {
-    if (const auto refused = refused_for_parents(range)) return Outcome::refusal(*refused);
     if (!slot.scrubbing.empty()) return Outcome::refusal(Error::kWrongState);
+    if (const auto refused = refused_for_parents(range)) return Outcome::refusal(*refused);
     const bool joins = !slot.memory.empty() && slot.memory.back().end() == range.first;
     if (!joins && slot.memory.size() == kRegions) return Outcome::refusal(Error::kNoRegions);
     return {.values = {board::kBoard.enclave_ram_base + memory_frames(slot) * kFrame}, .effect = [this, number, range, joins] {
@@ -602,11 +638,7 @@ Spec::Outcome Spec::channel_call(const Call& call) {
     return Outcome::refusal(Error::kNoSuchChannel);
   }
   if (function == Function::kChannelClose) {
-    return {.effect = [this, number, channel] {
-      slots_[number].channels.erase(static_cast<unsigned>(channel));
-      slots_[number].parent_pending &= ~(std::uint64_t{1} << channel);
-      slots_[number].enclave_pending &= ~(std::uint64_t{1} << channel);
-    }};
+    return {.effect = [this, number, channel] { close_channel(number, static_cast<unsigned>(channel)); }};
   }
   return {.effect = [this, number, channel] { slots_[number].enclave_pending |= std::uint64_t{1} << channel; }};
 }
@@ -644,7 +676,8 @@ Spec::Outcome Spec::enclave_call(const Call& call, unsigned number, const Answer
         const std::uint64_t bytes = memory_frames(slot) * kFrame;
         return address >= start && address - start <= bytes && size <= bytes - (address - start);
       };
-      if (x[1] == 0 || x[1] > cofferdam_abi::kNsmRequestMax || x[3] > cofferdam_abi::kNsmResponseMax) {
+      if (x[1] == 0) return Outcome::refusal(Error::kInvalidArgument);
+      if (x[1] > cofferdam_abi::kNsmRequestMax || x[3] > cofferdam_abi::kNsmResponseMax) {
         return Outcome::refusal(Error::kTooLarge);
       }
       if (!inside_memory(x[0], x[1]) || !inside_memory(x[2], x[3])) return Outcome::refusal(Error::kNotOwned);

@@ -3,8 +3,9 @@
 //
 // Written from firmware/hypercall/abi.hpp, DESIGN section 2 and docs/hypercall-abi.md, apart from the monitor's code: it
 // shares the board's tables and the ABI with it, nothing else. step() is told what the monitor answered and says whether
-// that is what it had to answer. Looseness is explicit: a refusal by kNoTables or kDeviceTimeout is always allowed (and
-// must change nothing), and what a loaded image turns out to be is taken from the answer.
+// that is what it had to answer. Looseness is explicit: a refusal by kNoTables or kDeviceTimeout is always allowed and
+// must change nothing, but for memory on its way back: it may have left the enclave and be with nobody, as kSlotInfo then
+// shows, until the call is made again. What a loaded image turns out to be is taken from the answer.
 //
 // One call at a time: a stopped core has left its guest before the next step.
 #pragma once
@@ -71,6 +72,7 @@ struct Call {
 struct Answer {
   std::array<std::uint64_t, 4> x{};  // x0..x3
   bool left{};                       // the caller's core left its guest
+  std::optional<std::uint64_t> memory_after{};  // what kSlotInfo says of the slot's memory after a failed step
 };
 
 // A run of addresses that a partition reaches.
@@ -103,6 +105,9 @@ class Spec {
   [[nodiscard]] std::vector<ReachRun> reach(base::PartitionId partition) const;
   [[nodiscard]] bool reaches(base::PartitionId partition, std::uint64_t ipa, bool write) const;
   [[nodiscard]] const std::map<base::StreamId, base::PartitionId>& streams() const { return streams_; }
+  // A device of an enclave that does not run may be in abort; while the enclave is measured it has to be.
+  [[nodiscard]] bool may_be_attached(base::StreamId stream, base::PartitionId partition) const;
+  [[nodiscard]] bool must_be_attached(base::StreamId stream) const;
   [[nodiscard]] const std::vector<SpecCore>& cores() const { return cores_; }
   // By slot number; the partition of slot s is s + 2.
   [[nodiscard]] const std::map<unsigned, SpecSlot>& slots() const { return slots_; }
@@ -124,10 +129,12 @@ class Spec {
   Outcome device_call(const Call& call);
   Outcome channel_call(const Call& call);
   Outcome free_step(unsigned slot);
+  void failed_return(const Call& call, const Answer& answer);
   Outcome start_step(unsigned slot, const Call& call, const Answer& answer);
   [[nodiscard]] std::optional<base::Error> refused_for_parents(Range range) const;
   [[nodiscard]] std::uint64_t cores_of(base::PartitionId partition) const;
   void stop(unsigned slot, std::uint64_t exit);
+  void close_channel(unsigned slot, unsigned channel);
   void give_core(std::size_t core, base::PartitionId owner);
   [[nodiscard]] std::optional<std::size_t> core_by_mpidr(std::uint64_t mpidr) const;
 

@@ -17,6 +17,11 @@ constexpr base::CoreId kBoot{0};
 
 std::uint64_t number_of(Function function) { return static_cast<std::uint32_t>(function); }
 
+// Whether a device of the slot's keeps these runs from starting it: see Devices in random_calls.hpp.
+bool owns_device(const Spec& spec, unsigned slot) {
+  return std::any_of(spec.streams().begin(), spec.streams().end(),
+                     [&](const auto& entry) { return entry.second.value == slot + 2; });
+}
 // What the child tells its parent, even when it dies.
 struct Shared {
   static constexpr std::size_t kText = 4096;
@@ -145,6 +150,7 @@ Op Generator::touch(const Spec& spec, base::CoreId core) {
 
 // Image, memory, core, start: what it takes to see an enclave run.
 void Generator::plan_enclave(const Spec& spec, unsigned number) {
+  if (!planned_.empty()) return;
   for (const ReachRun& run : spec.reach(base::kParent)) {
     if (run.access != base::Access::kReadWriteExecute || run.frames.count < kImageFrames) continue;
     const std::uint64_t address = (run.frames.first + below(run.frames.count - kImageFrames + 1)) * kFrame;
@@ -235,7 +241,8 @@ Op Generator::senseless(const Spec& spec) {
     if (one_in(4)) op.function = 0x8400'0000 + below(32) + (one_in(2) ? 0x4000'0000 : 0);
     if (one_in(8)) op.function = random_();
     // Ending the machine ends the run: rarely.
-  } while (((op.function & ~1ULL) == cofferdam_abi::kPsciSystemOff) && !one_in(200));
+  } while (((op.function & ~1ULL) == cofferdam_abi::kPsciSystemOff || op.function == cofferdam_abi::kPsciCpuOff) &&
+           !one_in(200));
   for (std::uint64_t& argument : op.arguments) argument = extreme();
   if (one_in(2) && !spec.slots().empty()) op.uid_of_slot = static_cast<int>(spec.slots().begin()->first);
   return op;
@@ -289,6 +296,12 @@ Op Generator::choose(const Spec& spec) {
 
 Op Generator::next(const Spec& spec) {
   Op op = choose(spec);
+  if (devices_ == Devices::kOnlyWithoutStart && op.kind == OpKind::kCall &&
+      static_cast<std::uint32_t>(op.function) == number_of(Function::kSlotStart)) {
+    const auto slot = op.uid_of_slot >= 0 ? std::optional(static_cast<unsigned>(op.uid_of_slot))
+                                          : spec.slot_of_uid(op.arguments[0]);
+    if (slot && owns_device(spec, *slot)) op.function = number_of(Function::kSlotInfo);
+  }
   if (inject_faults_ && op.kind == OpKind::kCall && one_in(12)) op.fail_at = static_cast<std::int64_t>(below(8));
   return op;
 }
@@ -305,7 +318,17 @@ RunReport run_ops(const std::vector<Op>& ops, const RunConfig& config) {
   });
 }
 
+// What kind of problem it is: the words, without the numbers in front.
+std::string kind_of(const std::string& problem) {
+  const std::size_t colon = problem.rfind(": ");
+  std::string words = colon == std::string::npos ? problem : problem.substr(colon + 2);
+  std::erase_if(words, [](char letter) { return letter >= '0' && letter <= '9'; });
+  return words;
+}
+
 std::vector<Op> shrink(std::vector<Op> ops, const RunConfig& config, unsigned tries) {
+  const RunReport whole = run_ops(ops, config);
+  const std::string kind = whole.problem ? kind_of(*whole.problem) : "";
   for (std::size_t piece = std::max<std::size_t>(ops.size() / 2, 1); piece > 0 && tries > 0;) {
     bool shorter = false;
     for (std::size_t at = 0; at < ops.size() && tries > 0;) {
@@ -313,7 +336,7 @@ std::vector<Op> shrink(std::vector<Op> ops, const RunConfig& config, unsigned tr
       const std::size_t end = std::min(at + piece, ops.size());
       candidate.insert(candidate.end(), ops.begin() + static_cast<std::ptrdiff_t>(end), ops.end());
       --tries;
-      if (const RunReport report = run_ops(candidate, config); report.problem) {
+      if (const RunReport report = run_ops(candidate, config); report.problem && kind_of(*report.problem) == kind) {
         ops = report.ops;
         shorter = true;
       } else {

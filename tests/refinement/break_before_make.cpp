@@ -104,6 +104,7 @@ void BreakBeforeMake::step(const host::Event& event) {
     }
     case host::EventKind::kStreamInvalidate: streams_[event.stream].invalidated = true; break;
     case host::EventKind::kSmmuInvalidate:
+      smmu_issued_.insert(event.partition);
       for (Held& held : held_) {
         if (held.partition == event.partition && held.smmu == Progress::kWanted) held.smmu = Progress::kIssued;
       }
@@ -115,6 +116,13 @@ void BreakBeforeMake::step(const host::Event& event) {
       for (Held& held : held_) {
         if (held.smmu == Progress::kIssued) held.smmu = Progress::kDone;
       }
+      for (const base::PartitionId partition : smmu_issued_) {
+        const bool attached = std::any_of(streams_.begin(), streams_.end(), [&](const auto& entry) {
+          return entry.second.now == partition || entry.second.old.contains(partition);
+        });
+        if (!attached) smmu_may_hold_.erase(partition);  // nothing is left to fill its cache again
+      }
+      smmu_issued_.clear();
       sweep();
       break;
     case host::EventKind::kScrub: {
@@ -122,7 +130,9 @@ void BreakBeforeMake::step(const host::Event& event) {
           base::FrameRange::trusted(base::FrameNumber{event.address / kFrame}, base::FrameCount{event.count});
       for (const auto& [frames, mappers] : leaves_) {
         if (base::FrameRange::trusted(base::FrameNumber{frames.first}, base::FrameCount{frames.second}).overlaps(range)) {
-          object("the frames are still mapped");
+          for (const auto& [partition, count] : mappers) {
+            if (runs(partition)) object("partition " + std::to_string(partition.value) + " runs and still maps the frames");
+          }
         }
       }
       for (const Held& held : held_) {
@@ -130,12 +140,23 @@ void BreakBeforeMake::step(const host::Event& event) {
       }
       break;
     }
+    case host::EventKind::kEnterGuest:
+      if (!roots_.contains(event.partition)) object("the partition has no address space");
+      inside_[event.core] = event.partition;
+      break;
+    case host::EventKind::kLeaveGuest: inside_.erase(event.core); break;
     case host::EventKind::kClean:
     case host::EventKind::kWindowOpen:
-    case host::EventKind::kWindowClose:
-    case host::EventKind::kEnterGuest:
-    case host::EventKind::kLeaveGuest: break;
+    case host::EventKind::kWindowClose: break;
   }
+}
+
+// A core is in the partition, or a device may act for it.
+bool BreakBeforeMake::runs(base::PartitionId partition) const {
+  return std::any_of(inside_.begin(), inside_.end(), [&](const auto& entry) { return entry.second == partition; }) ||
+         std::any_of(streams_.begin(), streams_.end(), [&](const auto& entry) {
+           return entry.second.now == partition || entry.second.old.contains(partition);
+         });
 }
 
 void BreakBeforeMake::write(const host::Event& event) {
@@ -151,7 +172,7 @@ void BreakBeforeMake::write(const host::Event& event) {
   if (partition != event.partition) object("a table of another partition");
   if (valid(before) && valid(event.after) && before != event.after) object("valid to valid without a break");
   if (valid(before) && before != event.after) {
-    Held held{.partition = partition, .ipa = ipa, .bytes = span(level), .slot = event.address};
+    Held held{.partition = partition, .ipa = ipa, .bytes = span(level), .slot = event.address, .descriptor = before};
     if (smmu_may_hold_.contains(partition)) held.smmu = Progress::kWanted;
     if (table(before, level)) {
       unlink(before & kAddress, held);
@@ -162,8 +183,14 @@ void BreakBeforeMake::write(const host::Event& event) {
     held_.push_back(std::move(held));
   }
   if (valid(event.after) && before != event.after) {
+    // A descriptor put back as it was: what may be held of it is what is true again.
+    std::erase_if(held_, [&](const Held& held) {
+      return held.partition == partition && held.slot == event.address && held.descriptor == event.after;
+    });
     for (const Held& held : held_) {
-      if (held.partition == partition && held.ipa < ipa + span(level) && ipa < held.ipa + held.bytes &&
+      // Leaves broken inside a table that is linked again are that table's own matter: they are invalid in it still.
+      const bool below = held.bytes < span(level) && table(event.after, level);
+      if (held.partition == partition && held.ipa < ipa + span(level) && ipa < held.ipa + held.bytes && !below &&
           !(valid(before) && held.slot == event.address)) {
         object("made valid again before the invalidation of what was there is complete");
       }

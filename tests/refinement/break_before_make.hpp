@@ -5,9 +5,11 @@
 // with hal/stage2 nor with the machine's caches. It objects when
 //   1. a valid descriptor is overwritten by another valid one (Arm ARM D8.16.1: break before make);
 //   2. a broken descriptor is made valid again before TLBI (right VMID, covering range) and DSB are done, and before
-//      the SMMU has done TLBI and SYNC where it may have cached the partition's translations;
+//      the SMMU has done TLBI and SYNC where it may have cached the partition's translations; the same descriptor as
+//      before may come back at once;
 //   3. a frame is mapped for one partition while another's translation of it may still be held;
-//   4. a frame is scrubbed while some partition still maps it or may still hold a translation of it;
+//   4. a frame is scrubbed while a partition that runs (a core is in it, or a device is attached to it) still maps it, or
+//      while somebody may still hold a translation of it;
 //   5. a table frame is freed while it is linked, or while a walker may still hold the way to it;
 //   6. a table frame, or a frame that was never taken, is mapped for a partition or written as a table;
 //   7. a stream goes from one partition to another without abort, CFGI and SYNC between;
@@ -44,6 +46,7 @@ class BreakBeforeMake {
     std::uint64_t ipa{};
     std::uint64_t bytes{};
     std::uint64_t slot{};
+    std::uint64_t descriptor{};
     std::vector<base::FrameRange> frames;
     std::set<std::uint64_t> tables;
     Progress cores{Progress::kWanted};
@@ -64,6 +67,7 @@ class BreakBeforeMake {
   void check_new_leaf(base::PartitionId partition, base::FrameRange frames);
   void issue_cores(const host::Event& event);
   void sweep();
+  [[nodiscard]] bool runs(base::PartitionId partition) const;
   [[nodiscard]] std::uint64_t value_at(std::uint64_t slot) const;
 
   std::vector<std::string> objections_;
@@ -77,6 +81,8 @@ class BreakBeforeMake {
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::map<base::PartitionId, int>> leaves_;  // frames -> mappers
   std::map<base::StreamId, Stream> streams_;
   std::set<base::PartitionId> smmu_may_hold_;
+  std::set<base::PartitionId> smmu_issued_;
+  std::map<base::CoreId, base::PartitionId> inside_;
 };
 
 }  // namespace refinement

@@ -70,6 +70,19 @@ write 1 2000 2 40000000 0 40400401
               ElementsAre(HasSubstr("made valid again")));
 }
 
+TEST(BreakBeforeMake, ALeafMayComeBackAsItWas) {
+  EXPECT_THAT(objections("write 1 2000 2 40000000 40000401 0\nwrite 1 2000 2 40000000 0 40000401\n"), IsEmpty());
+}
+
+TEST(BreakBeforeMake, ATableMayBeLinkedAgainButNotAnother) {
+  const std::string unlinked = "write 1 2000 2 40000000 40000401 0\nwrite 1 1008 1 40000000 2003 0\n";
+  EXPECT_THAT(objections(unlinked + "write 1 1008 1 40000000 0 2003\n"), IsEmpty());
+  EXPECT_THAT(objections(unlinked + "take 5000\nwrite 1 1008 1 40000000 0 5003\n"),
+              ElementsAre(HasSubstr("made valid again")));
+  EXPECT_THAT(objections(unlinked + "write 1 1008 1 40000000 0 2003\nwrite 1 2000 2 40000000 0 40400401\n"),
+              ElementsAre(HasSubstr("made valid again")));
+}
+
 TEST(BreakBeforeMake, FindsAMissingBarrier) {
   EXPECT_THAT(objections(R"(
 write 1 2000 2 40000000 40000401 0
@@ -124,7 +137,12 @@ TEST(BreakBeforeMake, FindsAFrameThatTheSmmuMayStillHold) {
 }
 
 TEST(BreakBeforeMake, FindsAScrubOfFramesThatAreStillMapped) {
-  EXPECT_THAT(objections("scrub 40001000 1\n"), ElementsAre(HasSubstr("still mapped")));
+  const auto finding = ElementsAre(HasSubstr("runs and still maps"));
+  EXPECT_THAT(objections("scrub 40001000 1\n"), IsEmpty()) << "nobody runs: an enclave that is being loaded";
+  EXPECT_THAT(objections("enter 2 1\nscrub 40001000 1\n"), finding);
+  EXPECT_THAT(objections("enter 2 1\nleave 2 1\nscrub 40001000 1\n"), IsEmpty());
+  EXPECT_THAT(objections("enter 2 2\nscrub 40001000 1\n"), IsEmpty());
+  EXPECT_THAT(objections("ste 8 1\ncfgi 8\nsync\nscrub 40001000 1\n"), finding);
 }
 
 TEST(BreakBeforeMake, FindsATableFreedTooEarly) {
