@@ -95,6 +95,11 @@ TEST(Payload, MagicAndCountAreChecked) {
   }
 }
 
+TEST(Payload, TheTableHoldsNoMoreThanItsBound) {
+  EXPECT_TRUE(payload_size(payload_of(std::vector<Piece>(boot::kMaxPayloadEntries, {"piece", Bytes(1, 1)}))).ok());
+  expect_refused(payload_of(std::vector<Piece>(boot::kMaxPayloadEntries + 1, {"piece", Bytes(1, 1)})));
+}
+
 TEST(Payload, APieceOutsideTheFlashIsRefused) {
   const std::uint64_t end = payload_of(kPieces).size();
   const std::pair<std::uint64_t, std::uint64_t> pieces[] = {{0, end + 1},
