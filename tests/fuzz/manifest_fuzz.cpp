@@ -1,9 +1,9 @@
-// The ROM's manifest check and identity parser on any bytes. Input: one byte that chooses, then changes: they are XORed
-// over a good page or area, so the empty input is accepted and every input lies some changes away from that.
+// The ROM's manifest check and identity parser on any bytes, from good ones outwards.
 //
-// Choice 0: a signed manifest, changed after signing. 1: changed, then signed by the trusted signer, so that what
-// lies behind the signature is reached too. 2: an identity, changed. 3: changed, under its right digest. The lowest bit
-// of the choice's upper half cuts the input off at its own length instead.
+// Input: one byte that chooses, then changes of three bytes each: where (16 bits, little-endian), what to XOR there.
+// No change: accepted; short inputs reach every field. The choice's bits: 0 the change is made before signing (or
+// before the digest), so that what lies behind the signature is reached too; 1 an identity instead of a manifest;
+// 4 cut off where the last change was.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -81,10 +81,19 @@ const Bytes& good_area() {
   return area;
 }
 
-Bytes changed(const Bytes& good, const std::uint8_t* data, std::size_t size) {
-  Bytes content = good;
-  for (std::size_t i = 0; i < std::min(size, content.size()); ++i) content[i] ^= data[i];
-  return content;
+struct Changed {
+  Bytes content;
+  std::size_t last{};  // place of the last change
+};
+Changed changed(const Bytes& good, const std::uint8_t* data, std::size_t size) {
+  Changed result{good};
+  for (std::size_t i = 0; i + 3 <= size; i += 3) {
+    const std::size_t where = data[i] + std::size_t{data[i + 1]} * 256;
+    // Half of all places are in the first bytes, where the fields are.
+    result.last = (where & 0x8000) != 0 ? where % good.size() : where % sizeof(measure::Manifest);
+    result.content[result.last] ^= data[i + 2];
+  }
+  return result;
 }
 
 enum class Signed : std::uint8_t { kYes, kNo };
@@ -119,13 +128,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const bool manifest = (data[0] & 2) == 0;
   const bool made_good = (data[0] & 1) != 0;
-  Bytes content = changed(manifest ? good_page() : good_area(), data + 1, size - 1);
+  auto [content, last] = changed(manifest ? good_page() : good_area(), data + 1, size - 1);
   if (made_good && manifest) sign(content);
   if (made_good && !manifest) {
     const crypto::Digest digest = crypto::sha384(base::Bytes{content}.first(content.size() - std::size_t{kDigestSize}));
     std::copy(digest.begin(), digest.end(), content.end() - kDigestSize);
   }
-  if ((data[0] & 16) != 0) content.resize(std::min(content.size(), size - 1));
+  if ((data[0] & 16) != 0) content.resize(last);
   if (manifest) {
     check_manifest(content, made_good ? Signed::kYes : Signed::kNo);
   } else {
