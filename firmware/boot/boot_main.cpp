@@ -139,13 +139,22 @@ ParentStart load_parent() {
   return {board::kBoard.parent_entry};
 }
 
-// 5. Every other core into the monitor, parked.
+// 5. Every other core into the monitor, parked. One that the machine does not have is nobody's from now on.
 void start_cores() {
   const base::CoreId here = hal::current_core();
+  std::uint64_t running = 1;
   for (std::uint8_t i = 0; i < board::kBoard.cores.size(); ++i) {
-    if (base::CoreId{i} != here) require(hal::power::start_core(base::CoreId{i}), "a core does not start");
+    const base::CoreId core{i};
+    if (core == here) continue;
+    if (hal::power::start_core(core).ok()) {
+      ++running;
+    } else {
+      const monitor::Locked locked{monitor::g_state_lock};
+      monitor::g_state.cores.at(core).owner = base::kMonitor;
+    }
   }
-  log(LogLine{}.number(board::kBoard.cores.size()).text(" cores in the monitor"));
+  log(LogLine{}.number(running).text(" cores in the monitor, of ").number(board::kBoard.cores.size())
+          .text(" that the board may have"));
 }
 
 // 6. The parent, on the boot core.

@@ -41,7 +41,7 @@ base::Status start_core(base::CoreId core) {
     return base::Error::kDeviceTimeout;
   }
   const std::uint64_t start = ticks();
-  const std::uint64_t limit = ticks_per_second();  // a second
+  const std::uint64_t limit = 10 * ticks_per_second();  // an emulated core may have to wait for a real one
   while (ticks() - start < limit) {
     if (target.online.load(std::memory_order_acquire)) return {};
     relax();

@@ -69,7 +69,7 @@ TEST(Digest, EveryAttributeCounts) {
                                       "parent",
                                       "assignable",
                                       "monitor",
-                                      "5",
+                                      "9",
                                       "12288",
                                       "0x40a00000",
                                       "48 MiB",
