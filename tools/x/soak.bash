@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# soak [MINUTES]: long random runs of the model and long runs of every fuzzer, from fresh seeds (default: 30 minutes)
+# shellcheck source=tools/x/lib/ready.bash
+source tools/x/lib/ready.bash
+# shellcheck source=tools/x/lib/trees.bash
+source tools/x/lib/trees.bash
+minutes=${1:-30}
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "'$minutes' is not a number of minutes" "./x soak 30"
+make_ready
+heading "Soak: build"
+build model model_random_calls
+build fuzz fuzzers
+
+# Half of the time for the model, the other half for the fuzzers, one after the other.
+end=$((SECONDS + minutes * 30))
+seed=$(date +%s)
+heading "Soak: random runs of the shipped monitor against the specification, from seed $seed, $((minutes * 30)) s"
+while ((SECONDS < end)); do
+  COFFERDAM_SEED=$seed COFFERDAM_RUNS=64 COFFERDAM_STEPS=20000 \
+    run_logged "soak-model-$seed" build/model/tests/model_random_calls \
+    --gtest_filter=RandomCalls.MonitorAndSpecificationAgree
+  seed=$((seed + 64))
+done
+
+mapfile -t fuzzers < <(find build/fuzz -type f -name '*_fuzz' -perm -u+x | sort)
+((${#fuzzers[@]} > 0)) || fail "there is no fuzzer in build/fuzz" "read build/logs/build-fuzz.log"
+each=$((minutes * 30 / ${#fuzzers[@]} + 1))
+for fuzzer in "${fuzzers[@]}"; do
+  name=$(basename "$fuzzer")
+  corpus=build/soak/$name
+  mkdir -p "$corpus" "build/fuzz/tests/fuzz/seeds/$name"
+  heading "Soak: $name, $each s; what it finds is kept in $corpus"
+  run_logged "soak-$name" "$fuzzer" -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 \
+    -artifact_prefix="build/soak/$name-" "$corpus" "build/fuzz/tests/fuzz/seeds/$name"
+done
+success "nothing was found in $minutes minutes; the logs are in build/logs"
