@@ -65,32 +65,35 @@ bool wait_for(std::uint64_t offset, std::uint32_t mask, std::uint32_t expected) 
 // Index and wrap bit of a queue of 2^bits entries.
 constexpr std::uint32_t advance(std::uint32_t index, unsigned bits) { return (index + 1) & ((2U << bits) - 1); }
 
-// A command that the SMMU could not take stops the queue until the error is acknowledged. Ours are well formed: one
-// is a sign that the device is broken, and the call fails.
-base::Status run(std::initializer_list<smmu::Command> list) {
-  const auto put = [](const smmu::Command& command) -> base::Status {
-    for (unsigned i = 0;; ++i) {
-      const std::uint32_t consumer = aarch64::read32(kBase + smmu::kCmdqCons) & ((2U << kCommandBits) - 1);
-      if ((consumer ^ command_producer) != kCommands) break;  // not full
-      if (i == kPolls) return base::Error::kDeviceTimeout;
-    }
-    smmu::Command& slot = commands[command_producer & (kCommands - 1)];
-    const_cast<volatile std::uint64_t&>(slot[0]) = command[0];
-    const_cast<volatile std::uint64_t&>(slot[1]) = command[1];
-    aarch64::dsb_ishst();
-    command_producer = advance(command_producer, kCommandBits);
-    aarch64::write32(kBase + smmu::kCmdqProd, command_producer);
-    return {};
-  };
-  for (const smmu::Command& command : list) MON_TRY(put(command));
-  MON_TRY(put(smmu::make_sync()));
-  // The sync is consumed only when all before it is complete.
-  if (!wait_for(smmu::kCmdqCons, (2U << kCommandBits) - 1, command_producer)) return base::Error::kDeviceTimeout;
-  const std::uint32_t error = aarch64::read32(kBase + smmu::kGerror) ^ aarch64::read32(kBase + smmu::kGerrorN);
-  if ((error & smmu::kGerrorCmdq) != 0) {
-    aarch64::write32(kBase + smmu::kGerrorN, aarch64::read32(kBase + smmu::kGerrorN) ^ smmu::kGerrorCmdq);
-    return base::Error::kDeviceTimeout;
-  }
+void put(const smmu::Command& command) {  // precondition: the queue has room
+  smmu::Command& slot = commands[command_producer & (kCommands - 1)];
+  const_cast<volatile std::uint64_t&>(slot[0]) = command[0];
+  const_cast<volatile std::uint64_t&>(slot[1]) = command[1];
+  command_producer = advance(command_producer, kCommandBits);
+}
+
+// An error stops the queue until it is acknowledged. Our commands are well formed: it is a sign that the device is
+// broken, and the call fails.
+base::Status give_up() {
+  const std::uint32_t acknowledged = aarch64::read32(kBase + smmu::kGerrorN);
+  const std::uint32_t active = aarch64::read32(kBase + smmu::kGerror) ^ acknowledged;
+  if ((active & smmu::kGerrorCmdq) != 0) aarch64::write32(kBase + smmu::kGerrorN, acknowledged ^ smmu::kGerrorCmdq);
+  return base::Error::kDeviceTimeout;
+}
+
+// At most three commands and a sync. Each call waits for its sync, so the queue is empty between calls, unless an
+// earlier one ran out of time.
+template <typename... Commands>
+base::Status run(const Commands&... list) {
+  static_assert(sizeof...(list) < kCommands);
+  constexpr std::uint32_t kIndex = (2U << kCommandBits) - 1;
+  if (!wait_for(smmu::kCmdqCons, kIndex, command_producer)) return give_up();
+  (put(list), ...);
+  put(smmu::make_sync());
+  aarch64::dsb_ishst();
+  aarch64::write32(kBase + smmu::kCmdqProd, command_producer);
+  // The sync is consumed only when all before it is complete; an error leaves it where it is.
+  if (!wait_for(smmu::kCmdqCons, kIndex, command_producer)) return give_up();
   return {};
 }
 
@@ -137,7 +140,7 @@ void prepare_device_isolation() {
     dsb_sy();
     write32(kBase + smmu::kCr0, smmu::kCr0CmdqEnable);
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0CmdqEnable, smmu::kCr0CmdqEnable)) return;
-    if (!run({smmu::make_cfgi_all(), smmu::make_tlbi_all()}).ok()) return;
+    if (!run(smmu::make_cfgi_all(), smmu::make_tlbi_all()).ok()) return;
     constexpr std::uint32_t kOn = smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable | smmu::kCr0Enable;
     write32(kBase + smmu::kCr0, smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable);
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0EventqEnable, smmu::kCr0EventqEnable)) return;
@@ -158,16 +161,16 @@ base::Status attach(base::StreamId stream, base::PartitionId partition) {
   MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
   MON_TRY(detach(stream));
   // Nothing of a former partition with this number may be cached.
-  MON_TRY(run({smmu::make_tlbi_vmall(partition)}));
+  MON_TRY(run(smmu::make_tlbi_vmall(partition)));
   // The words that an aborting entry ignores go first and are known to the SMMU before the first word makes them count.
   const smmu::StreamTableEntry entry =
       smmu::make_stage2_entry(root, partition, registers::kIpaBits, physical_size);
   for (std::size_t word = 1; word < entry.size(); ++word) write_word(stream.value, word, entry[word]);
   aarch64::dsb_ishst();
-  MON_TRY(run({smmu::make_cfgi_ste(stream)}));
+  MON_TRY(run(smmu::make_cfgi_ste(stream)));
   write_word(stream.value, 0, entry[0]);
   aarch64::dsb_ishst();
-  const base::Status done = run({smmu::make_cfgi_ste(stream)});
+  const base::Status done = run(smmu::make_cfgi_ste(stream));
   if (!done.ok()) {
     write_word(stream.value, 0, smmu::make_abort_entry()[0]);
     aarch64::dsb_ishst();
@@ -185,7 +188,7 @@ base::Status detach(base::StreamId stream) {
   const std::uint64_t before = stream_table[stream.value][0];
   write_word(stream.value, 0, smmu::make_abort_entry()[0]);
   aarch64::dsb_ishst();
-  const base::Status done = run({smmu::make_cfgi_ste(stream), smmu::make_tlbi_vmall(base::PartitionId{partition})});
+  const base::Status done = run(smmu::make_cfgi_ste(stream), smmu::make_tlbi_vmall(base::PartitionId{partition}));
   if (!done.ok()) {
     write_word(stream.value, 0, before);
     aarch64::dsb_ishst();
@@ -199,7 +202,7 @@ base::Status detach(base::StreamId stream) {
 base::Status invalidate(base::PartitionId partition) {
   if (!usable) return {};  // nothing translates
   aarch64::dsb_ishst();
-  return run({smmu::make_tlbi_vmall(partition)});
+  return run(smmu::make_tlbi_vmall(partition));
 }
 
 std::optional<Fault> take_fault() {
