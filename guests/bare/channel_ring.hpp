@@ -20,7 +20,7 @@ enum class MessageKind : std::uint32_t {
   kSecret = 5,    // enclave: u64 offset of its secret in its memory
   kVerdict = 6,   // enclave: u8, 1 when its secret is as it was
   kFailure = 7,   // enclave: what went wrong, for people
-  kCost = 8,      // bench enclave: u64 instructions, then the name of what was measured
+  kCost = 8,      // enclave: u64 instructions, then the name of what was measured
   kNonce = 16,    // parent: bytes for the document
   kCheck = 17,    // parent: look at the secret again
   kMeasure = 18,  // parent: begin to measure
