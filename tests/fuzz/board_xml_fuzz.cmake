@@ -1,0 +1,2 @@
+set(fuzz_corpora ${CMAKE_SOURCE_DIR}/boards)
+set(fuzz_max_length 16384)

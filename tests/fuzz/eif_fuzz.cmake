@@ -1,0 +1,1 @@
+set(fuzz_corpora ${COFFERDAM_FIXTURES}/eif)

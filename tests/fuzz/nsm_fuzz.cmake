@@ -1,0 +1,1 @@
+set(fuzz_max_length 8192)

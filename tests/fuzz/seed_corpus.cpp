@@ -1,0 +1,149 @@
+// Writes the fuzzers' seeds: OUTPUT/<fuzzer>/<name>. All of it is made by our own tools, here and now.
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+
+#include "tests/unit/firmware/enclave/eif_builder.hpp"
+#include "tests/unit/tools/cofferdam/forged_document.hpp"
+#include "tools/cofferdam/eif_describe.hpp"
+
+namespace {
+
+using cofferdam::Bytes;
+using cofferdam::ByteView;
+
+std::filesystem::path g_folder;
+
+void write(const std::string& fuzzer, const std::string& name, ByteView bytes) {
+  const std::filesystem::path folder = g_folder / fuzzer;
+  std::filesystem::create_directories(folder);
+  cofferdam::write_file((folder / name).string(), bytes);
+}
+Bytes with_choice(std::uint8_t choice, ByteView bytes) {
+  Bytes result{choice};
+  result.insert(result.end(), bytes.begin(), bytes.end());
+  return result;
+}
+
+void write_documents() {
+  const test_data::Forgery honest;
+  test_data::Forgery full;
+  full.user_data = Bytes(200, 'u');
+  full.public_key = Bytes(294, 'k');
+  full.pcrs[16] = Bytes(48, 7);
+  test_data::Forgery development;
+  development.links[0].unit = "DEVELOPMENT";
+  int number = 0;
+  const auto write_one = [&](const test_data::Forgery& forgery) {
+    const std::string name = std::to_string(number++);
+    write("document_fuzz", "payload" + name, with_choice(1, forgery.payload()));
+  };
+  write("document_fuzz", "document", with_choice(0, honest.document()));  // the only one that may be accepted as it is
+  write_one(honest);
+  write_one(full);
+  write_one(development);
+  write("document_fuzz", "base64", with_choice(2, cofferdam::as_bytes(cofferdam::to_base64(honest.document()))));
+  write("document_fuzz", "hexadecimal", with_choice(2, cofferdam::as_bytes(cofferdam::to_hex(honest.document()))));
+  for (std::size_t i = 0; i < honest.links.size(); ++i) {
+    write("document_fuzz", "certificate" + std::to_string(i),
+          with_choice(3, test_data::certificate_of(honest.links, i)));
+  }
+}
+
+void write_images() {
+  auto sections = test_data::usual_sections();
+  write("eif_fuzz", "two_ramdisks", test_data::image_of(sections));
+  sections.push_back(test_data::section(test_data::kSignature, "signature"));
+  write("eif_fuzz", "with_signature", test_data::image_of(sections));
+  const cofferdam::EifMetadata metadata{"name", "1", "1970-01-01T00:00:00+00:00", "cofferdam", "1.0", "Linux", "6.1", nullptr};
+  const std::string text = cofferdam::metadata_section(metadata);
+  sections = test_data::usual_sections();
+  sections[2].data.assign(text.begin(), text.end());
+  write("eif_fuzz", "with_metadata", test_data::image_of(sections));
+  sections.resize(enclave::kMaxEifSections, test_data::section(test_data::kRamdisk, "more"));
+  write("eif_fuzz", "full_table", test_data::image_of(sections));
+}
+
+// A signature of the register value that eif_signature_fuzz.cpp asks about, by a key made here.
+void write_signatures() {
+  const crypto::P384KeyPair key = test_data::key_of("signer");
+  std::vector<test_data::Link> links{{.name = "signer",
+                                      .kind = crypto::CertificateKind::kRoot,
+                                      .not_after = 4'000'000'000}};
+  const std::string pem = "-----BEGIN CERTIFICATE-----\n" + cofferdam::to_base64(test_data::certificate_of(links, 0)) +
+                          "\n-----END CERTIFICATE-----\n";
+  cofferdam::CborWriter payload;
+  payload.map(2);
+  payload.text("register_index");
+  payload.unsigned_integer(0);
+  payload.text("register_value");
+  payload.array(48);
+  for (int i = 0; i < 48; ++i) payload.unsigned_integer(0x5a);
+  const Bytes header{0xa1, 0x01, 0x38, 0x22};
+  const auto signature = key.sign(crypto::sha384(cofferdam::to_be_signed(header, payload.result()))).value();
+  cofferdam::CborWriter object;
+  object.array(4);
+  object.bytes(header);
+  object.map(0);
+  object.bytes(payload.result());
+  object.bytes(signature);
+  write("eif_signature_fuzz", "good", cofferdam::encode_signature_section(cofferdam::as_bytes(pem), object.result()));
+}
+
+// nitro-formats section 1.4, one stream with all seven requests and each of them alone.
+void write_requests() {
+  const char* const requests[] = {
+      "6947657452616e646f6d",
+      "6b44657363726962654e534d",
+      "a16b4465736372696265504352a165696e64657800",
+      "a169457874656e64504352a265696e64657810646461746143010203",
+      "a1674c6f636b504352a165696e64657810",
+      "a1684c6f636b50435273a16572616e676512",
+      "a16b4174746573746174696f6ea369757365725f64617461f6656e6f6e6365430102036a7075626c69635f6b6579f6",
+  };
+  Bytes all{0};
+  int number = 0;
+  for (const char* hex : requests) {
+    const Bytes request = *cofferdam::from_hex(hex);
+    Bytes framed{static_cast<std::uint8_t>(request.size() >> 8), static_cast<std::uint8_t>(request.size())};
+    framed.insert(framed.end(), request.begin(), request.end());
+    all.insert(all.end(), framed.begin(), framed.end());
+    write("nsm_fuzz", "request" + std::to_string(number++), with_choice(0, framed));
+  }
+  write("nsm_fuzz", "all", all);
+}
+
+void write_policies() {
+  const std::string value = cofferdam::to_hex(Bytes(48, 1));
+  const std::string texts[] = {
+      R"({"Measurements": {"HashAlgorithm": "Sha384 { ... }", "PCR0": ")" + value + R"("}, "IsSigned": false})",
+      R"({"PCR0": ")" + value + R"("})",
+      R"({"pcrs": {"0": [")" + value + R"("]}, "platform": {"1": ")" + value + R"("}, "max_age_seconds": 60})",
+      R"({"format": 1, "platform_pcrs": {"0": ")" + value + R"("}})",
+      "0=" + value,
+  };
+  int number = 0;
+  for (const std::string& text : texts) write("policy_fuzz", std::to_string(number++), cofferdam::as_bytes(text));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: seed_corpus OUTPUT\n");
+    return 2;
+  }
+  g_folder = argv[1];
+  try {
+    write_documents();
+    write_images();
+    write_signatures();
+    write_requests();
+    write_policies();
+    cofferdam::write_file((g_folder / "written").string(), {});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "seed_corpus: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
