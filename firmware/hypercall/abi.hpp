@@ -35,6 +35,7 @@ enum class Function : std::uint32_t {
   kCoreReclaim = kFunctionBase + 0x23,    // (uid, MPIDR)
   kDeviceAssign = kFunctionBase + 0x24,   // (uid, stream)
   kDeviceRelease = kFunctionBase + 0x25,  // (uid, stream)
+  kDeviceAccept = kFunctionBase + 0x26,   // its new owner: (stream); the device may reach memory from now on
   // channels: memory of the parent, shared with one enclave on purpose
   kChannelOpen = kFunctionBase + 0x30,    // parent: (uid, address, size) -> x1 channel, x2 the enclave's IPA
   kChannelClose = kFunctionBase + 0x31,   // parent: (uid, channel)

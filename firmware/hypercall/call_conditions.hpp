@@ -206,6 +206,13 @@ inline constexpr Failure kReleaseFailures[] = {
     kNoTableFrame,
     kNoAnswer};
 
+inline constexpr Named kAcceptArguments[] = {{"stream", "the device's SMMU StreamID"}};
+inline constexpr Failure kAcceptFailures[] = {
+    fails(Error::kNoSuchDevice, "device",
+          "no assignable device with registers of its own has this stream, or the board has no SMMU"),
+    fails(Error::kNotOwned, "owner", "the device is not the caller's"),
+    fails(Error::kWrongState, "state", "the caller has accepted it before"), kNoAnswer};
+
 // ---- Channels ---------------------------------------------------------------------------------------------
 inline constexpr Named kOpenResults[] = {{"channel", "its number"}, {"ipa", "where the enclave finds it"}};
 inline constexpr Failure kOpenFailures[] = {
@@ -250,9 +257,7 @@ inline constexpr Failure kNsmFailures[] = {
     fails(Error::kTooLarge, "large", "the length is above 4096 or the capacity above 12288"),
     fails(Error::kNotOwned, "outside", "request or response does not lie in the enclave's memory"),
     fails(Error::kBusy, "busy", "another core of the enclave has a request open"),
-    fails(Error::kBufferTooSmall, "response", "the capacity is below 128", Noticed::kWork),
-    fails(Error::kNoEntropy, "entropy", "a key has to be made and the random generator has no entropy",
-          Noticed::kWork)};
+    fails(Error::kBufferTooSmall, "response", "the capacity is below 128", Noticed::kWork)};
 inline constexpr Named kExitArguments[] = {{"code", "0..255, shown to the parent"}};
 inline constexpr Failure kExitFailures[] = {fails(Error::kInvalidArgument, "code", "the code is above 255")};
 

@@ -242,8 +242,8 @@ inline constexpr CallRow kCallTable[] = {
      kDeviceArguments,
      {},
      kAssignFailures,
-     "The device's stream aborts, its registers leave the parent, then stream and registers are the enclave's. Its "
-     "interrupt is disabled.",
+     "The device's stream aborts, then its registers leave the parent and are the enclave's, at their "
+     "physical address. Its interrupt is disabled. It reaches no memory until the enclave accepts it.",
      "kLedgerRead"},
     {number_of(Function::kDeviceRelease),
      "kDeviceRelease",
@@ -252,8 +252,18 @@ inline constexpr CallRow kCallTable[] = {
      kDeviceArguments,
      {},
      kReleaseFailures,
-     "As kDeviceAssign, back to the parent.",
+     "As kDeviceAssign, back to the parent, who has to accept it likewise.",
      "kLedgerRead"},
+    {number_of(Function::kDeviceAccept),
+     "kDeviceAccept",
+     Permission::kAnybody,
+     false,
+     kAcceptArguments,
+     {},
+     kAcceptFailures,
+     "The device reaches its owner's memory. What the owner before had it do may still be queued in it: "
+     "reset it by its registers first.",
+     "kDeviceAccept"},
 
     {number_of(Function::kChannelOpen), "kChannelOpen", Permission::kParent, false, kMemoryArguments, kOpenResults,
      kOpenFailures,
@@ -326,6 +336,7 @@ inline constexpr CallRow kCallTable[] = {
     case Function::kCoreReclaim:
     case Function::kDeviceAssign:
     case Function::kDeviceRelease:
+    case Function::kDeviceAccept:
     case Function::kChannelOpen:
     case Function::kChannelClose:
     case Function::kChannelNotify:

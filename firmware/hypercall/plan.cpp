@@ -44,7 +44,7 @@ namespace {
     case Function::kCoreReclaim: return caller.is_parent() ? plan_core_call(state, call) : refuse(Error::kNotSupported);
     case Function::kDeviceAssign:
     case Function::kDeviceRelease:
-      return caller.is_parent() ? plan_device_call(state, call) : refuse(Error::kNotSupported);
+    case Function::kDeviceAccept: return plan_device_call(state, caller, call);
     case Function::kChannelOpen:
     case Function::kChannelClose:
     case Function::kChannelNotify:

@@ -29,13 +29,14 @@ using partition::Transition;
                                         const Moment& moment);
 [[nodiscard]] Transition plan_memory_call(const SystemState& state, const Call& call);
 [[nodiscard]] Transition plan_core_call(const SystemState& state, const Call& call);
-[[nodiscard]] Transition plan_device_call(const SystemState& state, const Call& call);
+[[nodiscard]] Transition plan_device_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] Transition plan_channel_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] Transition plan_power_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] Transition plan_platform_call(const SystemState& state, const Caller& caller, const Call& call);
 [[nodiscard]] bool is_power_call(std::uint32_t function);
 // The effects of moving a device; for kDeviceAssign, kDeviceRelease and kSlotFree.
-void add_device_move(Transition& transition, base::DeviceIndex device, base::PartitionId from, base::PartitionId to);
+void add_device_move(Transition& transition, const SystemState& state, base::DeviceIndex device, base::PartitionId from,
+                     base::PartitionId to);
 
 // Completions of work that was done outside the lock.
 [[nodiscard]] Transition plan_scrubbed(const SystemState& state, base::SlotIndex slot);

@@ -113,7 +113,7 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
   Transition transition = in_progress();
   for (std::uint8_t i = 0; i < state.devices.count; ++i) {
     if (state.devices.owner[i] != enclave) continue;
-    add_device_move(transition, base::DeviceIndex{i}, enclave, base::kParent);
+    add_device_move(transition, state, base::DeviceIndex{i}, enclave, base::kParent);
     transition.add(Fact{.kind = FactKind::kDeviceReturned, .slot = *slot_index, .device = base::DeviceIndex{i}});
     return transition;
   }

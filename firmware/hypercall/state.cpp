@@ -27,7 +27,9 @@ void initialise(SystemState& state, FrameStorage& storage) {
   }
   state.devices.count = static_cast<std::uint8_t>(board::kBoard.devices.size());
   for (std::uint8_t i = 0; i < state.devices.count; ++i) {
-    state.devices.owner[i] = board::kBoard.devices[i].owner == board::Owner::kMonitor ? base::kMonitor : base::kParent;
+    const bool given = board::kBoard.devices[i].owner != board::Owner::kMonitor;
+    state.devices.owner[i] = given ? base::kParent : base::kMonitor;
+    state.devices.accepted[i] = given && board::kBoard.protections.smmu;
   }
 }
 
@@ -67,6 +69,7 @@ void record(SystemState& state, const Fact& fact) {
                    slot.mode == enclave::Mode::kDebug ? std::uint32_t{cofferdam_abi::kStartDebug} : 0U);
     case FactKind::kSlotStopped: return thing(LedgerKind::kEnclaveStop, enclave, parent, slot.exit);
     case FactKind::kMemoryScrubbing:
+    case FactKind::kDeviceAccepted:
     case FactKind::kCoreState:
     case FactKind::kChannelNotified:
     case FactKind::kChannelSeen:
@@ -116,6 +119,11 @@ void count_fault(SystemState& state, const Fact& fact) {
   if (base::is_enclave(partition)) ++state.slots[base::slot_of(partition).value].faults;
 }
 
+void give_device(SystemState& state, base::DeviceIndex device, base::PartitionId owner) {
+  state.devices.owner[device.value] = owner;
+  state.devices.accepted[device.value] = false;
+}
+
 void give_core(SystemState& state, base::CoreId core, base::PartitionId owner) {
   partition::CoreEntry& entry = state.cores.at(core);
   std::uint8_t number = core.value;  // the parent sees its cores as they are
@@ -154,8 +162,9 @@ void commit(SystemState& state, const partition::Transition& transition) {
       case FactKind::kCoreState:
         state.cores.at(fact.core).state = static_cast<CoreState>(fact.argument);
         break;
-      case FactKind::kDeviceAssigned: state.devices.owner[fact.device.value] = enclave; break;
-      case FactKind::kDeviceReturned: state.devices.owner[fact.device.value] = base::kParent; break;
+      case FactKind::kDeviceAssigned: give_device(state, fact.device, enclave); break;
+      case FactKind::kDeviceReturned: give_device(state, fact.device, base::kParent); break;
+      case FactKind::kDeviceAccepted: state.devices.accepted[fact.device.value] = true; break;
       case FactKind::kChannelOpened:
         state.frames.set(fact.frames, partition::shared_with(enclave));
         slot.channels[fact.channel.value] = {fact.frames, false, false};

@@ -76,10 +76,11 @@ struct Reach {
   return (seen & (seen + 1)) == 0 && __builtin_popcountll(seen) == __builtin_popcountll(owned);
 }
 
-// `dma-confined`: a stream is attached to its owner's stage 2 or to nothing.
+// `dma-confined`: a stream is attached to the stage 2 of the owner that has accepted it, or to nothing.
 [[nodiscard]] constexpr bool dma_confined(const DeviceTable& devices, base::DeviceIndex device,
                                           base::PartitionId attached_to) {
-  return attached_to == base::kMonitor || devices.owner[device.value] == attached_to;
+  return attached_to == base::kMonitor ||
+         (devices.accepted[device.value] && devices.owner[device.value] == attached_to);
 }
 
 }  // namespace partition

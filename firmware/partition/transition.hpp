@@ -24,6 +24,7 @@ enum class FactKind : std::uint8_t {
   kCoreState,        // core, argument = CoreState
   kDeviceAssigned,   // slot, device
   kDeviceReturned,   // slot, device
+  kDeviceAccepted,   // device
   kChannelOpened,    // slot, channel, frames
   kChannelClosed,    // slot, channel
   kChannelNotified,  // slot, channel, argument: 0 the parent, 1 the enclave is to see it

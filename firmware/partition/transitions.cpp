@@ -74,17 +74,22 @@ void plan_unshare(Transition& transition, SlotIndex slot, base::ChannelIndex cha
       Fact{.kind = FactKind::kChannelClosed, .slot = slot, .channel = channel, .ipa = ipa, .frames = frames});
 }
 
-void plan_move_device(Transition& transition, base::StreamId stream, FrameRange registers, PartitionId from,
+void plan_move_device(Transition& transition, base::StreamId stream, Stream now, FrameRange registers, PartitionId from,
                       PartitionId to) {
   const Ipa ipa{registers.address().value};
   // `partition` is whom undoing the effect gives the stream back to.
-  transition.add(Effect{.kind = EffectKind::kDetachStream, .partition = from, .stream = stream});
+  if (now == Stream::kAttached) {
+    transition.add(Effect{.kind = EffectKind::kDetachStream, .partition = from, .stream = stream});
+  }
   transition.add(Effect{.kind = EffectKind::kUnmapStage2, .partition = from, .access = Access::kDevice, .ipa = ipa,
                         .frames = registers});
   transition.add(Effect{.kind = EffectKind::kInvalidateStage2, .partition = from, .ipa = ipa, .frames = registers});
   transition.add(Effect{.kind = EffectKind::kInvalidateSmmu, .partition = from, .ipa = ipa, .frames = registers});
-  transition.add(Effect{.kind = EffectKind::kAttachStream, .partition = to, .stream = stream});
   gain(transition, to, registers, ipa, Access::kDevice);
+}
+
+void plan_accept_device(Transition& transition, base::StreamId stream, PartitionId owner) {
+  transition.add(Effect{.kind = EffectKind::kAttachStream, .partition = owner, .stream = stream});
 }
 
 }  // namespace partition

@@ -25,10 +25,12 @@ void plan_share(Transition& transition, base::SlotIndex slot, base::ChannelIndex
                 base::Ipa ipa);
 void plan_unshare(Transition& transition, base::SlotIndex slot, base::ChannelIndex channel, base::FrameRange frames,
                   base::Ipa ipa);
-// A device from one partition to another: its stream and its registers (at equal IPA and physical address, in both).
-// Between the two the stream aborts, nobody reaches the registers, and no translation of the old owner is cached.
-void plan_move_device(Transition& transition, base::StreamId stream, base::FrameRange registers, base::PartitionId from,
-                      base::PartitionId to);
+// A device from one partition to another: its registers, at equal IPA and physical address in both. Its stream aborts
+// before the registers move and until the new owner accepts the device.
+enum class Stream : std::uint8_t { kAborts, kAttached };
+void plan_move_device(Transition& transition, base::StreamId stream, Stream now, base::FrameRange registers,
+                      base::PartitionId from, base::PartitionId to);
+void plan_accept_device(Transition& transition, base::StreamId stream, base::PartitionId owner);
 
 // For the parent and for devices alike, physical and intermediate addresses are equal (DESIGN section 6).
 [[nodiscard]] constexpr base::Ipa parent_ipa(base::FrameRange frames) { return base::Ipa{frames.address().value}; }

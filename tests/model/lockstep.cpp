@@ -78,7 +78,7 @@ Lockstep::Lockstep(host::MachineConfig config, Watchers watchers)
       [this](base::StreamId stream, PartitionId partition) {
         const auto owner = spec_.streams().find(stream);
         if (owner == spec_.streams().end()) return false;
-        if (owner->second == partition || current_ == nullptr) return true;
+        if (spec_.may_be_attached(stream, partition) || current_ == nullptr) return true;
         // One that is being moved just now.
         return current_->kind == OpKind::kCall;
       });
@@ -129,7 +129,8 @@ std::optional<std::string> Lockstep::perform(const Op& op) {
   }
   if (op.kind == OpKind::kDma) {
     const auto owner = spec_.streams().find(base::StreamId{static_cast<std::uint32_t>(op.arguments[0])});
-    const bool may = owner != spec_.streams().end() && spec_.reaches(owner->second, op.arguments[1], true);
+    const bool may = owner != spec_.streams().end() && spec_.may_be_attached(owner->first, owner->second) &&
+                     spec_.reaches(owner->second, op.arguments[1], true);
     host::DmaDevice device(*machine_, base::StreamId{static_cast<std::uint32_t>(op.arguments[0])});
     const std::array<std::uint8_t, 8> bytes{0xD, 0xE, 0xA, 0xD, 1, 2, 3, 4};
     const bool did = device.write(op.arguments[1] & ~std::uint64_t{7}, bytes);

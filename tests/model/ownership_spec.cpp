@@ -82,7 +82,9 @@ Spec::Spec() {
     cores_.push_back({.owner = base::kParent, .on = board::kBoard.cores[i].boot, .number = static_cast<unsigned>(i)});
   }
   for (const board::Device& device : board::kBoard.devices) {
-    if (device.owner != board::Owner::kMonitor && board::kBoard.protections.smmu) streams_[device.stream] = base::kParent;
+    if (device.owner == board::Owner::kMonitor || !board::kBoard.protections.smmu) continue;
+    streams_[device.stream] = base::kParent;
+    accepted_.insert(device.stream);
   }
 }
 
@@ -164,19 +166,13 @@ std::vector<ReachRun> Spec::reach(base::PartitionId partition) const {
   return joined;
 }
 
+// A device that has changed hands reaches no memory until its new owner accepts it.
 bool Spec::may_be_attached(base::StreamId stream, base::PartitionId partition) const {
   const auto owner = streams_.find(stream);
-  if (owner == streams_.end() || owner->second != partition) return false;
-  return true;
+  return owner != streams_.end() && owner->second == partition && accepted_.contains(stream);
 }
 
-bool Spec::must_be_attached(base::StreamId stream) const {
-  const auto owner = streams_.find(stream);
-  if (owner == streams_.end()) return false;
-  if (owner->second == base::kParent) return true;
-  const auto slot = slots_.find(owner->second.value - 2U);
-  return slot != slots_.end() && slot->second.life == Life::kRunning;
-}
+bool Spec::must_be_attached(base::StreamId stream) const { return accepted_.contains(stream); }
 
 bool Spec::reaches(base::PartitionId partition, std::uint64_t ipa, bool write) const {
   for (const ReachRun& run : reach(partition)) {
@@ -386,6 +382,7 @@ Spec::Outcome Spec::parent_call(const Call& call, const Answer& answer) {
     case Function::kCoreReclaim: return core_call(call);
     case Function::kDeviceAssign:
     case Function::kDeviceRelease: return device_call(call);
+    case Function::kDeviceAccept: return accept_device(call, base::kParent);
     case Function::kChannelOpen:
     case Function::kChannelClose:
     case Function::kChannelNotify:
@@ -464,7 +461,10 @@ Spec::Outcome Spec::free_step(unsigned number) {
   for (const board::Device& device : board::kBoard.devices) {
     const auto stream = streams_.find(device.stream);
     if (stream != streams_.end() && stream->second == enclave) {
-      return progress([this, stream] { streams_[stream->first] = base::kParent; });
+      return progress([this, stream] {
+        accepted_.erase(stream->first);
+        streams_[stream->first] = base::kParent;
+      });
     }
   }
   if (!slot.channels.empty()) {
@@ -607,7 +607,21 @@ Spec::Outcome Spec::device_call(const Call& call) {
   }
   const base::PartitionId enclave = partition_of(*found);
   if (streams_[device->stream] != (assign ? base::kParent : enclave)) return Outcome::refusal(Error::kNotOwned);
-  return {.effect = [this, device, assign, enclave] { streams_[device->stream] = assign ? enclave : base::kParent; }};
+  return {.effect = [this, device, assign, enclave] {
+    accepted_.erase(device->stream);
+    streams_[device->stream] = assign ? enclave : base::kParent;
+  }};
+}
+
+Spec::Outcome Spec::accept_device(const Call& call, base::PartitionId caller) {
+  const board::Device* device = device_of(call.arguments[0]);
+  if (device == nullptr || device->owner != board::Owner::kAssignable || !board::kBoard.protections.smmu ||
+      device->mmio_size == 0) {
+    return Outcome::refusal(Error::kNoSuchDevice);
+  }
+  if (streams_[device->stream] != caller) return Outcome::refusal(Error::kNotOwned);
+  if (accepted_.contains(device->stream)) return Outcome::refusal(Error::kWrongState);
+  return {.effect = [this, device] { accepted_.insert(device->stream); }};
 }
 
 Spec::Outcome Spec::channel_call(const Call& call) {
@@ -656,6 +670,7 @@ Spec::Outcome Spec::enclave_call(const Call& call, unsigned number, const Answer
     case Function::kConsoleWrite:
       if (!slot.debug) return Outcome::refusal(Error::kNotSupported);
       return x[0] == 0 || x[0] > 40 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};
+    case Function::kDeviceAccept: return accept_device(call, partition_of(number));
     case Function::kPartitionInfo:
       return {.values = {2, cores_of(partition_of(number)), memory_frames(slot) * kFrame}};
     case Function::kEnclaveExit:
@@ -691,7 +706,7 @@ Spec::Outcome Spec::enclave_call(const Call& call, unsigned number, const Answer
 std::string Spec::key() const {
   std::ostringstream out;
   for (const SpecCore& core : cores_) out << unsigned{core.owner.value} << core.on << core.number << ',';
-  for (const auto& [stream, owner] : streams_) out << 's' << stream.value << unsigned{owner.value};
+  for (const auto& [stream, owner] : streams_) out << 's' << stream.value << unsigned{owner.value} << accepted_.contains(stream);
   for (const auto& [number, slot] : slots_) {
     out << ';' << number << static_cast<int>(slot.life) << slot.debug;
     for (const Range& range : slot.memory) out << 'm' << range.first << '+' << range.count;

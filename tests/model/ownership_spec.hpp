@@ -127,6 +127,7 @@ class Spec {
   Outcome memory_call(const Call& call);
   Outcome core_call(const Call& call);
   Outcome device_call(const Call& call);
+  Outcome accept_device(const Call& call, base::PartitionId caller);
   Outcome channel_call(const Call& call);
   Outcome free_step(unsigned slot);
   void failed_return(const Call& call, const Answer& answer);
@@ -141,6 +142,7 @@ class Spec {
   std::map<unsigned, SpecSlot> slots_;
   std::vector<SpecCore> cores_;
   std::map<base::StreamId, base::PartitionId> streams_;
+  std::set<base::StreamId> accepted_;  // the owner has accepted the device since it got it
   std::uint64_t last_uid_{};
   bool off_{};
 };

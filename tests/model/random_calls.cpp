@@ -198,7 +198,9 @@ Op Generator::about_slot(const Spec& spec, unsigned number) {
     case 5: return call(kBoot, Function::kCoreDonate, {0, mpidr()}, mark);
     case 6: return call(kBoot, Function::kCoreReclaim, {0, mpidr()}, mark);
     case 7: return call(kBoot, Function::kDeviceAssign, {0, device()}, mark);
-    case 8: return call(kBoot, Function::kDeviceRelease, {0, device()}, mark);
+    case 8:
+      if (one_in(2)) return call(kBoot, Function::kDeviceAccept, {device()}, -1);
+      return call(kBoot, Function::kDeviceRelease, {0, device()}, mark);
     case 9: {
       const Range range = parents_range(spec);
       return call(kBoot, Function::kChannelOpen, {0, range.first * kFrame, range.count * kFrame}, mark);
@@ -230,6 +232,7 @@ Op Generator::from_enclave(base::CoreId core) {
     case 7: return call(core, Function::kNsmRequest, {ram + below(16) * kFrame, 1 + below(64), ram + kFrame, 0x3000}, -1);
     case 8: return call(core, Function::kPartitionInfo, {}, -1);
     case 9: return call(core, Function::kConsoleWrite, {below(42)}, -1);
+    case 10: return call(core, Function::kDeviceAccept, {board::kBoard.devices[0].stream.value}, -1);
     default: return {.kind = OpKind::kUndefined, .core = core, .arguments = {0x6200'0000}};
   }
 }

@@ -25,7 +25,7 @@ TEST(RandomCalls, MonitorAndSpecificationAgree) {
   RunReport sum;
   std::uint64_t done = 0;
   for (std::uint64_t seed = first; seed < first + runs; ++seed) {
-    const RunConfig config{.seed = seed, .steps = steps, .devices = model::Devices::kOnlyWithoutStart};
+    const RunConfig config{.seed = seed, .steps = steps};
     const RunReport report = model::run_random(config);
     ASSERT_FALSE(report.problem) << model::explain(report, config);
     sum.accepted += report.accepted;

@@ -165,7 +165,10 @@ inline void use_all_slots(Scene& scene) {
   using namespace stimuli;
   namespace abi = cofferdam_abi;
   const auto give_accelerator_to = [](base::PartitionId owner) {
-    return [owner](World& world) { world.state().devices.owner[0] = owner; };
+    return [owner](World& world) {
+      world.state().devices.owner[0] = owner;
+      world.state().devices.accepted[0] = false;
+    };
   };
   const base::PartitionId a = base::partition_of(kSlotA), b = base::partition_of(kSlotB);
   return {
@@ -255,6 +258,16 @@ inline void use_all_slots(Scene& scene) {
        about_a(Function::kDeviceRelease, {board::kBoard.devices[0].stream.value}, give_accelerator_to(a)),
        on_waiting_enclave({{"device", kIndex, argument(1, 0x7777)},
                            {"owner", kOther, [=](Scene& scene) { give_accelerator_to(b)(scene.world); }}})},
+
+      {number(Function::kDeviceAccept),
+       [=] {
+         Scene scene = scene_of(kCoreOfB, Function::kDeviceAccept, {board::kBoard.devices[0].stream.value});
+         give_accelerator_to(b)(scene.world);
+         return scene;
+       },
+       {{"device", kIndex, argument(0, board::kBoard.devices[2].stream.value)},
+        {"owner", kOther, [=](Scene& scene) { give_accelerator_to(a)(scene.world); }},
+        {"state", kState, [](Scene& scene) { scene.world.state().devices.accepted[0] = true; }}}},
 
       {number(Function::kChannelOpen),
        about_a(Function::kChannelOpen, {kFree, 0x2000}),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "tests/unit/firmware/hypercall/stimuli.hpp"
 
@@ -287,21 +288,20 @@ inline void core_reclaim() {
   EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kCoreOfA), kFree).status, 0U);
 }
 
-// What matters is the order: the old owner's stream, registers and cached translations go before the new one has any.
-inline void check_device_move(const Transition& move, base::PartitionId from, base::PartitionId to) {
-  const EffectKind order[] = {EffectKind::kDetachStream,    EffectKind::kUnmapStage2,  EffectKind::kInvalidateStage2,
-                              EffectKind::kInvalidateSmmu,  EffectKind::kAttachStream, EffectKind::kMapStage2,
-                              EffectKind::kDisableInterrupt};
-  ASSERT_EQ(move.effects.size(), std::size(order));
+// What matters is the order: the old owner's stream, registers and cached translations go before the new one has any,
+// and the stream goes to nobody until it is accepted.
+inline void check_device_move(const Transition& move, bool was_attached, base::PartitionId from, base::PartitionId to) {
+  std::vector<EffectKind> order{EffectKind::kUnmapStage2, EffectKind::kInvalidateStage2, EffectKind::kInvalidateSmmu,
+                                EffectKind::kMapStage2, EffectKind::kDisableInterrupt};
+  if (was_attached) order.insert(order.begin(), EffectKind::kDetachStream);
+  ASSERT_EQ(move.effects.size(), order.size());
   const board::Device& device = board::kBoard.devices[0];
-  for (std::size_t i = 0; i < std::size(order); ++i) {
+  for (std::size_t i = 0; i < order.size(); ++i) {
     const base::Effect& effect = move.effects[i];
     EXPECT_EQ(effect.kind, order[i]) << i;
-    if (i < 6) {
-      EXPECT_EQ(effect.partition, i < 4 ? from : to) << i;
-    }
-    const bool registers = effect.kind == EffectKind::kUnmapStage2 || effect.kind == EffectKind::kMapStage2;
-    if (registers) {
+    if (effect.kind == EffectKind::kDisableInterrupt) continue;
+    EXPECT_EQ(effect.partition, effect.kind == EffectKind::kMapStage2 ? to : from) << i;
+    if (effect.kind == EffectKind::kUnmapStage2 || effect.kind == EffectKind::kMapStage2) {
       EXPECT_EQ(effect.access, base::Access::kDevice);
       EXPECT_EQ(effect.ipa.value, device.mmio_base);
       EXPECT_EQ(effect.frames.address().value, device.mmio_base);
@@ -310,25 +310,46 @@ inline void check_device_move(const Transition& move, base::PartitionId from, ba
   }
 }
 
+inline constexpr std::uint64_t kAccelerator = board::kBoard.devices[0].stream.value;
+
 inline void device_assign() {
   World world = World::with_two_enclaves();
   const std::uint64_t records = ledger_size(world);
-  const Transition move = world.perform(
-      kParentCore, World::make(Function::kDeviceAssign, world.uid_a, board::kBoard.devices[0].stream.value));
+  const Transition move = world.perform(kParentCore, World::make(Function::kDeviceAssign, world.uid_a, kAccelerator));
   EXPECT_EQ(move.reply.status, 0U);
-  check_device_move(move, base::kParent, base::partition_of(kSlotA));
+  check_device_move(move, true, base::kParent, base::partition_of(kSlotA));
   EXPECT_EQ(ledger_size(world), records + 1);
   EXPECT_EQ(world.state().ledger.read(records)->kind, measure::LedgerKind::kDeviceAssign);
+  EXPECT_EQ(world.call(Function::kDeviceAccept, kAccelerator).status, status_of(Error::kNotOwned));
 }
 
 inline void device_release() {
   World world = World::with_two_enclaves();
-  world.succeed(Function::kDeviceAssign, world.uid_a, board::kBoard.devices[0].stream.value);
-  const Transition move = world.perform(
-      kParentCore, World::make(Function::kDeviceRelease, world.uid_a, board::kBoard.devices[0].stream.value));
+  world.succeed(Function::kDeviceAssign, world.uid_a, kAccelerator);
+  const Transition move = world.perform(kParentCore, World::make(Function::kDeviceRelease, world.uid_a, kAccelerator));
   EXPECT_EQ(move.reply.status, 0U);
-  check_device_move(move, base::partition_of(kSlotA), base::kParent);
+  check_device_move(move, false, base::partition_of(kSlotA), base::kParent);
   EXPECT_EQ(world.state().ledger.read(ledger_size(world) - 1)->kind, measure::LedgerKind::kDeviceRelease);
+  EXPECT_EQ(world.call(Function::kDeviceAccept, kAccelerator).status, 0U) << "the parent, too, accepts it first";
+}
+
+inline void device_accept() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.call(Function::kDeviceAccept, kAccelerator).status, status_of(Error::kWrongState)) << "since boot";
+  world.succeed(Function::kDeviceAssign, world.uid_a, kAccelerator);
+  world.start(world.uid_a, kSlotA, 16);
+  const Transition accept = world.perform(kCoreOfA, World::make(Function::kDeviceAccept, kAccelerator));
+  EXPECT_EQ(accept.reply.status, 0U);
+  ASSERT_EQ(accept.effects.size(), 1U);
+  EXPECT_EQ(accept.effects[0].kind, EffectKind::kAttachStream);
+  EXPECT_EQ(accept.effects[0].partition, base::partition_of(kSlotA));
+  EXPECT_EQ(accept.effects[0].stream.value, kAccelerator);
+  EXPECT_EQ(world.call_from(kCoreOfA, Function::kDeviceAccept, kAccelerator).status, status_of(Error::kWrongState));
+  // When the enclave is gone, the stream aborts before the parent has the registers.
+  EXPECT_EQ(world.call(Function::kSlotStop, world.uid_a).status, status_of(Error::kInProgress));
+  world.cores_leave(base::partition_of(kSlotA));
+  const Transition back = world.perform(kParentCore, World::make(Function::kSlotFree, world.uid_a));
+  check_device_move(back, true, base::partition_of(kSlotA), base::kParent);
 }
 
 inline void channel_open() {
@@ -460,6 +481,7 @@ inline void fault_counters() {
       {number(Function::kCoreReclaim), core_reclaim},
       {number(Function::kDeviceAssign), device_assign},
       {number(Function::kDeviceRelease), device_release},
+      {number(Function::kDeviceAccept), device_accept},
       {number(Function::kChannelOpen), channel_open},
       {number(Function::kChannelClose), channel_close},
       {number(Function::kChannelNotify), channel_notify},

@@ -186,7 +186,7 @@ TEST(Transitions, ADeviceAbortsWhileItMoves) {
   const FrameRange registers = kFrames;
   machine.map(kParent, registers, partition::parent_ipa(registers), Access::kDevice);
   Transition move;
-  partition::plan_move_device(move, base::StreamId{8}, registers, kParent, kEnclave);
+  partition::plan_move_device(move, base::StreamId{8}, partition::Stream::kAttached, registers, kParent, kEnclave);
   expect_reversible_first(move);
   for (const base::Effect& effect : move.effects) {
     machine.apply(effect);
@@ -197,6 +197,10 @@ TEST(Transitions, ADeviceAbortsWhileItMoves) {
       EXPECT_EQ(*drivers.begin(), machine.stream_);
     }
   }
+  EXPECT_EQ(machine.stream_, base::kMonitor) << "what the parent had it do may still be queued in it";
+  Transition accept;
+  partition::plan_accept_device(accept, base::StreamId{8}, kEnclave);
+  for (const base::Effect& effect : accept.effects) machine.apply(effect);
   EXPECT_EQ(machine.stream_, kEnclave);
   EXPECT_EQ(machine.who_reaches(registers.first().value), std::set<PartitionId>{kEnclave});
   EXPECT_TRUE(machine.nothing_stale());
@@ -209,7 +213,8 @@ TEST(Transitions, EveryPrefixCanBeUndone) {
   std::get<1>(moves[0]) = kParent, std::get<2>(moves[0]) = partition::parent_ipa(kFrames);
   partition::plan_withdraw(std::get<0>(moves[1]), kSlot, kFrames, kIpa);
   std::get<1>(moves[1]) = kEnclave, std::get<2>(moves[1]) = kIpa;
-  partition::plan_move_device(std::get<0>(moves[2]), base::StreamId{8}, kFrames, kParent, kEnclave);
+  partition::plan_move_device(std::get<0>(moves[2]), base::StreamId{8}, partition::Stream::kAttached, kFrames, kParent,
+                              kEnclave);
   std::get<1>(moves[2]) = kParent, std::get<2>(moves[2]) = partition::parent_ipa(kFrames);
   std::get<3>(moves[2]) = Access::kDevice;
   for (const auto& [transition, owner, ipa, access] : moves) {
