@@ -6,6 +6,8 @@
 //   2 every call number of the table and around it, arguments at their extremes, from every core at once
 //   3 SMCs of every kind
 //   4 reads, writes and fetches where it has nothing
+//   5 (no attack) one core works in memory around pages and blocks that another donates and takes back: it must never
+//     notice that the monitor splits what it uses
 // Between the parts it shows that the monitor still answers.
 #include <atomic>
 
@@ -72,16 +74,16 @@ void secondary(std::uint64_t core) {
 
 extern "C" void bare_secondary_start();
 
+bool start_core(std::uint64_t core, void (*function)(std::uint64_t)) {
+  auto* top = reinterpret_cast<Start*>(&g_stacks[core][sizeof g_stacks[core] - sizeof(Start)]);
+  *top = {function, core, {}};
+  return bare::call_raw(cofferdam_abi::kPsciCpuOn, {core, reinterpret_cast<std::uint64_t>(&bare_secondary_start),
+                                                    reinterpret_cast<std::uint64_t>(top + 1)}).ok();
+}
+
 void calls_from_all_cores() {
   std::uint64_t started = 1;
-  for (std::uint64_t core = 1; core < kCores; ++core) {
-    auto* top = reinterpret_cast<Start*>(&g_stacks[core][sizeof g_stacks[core] - sizeof(Start)]);
-    *top = {secondary, core, {}};
-    if (bare::call_raw(cofferdam_abi::kPsciCpuOn, {core, reinterpret_cast<std::uint64_t>(&bare_secondary_start),
-                                                   reinterpret_cast<std::uint64_t>(top + 1)}).ok()) {
-      ++started;
-    }
-  }
+  for (std::uint64_t core = 1; core < kCores; ++core) started += start_core(core, secondary) ? 1 : 0;
   call_everything(0);
   while (g_finished.load() < started) asm volatile("yield");
   Line{}.text("CALLS from ").number(started).text(" cores at once, ").number(kRounds * 6 * 0x60).text(" each").print();
@@ -92,6 +94,45 @@ void calls_from_all_cores() {
   }
   const bare::Answer count = bare::call(Function::kSlotCount);
   Line{}.text("SLOTS in use ").number(count.x1).print();
+}
+
+// ---- Part 5 ----
+constexpr std::uint64_t kArena = 0x8000'0000;  // the second GiB of the parent's memory: one block at first
+std::atomic<bool> g_arena_done{false};
+std::atomic<std::uint64_t> g_arena_touches{0};
+std::atomic<std::uint64_t> g_arena_faults{0};
+
+// Touches every second page of the arena's first 64 MiB; the other core donates among the others.
+void touch_arena(std::uint64_t) {
+  const std::uint64_t before = bare::exceptions().count;
+  while (!g_arena_done.load()) {
+    for (std::uint64_t page = 0; page < 0x4000 && !g_arena_done.load(); page += 2) {
+      *reinterpret_cast<volatile std::uint64_t*>(kArena + page * 4096) = page;
+      g_arena_touches.fetch_add(1);
+    }
+  }
+  g_arena_faults.store(bare::exceptions().count - before);
+  g_finished.fetch_add(1);
+  bare::call_raw(cofferdam_abi::kPsciCpuOff);
+}
+
+void neighbourhood() {
+  g_finished.store(0);
+  if (!start_core(1, touch_arena)) return bare::say("ARENA FAILED: core 1 does not start");
+  while (g_arena_touches.load() < 100) asm volatile("yield");
+  std::uint64_t failures = 0;
+  for (std::uint64_t round = 0; round < 24; ++round) {
+    const std::uint64_t page = kArena + (round * 0x20'0000) + 0x1000 + (round % 7) * 0x2000;
+    const bare::Answer slot = bare::call(Function::kSlotAllocate);
+    failures += slot.ok() ? 0 : 1;
+    failures += bare::call(Function::kMemoryDonate, slot.x1, page, 4096).ok() ? 0 : 1;
+    failures += bare::call_until_done(Function::kMemoryReclaim, slot.x1, page, 4096).ok() ? 0 : 1;
+    failures += bare::call_until_done(Function::kSlotFree, slot.x1).ok() ? 0 : 1;
+  }
+  g_arena_done.store(true);
+  while (g_finished.load() == 0) asm volatile("yield");
+  Line{}.text("ARENA refused calls ").number(failures).text(" faults of the neighbour ").number(g_arena_faults.load())
+      .print();
 }
 
 void secure_calls() {
@@ -136,6 +177,8 @@ extern "C" void bare_main(std::uint64_t) {
   beat("after secure calls");
   calls_from_all_cores();
   beat("after calls from all cores");
+  neighbourhood();
+  beat("after splitting");
   bare::say("RESULT lived");
   bare::call_raw(cofferdam_abi::kPsciSystemOff);
 }
