@@ -24,6 +24,8 @@ std::string_view name_of(NsmError error) {
   return "InternalError";
 }
 
+}  // namespace
+
 base::Result<base::Bytes> error_response(NsmError error, base::MutableBytes response) {
   CborWriter writer(response);
   writer.map(1);
@@ -31,6 +33,8 @@ base::Result<base::Bytes> error_response(NsmError error, base::MutableBytes resp
   writer.text(name_of(error));
   return writer.result();
 }
+
+namespace {
 
 // A register's refusal in the NSM's words: PcrBank answers kOutOfRange before kDenied.
 NsmError register_error(base::Error error) {

@@ -48,6 +48,9 @@ enum class NsmCost : std::uint8_t { kPlain, kRandom, kSignature };
 [[nodiscard]] NsmCost nsm_cost(base::Bytes request);
 
 // Precondition: `request` and `response` do not overlap, and `request` is the caller's own copy.
+// The Error response itself, for what fails before the engine is asked. Errors: kBufferTooSmall.
+[[nodiscard]] base::Result<base::Bytes> error_response(NsmError error, base::MutableBytes response);
+
 // The response, at the front of `response`. Errors: kBufferTooSmall when response is smaller than kMinNsmResponse.
 // Order of checks: request length, form, register exists, register open, field sizes, size of the response.
 [[nodiscard]] base::Result<base::Bytes> answer_nsm_request(base::Bytes request, measure::PcrBank& bank,

@@ -53,6 +53,9 @@ void take_over_identity() {
   require(monitor::g_state.platform.adopt(handover), "the ROM's event log is malformed");
   for (std::uint32_t i = 0; i < handover.event_count; ++i) {
     const measure::Event& event = handover.events[i];
+    // The manifest's word for the board, measured, must be the board that this image was built for.
+    const bool is_board = event.pcr == static_cast<std::uint32_t>(measure::PlatformPcr::kBoard);
+    if (is_board && event.digest != board::kBoard.digest) panic("the manifest names another board than the image's");
     log(LogLine{}.text("measured by the ROM into platform PCR").number(event.pcr).text(": ")
             .text({event.name.data(), strnlen(event.name.data(), event.name.size())})
             .text(" ").bytes(base::Bytes{event.digest}.first(16)).text("..."));

@@ -146,6 +146,7 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
     transition.add(Fact{.kind = FactKind::kCoreReturned, .slot = *slot_index, .core = core});
     return transition;
   }
+  transition.work = {WorkKind::kForget, *slot_index, {}};
   transition.add(Fact{.kind = FactKind::kSlotFreed, .slot = *slot_index});
   transition.reply.status = 0;
   return transition;

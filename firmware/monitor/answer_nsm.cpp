@@ -93,7 +93,11 @@ constinit std::array<Leaf, board::kMaxEnclaves> g_leaves{};  // crypto lock
   const attestation::ModuleId module_id = attestation::module_id_of(device_id(), uid);
   const Locked locked{g_crypto_lock};
   if (attestation::nsm_cost(request) == NsmCost::kSignature) {
-    MON_TRY(renew_leaf(slot, uid, module_id.view(), job.state, now / 1000));
+    const base::Status renewed = renew_leaf(slot, uid, module_id.view(), job.state, now / 1000);
+    if (!renewed.ok()) {
+      return attestation::error_response(attestation::NsmError::kInternalError,
+                                         base::MutableBytes{job.response}.first(capacity));
+    }
   }
   return attestation::answer_nsm_request(request, job.bank,
                                          {.module_id = module_id.view(),
@@ -145,6 +149,20 @@ partition::Reply answer_nsm_request(const Caller& caller, const Call& call) {
   done.add(partition::Fact{.kind = partition::FactKind::kNsmBusy, .slot = caller.slot()});
   hypercall::commit(g_state, done);
   return reply;
+}
+
+void forget_leaf(SlotIndex slot) {
+  const base::SlotUid present = [&] {
+    const Locked locked{g_state_lock};
+    return g_state.slots[slot.value].uid;
+  }();
+  const hal::FloatingPointScope scope;
+  const Locked locked{g_crypto_lock};
+  Leaf& leaf = g_leaves[slot.value];
+  // A new occupant may have its own leaf by now; losing that one too would only mean that it is issued again.
+  if (leaf.uid == present) return;
+  leaf.identity.wipe();
+  leaf.uid = base::SlotUid{};
 }
 
 }  // namespace monitor

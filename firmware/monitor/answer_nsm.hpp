@@ -11,4 +11,7 @@ namespace monitor {
 // Answers it and writes the response. The slot is marked nsm_busy, so its registers change here only.
 [[nodiscard]] partition::Reply answer_nsm_request(const hypercall::Caller& caller, const hypercall::Call& call);
 
+// The key that signed the documents of the slot's last occupant, which is gone. Takes the crypto lock.
+void forget_leaf(base::SlotIndex slot);
+
 }  // namespace monitor

@@ -33,8 +33,9 @@ constinit bool g_development{};
 }  // namespace
 
 base::Status establish_identity(const measure::Handover& handover) {
-  const auto seed = fresh_seed();
+  auto seed = fresh_seed();
   if (!seed) return seed.error();
+  const crypto::WipeOnExit wipe_noise{*seed};
   MON_TRY(g_generator.instantiate(*seed, {reinterpret_cast<const std::uint8_t*>(handover.device_id.data()),
                                           handover.device_id.size()}));
   auto key_seed = measure::attestation_seed(handover.cdi);
@@ -61,7 +62,10 @@ bool is_development() { return g_development; }
 crypto::Drbg& generator() {
   if (g_generator.wants_reseed()) {
     // A source that failed leaves the old state in use until the generator itself refuses (crypto/drbg.hpp).
-    if (const auto seed = fresh_seed(); seed.ok()) static_cast<void>(g_generator.reseed(*seed).ok());
+    if (auto seed = fresh_seed(); seed.ok()) {
+      const crypto::WipeOnExit wipe_noise{*seed};
+      static_cast<void>(g_generator.reseed(*seed).ok());
+    }
   }
   return g_generator;
 }

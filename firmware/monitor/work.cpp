@@ -80,7 +80,8 @@ base::Status do_locked_work(const Caller& caller, const Call& call, const Work& 
     case WorkKind::kScrub:
     case WorkKind::kConsole:
     case WorkKind::kPowerOff:
-    case WorkKind::kPowerReset: return {};
+    case WorkKind::kPowerReset:
+    case WorkKind::kForget: return {};
   }
   return base::Error::kInternal;
 }
@@ -95,6 +96,7 @@ Reply do_unlocked_work(const Caller& caller, const Call& call, const Work& work,
     case WorkKind::kConsole: print(caller, call); return planned;
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset: ask_to_end_machine(work.kind); return planned;
+    case WorkKind::kForget: forget_leaf(work.slot); return planned;
   }
   return planned;
 }
