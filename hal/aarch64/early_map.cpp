@@ -1,7 +1,7 @@
 // Builds the monitor's translation tables with the MMU off. Runs once, on the boot core, called by start.S.
 //
 // Compiled with general registers only, without a stack protector and without calls to the C library: unaligned and
-// SIMD accesses fault here, and nothing is initialised but constants. Writes only the objects in section .bss.keep.early,
+// SIMD accesses fault here, and nothing is initialised but constants. Writes only objects of section .bss.keep.early,
 // which start.S does not clear.
 #include "hal/aarch64/mmio.hpp"
 #include "hal/aarch64/monitor_map.hpp"
