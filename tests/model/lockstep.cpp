@@ -61,7 +61,7 @@ std::string to_text(const Op& op) {
 
 Lockstep::Lockstep(host::MachineConfig config, Watchers watchers)
     : watchers_(watchers), image_(support::make_image(4096)) {
-  config.handover = support::handover_bytes();
+  config.handover = support::handover_bytes(board::kBoard.digest);
   machine_ = std::make_unique<host::Machine>(config);
   watch_ = std::make_unique<ExclusiveWatch>(
       *machine_,

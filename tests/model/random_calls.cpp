@@ -17,11 +17,6 @@ constexpr base::CoreId kBoot{0};
 
 std::uint64_t number_of(Function function) { return static_cast<std::uint32_t>(function); }
 
-// Whether a device of the slot's keeps these runs from starting it: see Devices in random_calls.hpp.
-bool owns_device(const Spec& spec, unsigned slot) {
-  return std::any_of(spec.streams().begin(), spec.streams().end(),
-                     [&](const auto& entry) { return entry.second.value == slot + 2; });
-}
 // What the child tells its parent, even when it dies.
 struct Shared {
   static constexpr std::size_t kText = 4096;
@@ -299,12 +294,6 @@ Op Generator::choose(const Spec& spec) {
 
 Op Generator::next(const Spec& spec) {
   Op op = choose(spec);
-  if (devices_ == Devices::kOnlyWithoutStart && op.kind == OpKind::kCall &&
-      static_cast<std::uint32_t>(op.function) == number_of(Function::kSlotStart)) {
-    const auto slot = op.uid_of_slot >= 0 ? std::optional(static_cast<unsigned>(op.uid_of_slot))
-                                          : spec.slot_of_uid(op.arguments[0]);
-    if (slot && owns_device(spec, *slot)) op.function = number_of(Function::kSlotInfo);
-  }
   if (inject_faults_ && op.kind == OpKind::kCall && one_in(12)) op.fail_at = static_cast<std::int64_t>(below(8));
   return op;
 }

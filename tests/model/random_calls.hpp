@@ -17,15 +17,11 @@
 
 namespace model {
 
-// kOnlyWithoutStart keeps devices away from enclaves that are started, so that a run looks at everything else.
-enum class Devices : std::uint8_t { kEverywhere, kOnlyWithoutStart };
-
 struct RunConfig {
   std::uint64_t seed{1};
   std::size_t steps{1000};
   host::Sabotage sabotage{};
   bool inject_faults{true};
-  Devices devices{Devices::kEverywhere};
   Lockstep::Watchers watchers{Lockstep::Watchers::kAll};
 };
 
@@ -40,7 +36,7 @@ struct RunReport {
 
 class Generator {
  public:
-  explicit Generator(const RunConfig& config) : random_(config.seed), inject_faults_(config.inject_faults), devices_(config.devices) {}
+  explicit Generator(const RunConfig& config) : random_(config.seed), inject_faults_(config.inject_faults) {}
   [[nodiscard]] Op next(const Spec& spec);
 
  private:
@@ -58,7 +54,6 @@ class Generator {
 
   std::mt19937_64 random_;
   bool inject_faults_;
-  Devices devices_;
   std::deque<Op> planned_;
 };
 

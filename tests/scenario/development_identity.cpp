@@ -59,7 +59,9 @@ std::array<char, kSize> padded(std::string_view text) {
   return out;
 }
 
-DevelopmentIdentity make() {
+}  // namespace
+
+DevelopmentIdentity development_identity(const measure::Digest& board) {
   using crypto::CertificateKind;
   const crypto::Digest device_secret = digest_of("the device secret of the test device");
   const crypto::P384KeyPair root = key_of("test root");
@@ -67,7 +69,7 @@ DevelopmentIdentity make() {
   const crypto::P384KeyPair device = need(
       crypto::P384KeyPair::from_seed(need(measure::device_key_seed(device_secret), "no device seed")), "no device key");
   const measure::LayerMeasurement layer{.code = digest_of("the monitor under test"),
-                                        .configuration = digest_of("the board under test"),
+                                        .configuration = board,
                                         .security_version = 1,
                                         .development = 1};
   const crypto::Digest cdi = need(measure::derive_cdi(device_secret, measure::digest_of(layer)), "no CDI");
@@ -97,15 +99,8 @@ DevelopmentIdentity make() {
   return identity;
 }
 
-}  // namespace
-
-const DevelopmentIdentity& development_identity() {
-  static const DevelopmentIdentity identity = make();
-  return identity;
-}
-
-std::vector<std::uint8_t> handover_bytes() {
-  const measure::Handover& handover = development_identity().handover;
+std::vector<std::uint8_t> handover_bytes(const measure::Digest& board) {
+  const measure::Handover handover = development_identity(board).handover;
   std::vector<std::uint8_t> bytes(sizeof handover);
   std::memcpy(bytes.data(), &handover, sizeof handover);
   return bytes;

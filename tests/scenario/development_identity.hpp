@@ -1,6 +1,7 @@
 // A device identity for tests: what the ROM would have left, made with firmware/crypto from fixed seeds.
 //
-// Root, manufacturer, device and monitor, marked as a development identity in the handover. Always the same bytes.
+// Root, manufacturer, device and monitor, marked as a development identity in the handover. Always the same bytes for
+// the same board.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +16,8 @@ struct DevelopmentIdentity {
   std::vector<std::uint8_t> root_certificate;  // DER; a verifier's trust anchor
 };
 
-[[nodiscard]] const DevelopmentIdentity& development_identity();
-[[nodiscard]] std::vector<std::uint8_t> handover_bytes();
+// `board`: the digest of the board description that the monitor is built with.
+[[nodiscard]] DevelopmentIdentity development_identity(const measure::Digest& board);
+[[nodiscard]] std::vector<std::uint8_t> handover_bytes(const measure::Digest& board);
 
 }  // namespace support
