@@ -40,7 +40,7 @@ def folder_of(place, known):
     if member:
         library, source = member.groups()
         folders = sorted(known.get(source, ()))
-        wanted = {"policy": "firmware", "shell": "firmware", "hal": "hal", "rom": "firmware/rom"}.get(library, "")
+        wanted = {"policy": "firmware", "shell": "firmware", "hal": "hal/aarch64", "rom": "firmware/rom"}.get(library, "")
         folders = [folder for folder in folders if folder.startswith(wanted)] or folders
         if library in ("policy", "shell"):
             folders = [folder for folder in folders if folder != "firmware/rom"] or folders

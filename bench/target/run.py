@@ -5,12 +5,14 @@
 
 The bench guest prints one line for each operation, 'BENCH name count instructions': the operation was done `count`
 times and took `instructions` in all. A count that differs from the budget, in either direction, fails: a change is
-either equal or explained, by --update and the commit that carries the new table.
+either equal or explained, by --update and the commit that carries the new table. The budget is one compiler's; with
+another the figures are shown, not compared (exit status 77).
 """
 import argparse
 import json
 import pathlib
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools" / "qemu"))
@@ -18,6 +20,12 @@ import machine  # noqa: E402
 
 BENCH_LINE = re.compile(r"BENCH ([\w.-]+) (\d+) (\d+)\s*$")
 SECONDS = 300
+NOT_COMPARED = 77
+
+
+def compiler():
+    version = subprocess.run(["aarch64-linux-gnu-g++", "-dumpfullversion"], capture_output=True, text=True, check=True)
+    return f"aarch64-linux-gnu-g++ {version.stdout.strip()}"
 
 
 def measure(flash0, flash1):
@@ -61,15 +69,22 @@ def main():
     print(f"{'operation':<44}{'count':>8}{'instructions each':>20}")
     for name, row in figures.items():
         print(f"{name:<44}{row['count']:>8}{row['each']:>20}")
-    text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    text = json.dumps({"compiler": compiler(), "operations": figures}, indent=2, sort_keys=True) + "\n"
     if arguments.json:
         arguments.json.write_text(text, encoding="utf-8")
     if arguments.update:
         arguments.budget.write_text(text, encoding="utf-8")
+        print(f"written to {arguments.budget}")
         return 0
-    found = list(differences(figures, json.loads(arguments.budget.read_text(encoding="utf-8"))))
+    budget = json.loads(arguments.budget.read_text(encoding="utf-8"))
+    if budget["compiler"] != compiler():
+        print(f"not compared: the budget is that of {budget['compiler']}, these images are of {compiler()}")
+        return NOT_COMPARED
+    found = list(differences(figures, budget["operations"]))
     for line in found:
         print(f"budget: {line}")
+    if found:
+        print("if the change is meant: ./x bench target --update, and say why in the commit")
     return 1 if found else 0
 
 

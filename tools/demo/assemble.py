@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Lays together what QEMU starts from: the two flashes, for the demonstration, the tests or the benchmarks.
 
-  assemble.py demo FOLDER    a fresh development identity; the demonstration's parent and two enclave images
-  assemble.py bench FOLDER   an identity from a fixed seed (the same bytes every time); the benchmark's parent
+  assemble.py demo FOLDER      the demonstration's parent and two enclave images
+  assemble.py bench FOLDER     the benchmark's parent, and an identity from a fixed seed: the same bytes every time
+  assemble.py hostile FOLDER   a parent that does all it can to disturb the monitor
+  assemble.py warden FOLDER    a parent that runs an honest enclave beside one hostile enclave after the other
 
 flash0: ROM and the device's identity. flash1: the signed firmware package, and at 16 MiB the parent's boot payload.
 Needs build/bin (./x build host) and build/qemu-virt/bin (./x build qemu-virt).
@@ -64,14 +66,14 @@ def make_identity(folder, seeded):
         "--output", folder / "flash0.bin")
 
 
-def make_image(folder, name, command_line):
-    """An EIF of the bare enclave; the command line and the ramdisk make one image differ from another."""
+def make_image(folder, name, command_line, kernel="enclave.bin"):
+    """An EIF of a bare guest; the command line makes one image differ from another."""
     (folder / "ramdisk.bin").write_bytes(b"a ramdisk for an enclave that needs none\n")
-    described = run(need(TOOLS / "cofferdam"), "eif", "build", "--kernel", need(IMAGES / "enclave.bin"),
+    described = run(need(TOOLS / "cofferdam"), "eif", "build", "--kernel", need(IMAGES / kernel),
                     "--cmdline", command_line, "--ramdisk", folder / "ramdisk.bin", "--name", name,
                     "--output", folder / f"{name}.eif")
     (folder / f"{name}.json").write_text(described, encoding="utf-8")
-    return folder / f"{name}.eif"
+    return (folder / f"{name}.eif").read_bytes()
 
 
 def payload(pieces):
@@ -102,21 +104,33 @@ def make_reference_values(folder):
         "--signer", folder / "root/firmware-signing-public.pem", "--output", folder / "reference-values.json")
 
 
+# What each set's parent is, and which enclave images lie beside it: name -> (command line, guest).
+HONEST = ("the first enclave", "enclave.bin")
+HOSTILE_MODES = ("sweep", "undefined", "unmapped", "calls", "spin", "console", "smc", "secret")
+SETS = {
+    "demo": ("parent.bin", {"enclave": HONEST, "second": ("the second enclave", "enclave.bin")}),
+    "bench": ("bench.bin", {"enclave": HONEST}),
+    "hostile": ("hostile_parent.bin", {}),
+    "warden": ("warden.bin", {"enclave": HONEST} | {f"hostile-{mode}": (f"mode={mode}", "hostile_enclave.bin")
+                                                    for mode in HOSTILE_MODES}),
+}
+
+
 def assemble(what, folder):
     folder = pathlib.Path(folder).resolve()
     shutil.rmtree(folder / "root", ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     make_identity(folder, seeded=what == "bench")
-    pieces = {"parent": need(IMAGES / ("bench.bin" if what == "bench" else "parent.bin")).read_bytes()}
-    pieces["enclave.eif"] = make_image(folder, "enclave", "the first enclave").read_bytes()
-    if what == "demo":
-        pieces["second.eif"] = make_image(folder, "second", "the second enclave").read_bytes()
-        make_reference_values(folder)
+    parent, images = SETS[what]
+    pieces = {"parent": need(IMAGES / parent).read_bytes()}
+    for name, (command_line, kernel) in images.items():
+        pieces[f"{name}.eif"] = make_image(folder, name, command_line, kernel)
+    make_reference_values(folder)
     make_flash1(folder, pieces)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("demo", "bench"):
+    if len(sys.argv) != 3 or sys.argv[1] not in SETS:
         sys.exit(__doc__)
     try:
         assemble(sys.argv[1], sys.argv[2])
