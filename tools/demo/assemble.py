@@ -1,10 +1,8 @@
 #!/usr/bin/env python3
 """Lays together what QEMU starts from: the two flashes, for the demonstration, the tests or the benchmarks.
 
-  assemble.py demo FOLDER      the demonstration's parent and two enclave images
-  assemble.py bench FOLDER     the benchmark's parent, and an identity from a fixed seed: the same bytes every time
-  assemble.py hostile FOLDER   a parent that does all it can to disturb the monitor
-  assemble.py warden FOLDER    a parent that runs an honest enclave beside one hostile enclave after the other
+  assemble.py demo FOLDER    the demonstration's parent and two enclave images
+  assemble.py bench FOLDER   the benchmark's parent, and an identity from a fixed seed: the same bytes every time
 
 flash0: ROM and the device's identity. flash1: the signed firmware package, and at 16 MiB the parent's boot payload.
 Needs build/bin (./x build host) and build/qemu-virt/bin (./x build qemu-virt).
@@ -106,13 +104,9 @@ def make_reference_values(folder):
 
 # What each set's parent is, and which enclave images lie beside it: name -> (command line, guest).
 HONEST = ("the first enclave", "enclave.bin")
-HOSTILE_MODES = ("sweep", "undefined", "unmapped", "calls", "spin", "console", "smc", "secret")
 SETS = {
     "demo": ("parent.bin", {"enclave": HONEST, "second": ("the second enclave", "enclave.bin")}),
     "bench": ("bench.bin", {"enclave": HONEST}),
-    "hostile": ("hostile_parent.bin", {}),
-    "warden": ("warden.bin", {"enclave": HONEST} | {f"hostile-{mode}": (f"mode={mode}", "hostile_enclave.bin")
-                                                    for mode in HOSTILE_MODES}),
 }
 
 
