@@ -210,6 +210,7 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
 
 [[nodiscard]] Transition nsm(const SystemState& state, const Caller& caller, const Call& call) {
   const Slot& slot = state.slots[caller.slot().value];
+  if (slot.nsm_busy) return refuse(Error::kBusy);
   const auto [request, length, response, capacity, unused1, unused2] = call.arguments;
   if (length == 0) return refuse(Error::kInvalidArgument);
   if (length > cofferdam_abi::kNsmRequestMax || capacity > cofferdam_abi::kNsmResponseMax) {
@@ -220,7 +221,6 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
     return address >= start && address - start <= slot.memory_bytes && size <= slot.memory_bytes - (address - start);
   };
   if (!inside(request, length) || !inside(response, capacity)) return refuse(Error::kNotOwned);
-  if (slot.nsm_busy) return refuse(Error::kBusy);
   Transition transition;
   transition.work = {WorkKind::kNsm, caller.slot(), {}};
   transition.add(Fact{.kind = FactKind::kNsmBusy, .slot = caller.slot(), .argument = 1});
