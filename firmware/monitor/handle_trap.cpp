@@ -164,15 +164,17 @@ void take_dma_faults() {
   const base::CoreId core = hal::current_core();
   const base::Intid intid = hal::interrupts::acknowledge();
   if (intid == hal::interrupts::kSpurious) return after(core, CallerCore::kResumes);
-  hal::interrupts::end(intid);
   if (intid == hal::interrupts::kKick) {
+    hal::interrupts::end(intid);
     if (g_mailboxes[core.value].doorbell.exchange(false, std::memory_order_acq_rel)) {
       static_cast<void>(hal::interrupts::inject_here(kDoorbell));  // full list registers: the bit in kChannelPending stays
     }
   } else {
-    // One delivery for each time the guest asks: a level-triggered line would storm otherwise.
-    hal::interrupts::disable(intid);
-    static_cast<void>(hal::interrupts::inject_here(intid));
+    // Injected while active, so that the guest's own deactivation ends the hardware interrupt. One that finds no list
+    // register is switched off: a level-triggered line would storm otherwise.
+    const bool injected = hal::interrupts::inject_here(intid);
+    hal::interrupts::end(intid);
+    if (!injected) hal::interrupts::disable(intid);
   }
   return after(core, CallerCore::kResumes);
 }

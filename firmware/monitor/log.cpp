@@ -69,11 +69,10 @@ LogLine& LogLine::text(std::string_view text) {
 }
 
 LogLine& LogLine::hex(std::uint64_t value) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   text("0x");
   int shift = 60;
   while (shift > 0 && (value >> shift & 15) == 0) shift -= 4;
-  for (; shift >= 0; shift -= 4) text(kDigits.substr(value >> shift & 15, 1));
+  for (; shift >= 0; shift -= 4) digit(value >> shift & 15);
   return *this;
 }
 
@@ -88,9 +87,16 @@ LogLine& LogLine::number(std::uint64_t value) {
 }
 
 LogLine& LogLine::bytes(base::Bytes bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (const std::uint8_t byte : bytes) text(kDigits.substr(byte >> 4, 1)).text(kDigits.substr(byte & 15, 1));
+  for (const std::uint8_t byte : bytes) {
+    digit(byte >> 4);
+    digit(byte & 15);
+  }
   return *this;
+}
+
+void LogLine::digit(std::uint64_t value) {
+  const char character = static_cast<char>(value < 10 ? '0' + value : 'a' + value - 10);
+  text({&character, 1});
 }
 
 void log(const LogLine& line) {

@@ -26,6 +26,8 @@ class LogLine {
   [[nodiscard]] std::string_view view() const { return {line_.data(), size_}; }
 
  private:
+  void digit(std::uint64_t value);  // 0..15, hexadecimal
+
   std::array<char, 200> line_{};
   std::size_t size_{0};
 };
