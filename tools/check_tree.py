@@ -6,8 +6,8 @@
 
 Rules: ranks (a folder includes only folders of lower rank), cycles (no include cycle), owners (each third-party
 header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
-exist), machine (no path or archive of one machine), mirror (a unit test stands in the folder that mirrors its source's),
-markers (nothing left to do).
+exist), shown (documents name only tests that exist), machine (no path or archive of one machine), mirror (a unit
+test stands in the folder that mirrors its source's), markers (nothing left to do).
 """
 import argparse
 import pathlib
@@ -57,6 +57,10 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 DOCUMENT_PATH = re.compile(r"`((?:\./)?(?:" + "|".join(TOP_LEVEL) + r")/[\w./*{},<>-]*|x|\.ci/run)`")
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:" + "work|home|root|Users" + r")/\w")
 ARCHIVE_HOST = re.compile(r"\b[\w.-]*(?:" + "debian|ubuntu" + r")\.(?:org|com|net)\b")
+# `Suite.Test` or `Suite.*`, with what GoogleTest puts around them for parameters.
+TEST_NAME = re.compile(r"`(?:[A-Z]\w+/)?([A-Z]\w+)\.(\w+|\*)(?:/\w+)*`")
+TEST_DEFINITION = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
+SHOWS_TESTS = ("docs/threat-model.md", "docs/invariants.md")
 MARKER = re.compile(r"\b(?:" + "TO" + "DO|FIX" + "ME|XX" + "X)\\b")
 
 
@@ -187,6 +191,19 @@ def check_paths(tree):
                     tree.breach(name, number, "paths", f"{path} does not exist")
 
 
+def check_shown(tree):
+    defined = {}
+    for name, lines in tree.lines.items():
+        if name.startswith("tests/") and name.endswith(".cpp"):
+            for match in TEST_DEFINITION.finditer("\n".join(lines)):
+                defined.setdefault(match[1], set()).add(match[2])
+    for name in SHOWS_TESTS:
+        for number, line in enumerate(tree.lines.get(name, ()), 1):
+            for suite, test in TEST_NAME.findall(line):
+                if suite not in defined or (test != "*" and test not in defined[suite]):
+                    tree.breach(name, number, "shown", f"there is no test {suite}.{test}")
+
+
 def check_machine(tree):
     for name, lines in tree.lines.items():
         for number, line in enumerate(lines, 1):
@@ -215,7 +232,7 @@ def check_markers(tree):
 
 
 CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "names": check_names,
-          "paths": check_paths, "machine": check_machine, "mirror": check_mirror, "markers": check_markers}
+          "paths": check_paths, "shown": check_shown, "machine": check_machine, "mirror": check_mirror, "markers": check_markers}
 
 
 def breaches_of(root):
@@ -241,6 +258,7 @@ PLANTED = [
     ("owners", "tools/eif/k.cpp", "#include <tinyxml2.h>\n"),
     ("names", "firmware/base/" + "util.hpp", "\n"),
     ("paths", "README.md", "see `firmware/nowhere/l.hpp`\n"),
+    ("shown", "docs/threat-model.md", "shown by `Vault.HoldsWater`\n"),
     ("machine", "docs/m.md", "unpack it in /" + "home/somebody\n"),
     ("machine", "tools/n.bash", "curl http://archive.deb" + "ian.org/x\n"),
     ("mirror", "tests/unit/firmware/absent/a_test.cpp", "\n"),
