@@ -18,18 +18,20 @@ void Smmu::invalidate_entry(base::StreamId stream) {
 void Smmu::invalidate_partition(base::PartitionId partition) { stale_.issue({partition, 0, 0}); }
 
 void Smmu::sync() {
+  const std::vector<Invalidation> done = stale_.complete();
+  // Before mutex_ is taken: a device's access holds the cache and then asks for its stream's entry.
+  for (const Invalidation& invalidation : done) cache_.drop(invalidation);
   const std::lock_guard lock(mutex_);
   for (const base::StreamId stream : issued_entries_) {
     cached_entries_.erase(stream);
     old_entries_.erase(stream);
   }
   issued_entries_.clear();
-  for (const Invalidation& done : stale_.complete()) {
-    cache_.drop(done);
+  for (const Invalidation& invalidation : done) {
     bool attached = false;
-    for (const auto& [stream, partition] : entries_) attached |= partition == done.partition;
-    for (const auto& [stream, partitions] : old_entries_) attached |= partitions.contains(done.partition);
-    if (!attached) may_cache_.erase(done.partition);
+    for (const auto& [stream, partition] : entries_) attached |= partition == invalidation.partition;
+    for (const auto& [stream, partitions] : old_entries_) attached |= partitions.contains(invalidation.partition);
+    if (!attached) may_cache_.erase(invalidation.partition);
   }
 }
 

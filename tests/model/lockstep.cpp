@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "firmware/hypercall/invariants.hpp"
+#include "firmware/monitor/globals.hpp"
 #include "hal/host/dma_device.hpp"
 #include "hal/host/reach.hpp"
 #include "tests/scenario/development_identity.hpp"
@@ -237,6 +239,8 @@ std::optional<std::string> Lockstep::compare() const {
   for (const auto& [stream, owner] : spec_.streams()) {
     if (spec_.must_be_attached(stream) && !attached.contains({stream, owner})) return "a stream had to be attached";
   }
+  // The monitor's own idea of itself, which the specification knows nothing of.
+  if (const auto broken = hypercall::broken_invariant(monitor::g_state)) return "invariant: " + std::string(*broken);
   for (std::size_t i = 0; i < spec_.cores().size(); ++i) {
     const host::Core& core = *machine_->cores()[i];
     const SpecCore& wanted = spec_.cores()[i];
