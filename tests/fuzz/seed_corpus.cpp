@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tests/unit/firmware/enclave/eif_builder.hpp"
+#include "tests/unit/firmware/hex_text.hpp"
 #include "tests/unit/tools/cofferdam/forged_document.hpp"
 #include "tools/cofferdam/eif_describe.hpp"
 
@@ -126,6 +127,16 @@ void write_policies() {
   for (const std::string& text : texts) write("policy_fuzz", std::to_string(number++), cofferdam::as_bytes(text));
 }
 
+// Long sequences of operations to begin with: calls_fuzz makes something of any bytes.
+void write_calls() {
+  std::uint64_t position = 0;
+  for (int i = 0; i < 24; ++i) {
+    Bytes bytes(512U + 128U * static_cast<unsigned>(i));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(test_data::number(position++));
+    write("calls_fuzz", std::to_string(i), bytes);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -140,6 +151,7 @@ int main(int argc, char** argv) {
     write_signatures();
     write_requests();
     write_policies();
+    write_calls();
     cofferdam::write_file((g_folder / "written").string(), {});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "seed_corpus: %s\n", error.what());
