@@ -33,7 +33,7 @@ class TreeWriter {
   void bytes(const char* name, const void* data, std::size_t size) {
     note(fdt_property(blob_, name, data, static_cast<int>(size)));
   }
-  void flag(const char* name) { bytes(name, nullptr, 0); }
+  void flag(const char* name) { bytes(name, "", 0); }  // memcpy wants an address even for nothing
   [[nodiscard]] base::Result<std::size_t> finish() {
     note(fdt_finish(blob_));
     if (failed_) return base::Error::kBufferTooSmall;

@@ -31,8 +31,9 @@ struct Tree {
     int size = 0;
     const void* value = fdt_getprop(blob.data(), node(path), name, &size);
     if (value == nullptr) return ~std::uint64_t{0};
-    if (size == 4) return fdt32_to_cpu(*static_cast<const fdt32_t*>(value));
-    return fdt64_to_cpu(static_cast<const fdt64_t*>(value)[at]);
+    const auto* cells = static_cast<const fdt32_t*>(value);  // numbers are aligned to cells only
+    if (size == 4) return fdt32_to_cpu(cells[0]);
+    return std::uint64_t{fdt32_to_cpu(cells[2 * at])} << 32 | fdt32_to_cpu(cells[2 * at + 1]);
   }
 };
 
