@@ -99,8 +99,6 @@ void build_parent_space() {
       require(hal::stage2::map(base::kParent, base::Ipa{device.mmio_base}, *frames, base::Access::kDevice),
               "no tables for the registers of the parent's devices");
     }
-    if (!hal::device_isolation::present()) continue;
-    require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
   }
 }
 
@@ -108,6 +106,13 @@ void build_parent_space() {
 struct ParentStart {
   std::uint64_t entry;
 };
+
+void clean(std::uint64_t address, std::uint64_t bytes) {
+  const std::uint64_t first = address & ~(base::kFrameSize - 1);
+  const auto frames = base::FrameRange::from_bytes(first, base::align_up(address + bytes, base::kFrameSize) - first);
+  if (!frames) panic("a piece of the boot payload is empty");
+  hal::clean_frames(*frames);
+}
 
 ParentStart load_parent() {
   const base::Bytes payload = hal::payload();
@@ -125,6 +130,9 @@ ParentStart load_parent() {
   }
   hal::write_bytes(base::PhysAddr{board::kBoard.parent_entry}, payload.subspan(parent->offset, parent->size));
   hal::write_bytes(base::PhysAddr{kPayloadAddress}, payload.first(*size));
+  // The parent starts with its caches off: what is measured below is what lies in memory, not in a cache.
+  clean(board::kBoard.parent_entry, parent->size);
+  clean(kPayloadAddress, *size);
 
   const hal::FloatingPointScope scope;
   const auto digest_of = [](std::uint64_t address, std::uint64_t bytes) {
@@ -142,7 +150,17 @@ ParentStart load_parent() {
   return {board::kBoard.parent_entry};
 }
 
-// 5. Every other core into the monitor, parked. One that the machine does not have is nobody's from now on.
+// 5. The parent's devices reach its memory from now on: not before it was measured.
+void attach_parent_devices() {
+  const monitor::Locked locked{monitor::g_state_lock};
+  if (!hal::device_isolation::present()) return;
+  for (const board::Device& device : board::kBoard.devices) {
+    if (device.owner == board::Owner::kMonitor) continue;
+    require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
+  }
+}
+
+// 6. Every other core into the monitor, parked. One that the machine does not have is nobody's from now on.
 void start_cores() {
   const base::CoreId here = hal::current_core();
   std::uint64_t running = 1;
@@ -160,7 +178,7 @@ void start_cores() {
           .text(" that the board may have"));
 }
 
-// 6. The parent, on the boot core.
+// 7. The parent, on the boot core.
 void start_parent(const ParentStart& start) {
   const monitor::Locked locked{monitor::g_state_lock};
   const base::CoreId here = hal::current_core();
@@ -186,6 +204,7 @@ void monitor_main() {
   boot::measure_configuration();
   boot::build_parent_space();
   const boot::ParentStart start = boot::load_parent();
+  boot::attach_parent_devices();
   boot::start_cores();
   boot::log(boot::LogLine{}.text("starting the parent at ").hex(start.entry));
   boot::start_parent(start);

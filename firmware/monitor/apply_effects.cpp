@@ -72,7 +72,10 @@ void stop_cores(std::uint64_t mask) {
       MON_TRY(hal::stage2::unmap(effect.partition, effect.ipa, effect.frames));
       return hal::stage2::invalidate(effect.partition, effect.ipa, effect.frames.count());
     case EffectKind::kCreateStage2: hal::stage2::destroy(effect.partition); return {};
-    case EffectKind::kDetachStream: return hal::device_isolation::attach(effect.stream, effect.partition);
+    case EffectKind::kDetachStream:
+      // An SMMU that does not answer twice leaves the stream in abort, which is safe: its owner loses a device, not more.
+      static_cast<void>(hal::device_isolation::attach(effect.stream, effect.partition).ok());
+      return {};
     case EffectKind::kAttachStream: return hal::device_isolation::detach(effect.stream);
     case EffectKind::kInvalidateStage2:
     case EffectKind::kInvalidateSmmu: return {};

@@ -107,7 +107,7 @@ void say(SlotIndex slot, const Loader& loader, LoadOutcome outcome, const measur
       }
       break;
   }
-  log_about(base::kParent, line);
+  log(line);  // one line for each start that the parent asks for: never lost among its faults
 }
 
 }  // namespace

@@ -99,6 +99,11 @@ void LogLine::digit(std::uint64_t value) {
   text({&character, 1});
 }
 
+void forget_console(base::PartitionId partition) {
+  const Locked locked{g_console_lock};
+  g_guest_lines[partition.value].size = 0;
+}
+
 void log(const LogLine& line) {
   const Locked locked{g_console_lock};
   write_line("cofferdam: ", line.view());
@@ -119,7 +124,14 @@ void log_about(base::PartitionId partition, const LogLine& line) {
 
 void console_from_guest(base::PartitionId partition, std::string_view text) {
   const Locked locked{g_console_lock};
-  if (partition == base::kParent) return hal::console_write(text);
+  if (partition == base::kParent) {  // as it is, but for what would steer the operator's terminal
+    for (const char character : text) {
+      const bool harmless = (character >= ' ' && character < 0x7f) || character == '\n' || character == '\r' ||
+                            character == '\t';
+      if (harmless) hal::console_write({&character, 1});
+    }
+    return;
+  }
   GuestLine& line = g_guest_lines[partition.value];
   for (const char character : text) {
     if (character == '\n' || line.size == line.text.size()) flush(partition, line);

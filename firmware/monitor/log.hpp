@@ -36,5 +36,6 @@ void log(const LogLine& line);                                   // the monitor'
 void log_about(base::PartitionId partition, const LogLine& line);  // caused by a partition: within its budget
 // Text from a guest. The parent's goes out as it is; an enclave's line by line, with its slot in front.
 void console_from_guest(base::PartitionId partition, std::string_view text);
+void forget_console(base::PartitionId partition);  // an unfinished line of an enclave that is gone
 
 }  // namespace monitor

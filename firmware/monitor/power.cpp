@@ -6,6 +6,7 @@
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "hal/cpu.hpp"
+#include "hal/device_isolation.hpp"
 #include "hal/memory.hpp"
 #include "hal/power.hpp"
 
@@ -38,6 +39,19 @@ void stop_all() {
 
 }  // namespace
 
+namespace {
+
+// What a device still writes must not land in what was scrubbed.
+void stop_devices_of_enclaves() {
+  const Locked locked{g_state_lock};
+  for (std::uint8_t i = 0; i < g_state.devices.count; ++i) {
+    if (!base::is_enclave(g_state.devices.owner[i]) || !hal::device_isolation::present()) continue;
+    if (!hal::device_isolation::detach(board::kBoard.devices[i].stream).ok()) panic("a device could not be stopped");
+  }
+}
+
+}  // namespace
+
 void ask_to_end_machine(partition::WorkKind kind) {
   g_ending.store(kind == partition::WorkKind::kPowerReset ? Ending::kReset : Ending::kOff, std::memory_order_release);
 }
@@ -53,6 +67,7 @@ void end_machine_if_asked() {
     stop_all();
     hal::relax();
   }
+  stop_devices_of_enclaves();
   for (const enclave::Slot& slot : g_state.slots) {
     for (const enclave::Region& region : slot.regions) hal::scrub_frames(region.frames);
     if (!slot.scrubbing.empty()) hal::scrub_frames(slot.scrubbing);

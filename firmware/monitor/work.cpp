@@ -96,7 +96,10 @@ Reply do_unlocked_work(const Caller& caller, const Call& call, const Work& work,
     case WorkKind::kConsole: print(caller, call); return planned;
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset: ask_to_end_machine(work.kind); return planned;
-    case WorkKind::kForget: forget_leaf(work.slot); return planned;
+    case WorkKind::kForget:
+      forget_leaf(work.slot);
+      forget_console(base::partition_of(work.slot));
+      return planned;
   }
   return planned;
 }

@@ -173,6 +173,17 @@ void reset_virtual_interrupts() {
   }
   HAL_WRITE_REGISTER(s3_4_c12_c8_0, 0);   // ICH_AP0R0_EL2
   HAL_WRITE_REGISTER(s3_4_c12_c9_0, 0);   // ICH_AP1R0_EL2
+  const std::uint64_t preemption_bits = ((HAL_READ_REGISTER(s3_4_c12_c11_1) >> 26) & 7) + 1;  // ICH_VTR_EL2.PREbits
+  if (preemption_bits >= 6) {
+    HAL_WRITE_REGISTER(s3_4_c12_c8_1, 0);
+    HAL_WRITE_REGISTER(s3_4_c12_c9_1, 0);
+  }
+  if (preemption_bits >= 7) {
+    HAL_WRITE_REGISTER(s3_4_c12_c8_2, 0);
+    HAL_WRITE_REGISTER(s3_4_c12_c8_3, 0);
+    HAL_WRITE_REGISTER(s3_4_c12_c9_2, 0);
+    HAL_WRITE_REGISTER(s3_4_c12_c9_3, 0);
+  }
   HAL_WRITE_REGISTER(s3_4_c12_c11_7, gic::kVirtualMachineControlReset);  // ICH_VMCR_EL2
   HAL_WRITE_REGISTER(s3_4_c12_c11_0, gic::kHypervisorEnable);            // ICH_HCR_EL2
   isb();

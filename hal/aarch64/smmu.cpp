@@ -142,10 +142,12 @@ void prepare_device_isolation() {
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0CmdqEnable, smmu::kCr0CmdqEnable)) return;
     if (!run(smmu::make_cfgi_all(), smmu::make_tlbi_all()).ok()) return;
     constexpr std::uint32_t kOn = smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable | smmu::kCr0Enable;
-    write32(kBase + smmu::kCr0, smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable);
+    // A device that says that it has translated an address itself is not believed: its stream's entry decides (STE.EATS = 0).
+    constexpr std::uint32_t kChecked = smmu::kCr0AtsCheck;
+    write32(kBase + smmu::kCr0, smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable | kChecked);
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0EventqEnable, smmu::kCr0EventqEnable)) return;
     write32(kBase + smmu::kIrqCtrl, smmu::kIrqGerror | smmu::kIrqEventq);
-    write32(kBase + smmu::kCr0, kOn);
+    write32(kBase + smmu::kCr0, kOn | kChecked);
     usable = wait_for(smmu::kCr0Ack, kOn, kOn);
   }
 }

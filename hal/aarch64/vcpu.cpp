@@ -57,6 +57,10 @@ void reset_guest_registers() {
   HAL_WRITE_REGISTER(cntv_cval_el0, 0);
   HAL_WRITE_REGISTER(cntp_ctl_el0, 0);
   HAL_WRITE_REGISTER(cntp_cval_el0, 0);
+  if (((HAL_READ_REGISTER(id_aa64pfr0_el1) >> 28) & 0xF) != 0) {  // FEAT_RAS: a guest writes VDISR_EL2 as DISR_EL1
+    HAL_WRITE_REGISTER(s3_4_c12_c1_1, 0);                          // VDISR_EL2
+    HAL_WRITE_REGISTER(s3_4_c5_c2_3, 0);                           // VSESR_EL2
+  }
   hal_clear_floating_point();
   aarch64::reset_virtual_interrupts();
 }

@@ -46,6 +46,7 @@ using Idr5OutputSize = Field<0, 3>;
 inline constexpr std::uint32_t kCr0Enable = 1U << 0;
 inline constexpr std::uint32_t kCr0EventqEnable = 1U << 2;
 inline constexpr std::uint32_t kCr0CmdqEnable = 1U << 3;
+inline constexpr std::uint32_t kCr0AtsCheck = 1U << 4;  // RES0 without ATS
 inline constexpr std::uint32_t kGbpaUpdate = 1U << 31;
 inline constexpr std::uint32_t kGbpaAbort = 1U << 20;
 // Tables and queues: inner shareable, write back.
