@@ -139,9 +139,17 @@ TEST_F(Log, AnEnclavesEndlessLineIsBroken) {
             1000U);
 }
 
-TEST_F(Log, TheParentsTextGoesOutAsItIs) {
-  monitor::console_from_guest(base::kParent, "par\x1b[1mtial");
-  EXPECT_EQ(printed(), "par\x1b[1mtial");
+TEST_F(Log, TheParentsTextGoesOutAsItIsButForWhatSteersATerminal) {
+  monitor::console_from_guest(base::kParent, "par\x1b[1mtial\a\ttext\r\n\x9b" "end");
+  EXPECT_EQ(printed(), "par[1mtial\ttext\r\nend");
+}
+
+TEST_F(Log, AnUnfinishedLineEndsWithItsEnclave) {
+  const base::PartitionId enclave = base::partition_of(base::SlotIndex{0});
+  monitor::console_from_guest(enclave, "secret of one");
+  monitor::forget_console(enclave);
+  monitor::console_from_guest(enclave, "another\n");
+  EXPECT_EQ(printed(), "[enclave 0] another\r\n");
 }
 
 }  // namespace
