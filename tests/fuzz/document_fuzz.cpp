@@ -16,8 +16,8 @@ using cofferdam::Bytes;
 using cofferdam::ByteView;
 using cofferdam::Report;
 
-const test_data::Forgery& honest() {
-  static const test_data::Forgery forgery;
+const forged::Forgery& honest() {
+  static const forged::Forgery forgery;
   return forgery;
 }
 const cofferdam::VerifyOptions& options() {

@@ -27,15 +27,15 @@ Bytes with_choice(std::uint8_t choice, ByteView bytes) {
 }
 
 void write_documents() {
-  const test_data::Forgery honest;
-  test_data::Forgery full;
+  const forged::Forgery honest;
+  forged::Forgery full;
   full.user_data = Bytes(200, 'u');
   full.public_key = Bytes(294, 'k');
   full.pcrs[16] = Bytes(48, 7);
-  test_data::Forgery development;
+  forged::Forgery development;
   development.links[0].unit = "DEVELOPMENT";
   int number = 0;
-  const auto write_one = [&](const test_data::Forgery& forgery) {
+  const auto write_one = [&](const forged::Forgery& forgery) {
     const std::string name = std::to_string(number++);
     write("document_fuzz", "payload" + name, with_choice(1, forgery.payload()));
   };
@@ -47,7 +47,7 @@ void write_documents() {
   write("document_fuzz", "hexadecimal", with_choice(2, cofferdam::as_bytes(cofferdam::to_hex(honest.document()))));
   for (std::size_t i = 0; i < honest.links.size(); ++i) {
     write("document_fuzz", "certificate" + std::to_string(i),
-          with_choice(3, test_data::certificate_of(honest.links, i)));
+          with_choice(3, forged::certificate_of(honest.links, i)));
   }
 }
 
@@ -67,11 +67,11 @@ void write_images() {
 
 // A signature of the register value that eif_signature_fuzz.cpp asks about, by a key made here.
 void write_signatures() {
-  const crypto::P384KeyPair key = test_data::key_of("signer");
-  std::vector<test_data::Link> links{{.name = "signer",
+  const crypto::P384KeyPair key = forged::key_of("signer");
+  std::vector<forged::Link> links{{.name = "signer",
                                       .kind = crypto::CertificateKind::kRoot,
                                       .not_after = 4'000'000'000}};
-  const std::string pem = "-----BEGIN CERTIFICATE-----\n" + cofferdam::to_base64(test_data::certificate_of(links, 0)) +
+  const std::string pem = "-----BEGIN CERTIFICATE-----\n" + cofferdam::to_base64(forged::certificate_of(links, 0)) +
                           "\n-----END CERTIFICATE-----\n";
   cofferdam::CborWriter payload;
   payload.map(2);

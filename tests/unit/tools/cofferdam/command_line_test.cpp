@@ -46,11 +46,11 @@ class CommandLine : public testing::Test {
 
   // A document of the forged chain and the options that make it acceptable.
   std::string accepted_document() {
-    const std::string root = write("root.der", test_data::certificate_of(test_data::honest_links(), 0));
-    return "--root " + root + " --time " + std::to_string(test_data::kNow) + " " + write("document", forgery_.document());
+    const std::string root = write("root.der", forged::certificate_of(forged::honest_links(), 0));
+    return "--root " + root + " --time " + std::to_string(forged::kNow) + " " + write("document", forgery_.document());
   }
 
-  test_data::Forgery forgery_;
+  forged::Forgery forgery_;
   std::string folder_;
 };
 
@@ -163,14 +163,14 @@ TEST_F(CommandLine, TheDocumentMayComeFromStandardInputAsText) {
 
 TEST_F(CommandLine, SeveralRootsInOneFile) {
   std::string pem;
-  auto links = test_data::honest_links();
+  auto links = forged::honest_links();
   for (const char* name : {"other", "root"}) {
     links[0].name = name;
-    pem += "-----BEGIN CERTIFICATE-----\n" + cofferdam::to_base64(test_data::certificate_of(links, 0)) +
+    pem += "-----BEGIN CERTIFICATE-----\n" + cofferdam::to_base64(forged::certificate_of(links, 0)) +
            "\n-----END CERTIFICATE-----\n";
   }
   (void)accepted_document();
-  EXPECT_EQ(run("verify --root " + write("roots.pem", pem) + " --time " + std::to_string(test_data::kNow) + " " +
+  EXPECT_EQ(run("verify --root " + write("roots.pem", pem) + " --time " + std::to_string(forged::kNow) + " " +
                 path("document")).code, 0);
 }
 

@@ -18,7 +18,7 @@
 #include "tools/cofferdam/cose.hpp"
 #include "tools/cofferdam/verify.hpp"
 
-namespace test_data {
+namespace forged {
 
 using cofferdam::Bytes;
 using cofferdam::ByteView;
@@ -42,7 +42,7 @@ struct Link {
   std::string issuer_name;  // empty: the one before
   std::string signer;       // whose key signs; empty: the one before
   std::vector<crypto::Extension> extensions;
-  std::function<void(Bytes&)> edit;  // of the to-be-signed part, before it is signed again; the length stays
+  std::function<void(Bytes&)> edit;  // of the to-be-signed part's content, before it is signed again
 };
 
 inline std::vector<Link> honest_links() {
@@ -100,6 +100,33 @@ inline Bytes certificate_of(const std::vector<Link>& links, std::size_t index) {
   writer.raw(to_be_signed);
   writer.wrap(tag::kSequence, whole.size());
   return {writer.result().value().begin(), writer.result().value().end()};
+}
+
+// An edit of a to-be-signed part that changes its extensions, each given as the content of its SEQUENCE.
+inline std::function<void(Bytes&)> edit_extensions(const std::function<void(std::vector<Bytes>&)>& change) {
+  return [change](Bytes& content) {
+    constexpr int kExtensions = 0xa3;
+    cofferdam::DerReader fields(content);
+    ByteView last;
+    while (fields.next_tag() != kExtensions) last = fields.take(fields.next_tag());
+    const auto front = static_cast<std::size_t>(last.data() + last.size() - content.data());
+    cofferdam::DerReader wrapped(fields.take(kExtensions));
+    cofferdam::DerReader list(wrapped.take(cofferdam::kDerSequence));
+    std::vector<Bytes> extensions;
+    while (!list.at_end()) {
+      const ByteView extension = list.take(cofferdam::kDerSequence);
+      extensions.emplace_back(extension.begin(), extension.end());
+    }
+    change(extensions);
+    Bytes room(2048);
+    crypto::DerWriter writer(room);
+    for (std::size_t i = extensions.size(); i-- > 0;) writer.value(crypto::der::kSequence, extensions[i]);
+    writer.wrap(crypto::der::kSequence, room.size());
+    writer.wrap(kExtensions, room.size());
+    const base::Bytes rest = writer.result().value();
+    content.resize(front);
+    content.insert(content.end(), rest.begin(), rest.end());
+  };
 }
 
 // What the document says; `write` of a part may be replaced.
@@ -200,4 +227,4 @@ inline std::size_t find_in(ByteView bytes, ByteView part) {
   return static_cast<std::size_t>(found - bytes.begin());
 }
 
-}  // namespace test_data
+}  // namespace forged

@@ -16,7 +16,7 @@ using cofferdam::ByteView;
 using cofferdam::Reason;
 using cofferdam::Report;
 using cofferdam::VerifyOptions;
-using test_data::Forgery;
+using forged::Forgery;
 
 // A document of an honest monitor with a log of three events and a ledger of three records, all by the firmware's code.
 class PlatformOfDocument : public testing::Test {

@@ -14,9 +14,9 @@ using cofferdam::Reason;
 using cofferdam::Report;
 using cofferdam::VerifyOptions;
 using crypto::CertificateKind;
-using test_data::find_in;
-using test_data::Forgery;
-using test_data::kNow;
+using forged::find_in;
+using forged::Forgery;
+using forged::kNow;
 
 // The refusal's reason, with its message shown when a test fails.
 std::optional<Reason> refused(const Forgery& forgery, const VerifyOptions& options) {
@@ -124,7 +124,7 @@ void append_pair(Bytes& bytes, const Bytes& pair) {
   bytes.insert(bytes.end(), pair.begin(), pair.end());
 }
 Bytes pair_of(std::string_view key, const Bytes& value) {
-  test_data::CborWriter writer;
+  forged::CborWriter writer;
   writer.text(key);
   Bytes pair = writer.result();
   pair.insert(pair.end(), value.begin(), value.end());
@@ -222,7 +222,7 @@ TEST(ForgedChain, AnotherRootIsRefused) {
   VerifyOptions options = forgery.options();
   forgery.links[0].name = "other";
   EXPECT_EQ(refused(forgery, options), Reason::kRoot);
-  options.anchors.roots.push_back(test_data::certificate_of(forgery.links, 0));
+  options.anchors.roots.push_back(forged::certificate_of(forgery.links, 0));
   EXPECT_FALSE(refused(forgery, options));  // one of several roots
   options.anchors.roots.clear();
   EXPECT_EQ(refused(forgery, options), Reason::kRoot);  // AWS's alone
@@ -248,7 +248,7 @@ TEST(ForgedChain, EachLinkMustBeSignedByTheOneBefore) {
 
 TEST(ForgedChain, OrderMatters) {
   Forgery forgery;
-  for (std::size_t i = 0; i < 4; ++i) forgery.cabundle.push_back(test_data::certificate_of(forgery.links, i));
+  for (std::size_t i = 0; i < 4; ++i) forgery.cabundle.push_back(forged::certificate_of(forgery.links, i));
   std::swap(forgery.cabundle[1], forgery.cabundle[2]);
   EXPECT_EQ(refused(forgery), Reason::kChain);
   std::swap(forgery.cabundle[1], forgery.cabundle[2]);
@@ -261,13 +261,13 @@ TEST(ForgedChain, EachLinkMustBeInTime) {
     Forgery forgery;
     VerifyOptions options = forgery.options();
     forgery.links[i].not_before = kNow + 1;
-    options.anchors.roots = {test_data::certificate_of(forgery.links, 0)};
+    options.anchors.roots = {forged::certificate_of(forgery.links, 0)};
     EXPECT_EQ(refused(forgery, options), Reason::kValidity) << i;
     options.time = kNow + 1;
     EXPECT_FALSE(refused(forgery, options)) << "both bounds count, " << i;
     forgery.links[i].not_before = kNow - 10;
     forgery.links[i].not_after = kNow;
-    options.anchors.roots = {test_data::certificate_of(forgery.links, 0)};
+    options.anchors.roots = {forged::certificate_of(forgery.links, 0)};
     EXPECT_EQ(refused(forgery, options), Reason::kValidity) << i;
     options.time = kNow;
     EXPECT_FALSE(refused(forgery, options)) << i;
@@ -331,10 +331,43 @@ TEST(ForgedChain, CertificatesAreReadStrictly) {
   expect_bad_link(2, {0x2b, 0x81, 0x04, 0x00, 0x22}, {0x2b, 0x81, 0x04, 0x00, 0x23}, "a P-384 point on P-521");
 }
 
+TEST(ForgedChain, BasicConstraintsOfAuthoritiesAreCritical) {
+  Forgery forgery;
+  const auto without_critical = [](std::vector<Bytes>& extensions) {
+    for (Bytes& extension : extensions) {
+      const Bytes constraints{0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff};
+      if (!std::equal(constraints.begin(), constraints.end(), extension.begin())) continue;
+      extension.erase(extension.begin() + 5, extension.begin() + 8);
+    }
+  };
+  forgery.links[4].edit = forged::edit_extensions([](std::vector<Bytes>&) {});
+  EXPECT_FALSE(refused(forgery)) << "an edit that changes nothing";
+  forgery.links[4].edit = forged::edit_extensions(without_critical);
+  EXPECT_FALSE(refused(forgery)) << "a leaf's need not be";
+  forgery.links[2].edit = forged::edit_extensions(without_critical);
+  EXPECT_EQ(refused(forgery), Reason::kChain);
+}
+
+TEST(ForgedChain, ExtensionsStandOnceAndCriticalOnesAreKnown) {
+  constexpr std::array<std::uint8_t, 3> kUnknown{0x2a, 0x03, 0x04};  // 1.2.3.4
+  constexpr std::array<std::uint8_t, 2> kNothing{0x05, 0x00};
+  const crypto::Extension passed_over{kUnknown, crypto::Criticality::kNotCritical, kNothing};
+  const crypto::Extension critical{kUnknown, crypto::Criticality::kCritical, kNothing};
+  for (const std::size_t link : {std::size_t{2}, std::size_t{4}}) {
+    Forgery forgery;
+    forgery.links[link].extensions = {passed_over};
+    EXPECT_FALSE(refused(forgery)) << link;
+    forgery.links[link].extensions = {passed_over, passed_over};
+    EXPECT_EQ(refused(forgery), Reason::kChain) << link;
+    forgery.links[link].extensions = {critical};
+    EXPECT_EQ(refused(forgery), Reason::kChain) << link;
+  }
+}
+
 TEST(ForgedChain, AKeyOffTheCurveIsRefused) {
   Forgery forgery;
   forgery.links[4].edit = [](Bytes& content) {
-    const auto key = test_data::key_of("leaf").public_key();
+    const auto key = forged::key_of("leaf").public_key();
     content[find_in(content, ByteView(key)) + 60] ^= 1;
   };
   EXPECT_EQ(refused(forgery), Reason::kChain);
@@ -342,7 +375,7 @@ TEST(ForgedChain, AKeyOffTheCurveIsRefused) {
 
 TEST(ForgedChain, NoCertificateMayHaveATail) {
   Forgery forgery;
-  for (std::size_t i = 0; i < 4; ++i) forgery.cabundle.push_back(test_data::certificate_of(forgery.links, i));
+  for (std::size_t i = 0; i < 4; ++i) forgery.cabundle.push_back(forged::certificate_of(forgery.links, i));
   forgery.cabundle[2].push_back(0);
   EXPECT_EQ(refused(forgery), Reason::kChain);
 }
@@ -433,7 +466,7 @@ TEST(AskedFor, DevelopmentIdentitiesAreRefusedUnlessAllowed) {
     Forgery forgery;
     forgery.links[i].unit = "DEVELOPMENT";
     VerifyOptions options = forgery.options();
-    options.anchors.roots = {test_data::certificate_of(forgery.links, 0)};
+    options.anchors.roots = {forged::certificate_of(forgery.links, 0)};
     EXPECT_EQ(refused(forgery, options), Reason::kDevelopment) << i;
     options.allow_development = true;
     EXPECT_FALSE(refused(forgery, options)) << i;
