@@ -24,8 +24,12 @@ if(COFFERDAM_MACHINE STREQUAL aarch64)
   if(NOT EXISTS ${COFFERDAM_PICOLIBC}/include/picolibc.h)
     message(FATAL_ERROR "picolibc is missing in ${COFFERDAM_PICOLIBC}. Run ./x setup (package picolibc-aarch64-linux-gnu).")
   endif()
+  # The compiler's own headers and picolibc's, and no others: the cross compiler's default path leads to glibc's, which
+  # mbedTLS would find by __has_include.
+  execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include
+    OUTPUT_VARIABLE compiler_headers OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
   target_compile_options(cofferdam_freestanding_c INTERFACE
-    -isystem ${COFFERDAM_PICOLIBC}/include
+    -nostdinc "SHELL:-isystem ${COFFERDAM_PICOLIBC}/include" "SHELL:-isystem ${compiler_headers}"
     -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
     -mbranch-protection=standard -mstrict-align)
 endif()
