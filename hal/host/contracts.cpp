@@ -159,6 +159,14 @@ base::Status invalidate(base::PartitionId partition) { return Machine::current()
 
 std::optional<Fault> take_fault() {
   Machine& machine = Machine::current();
+  if (host::ReplayInputs* inputs = machine.replay_inputs()) {
+    const auto words = inputs->take("fault");
+    if (words.size() != 4) return std::nullopt;
+    return Fault{.stream = base::StreamId{static_cast<std::uint32_t>(words[0])},
+                 .address = words[1],
+                 .type = static_cast<std::uint8_t>(words[2]),
+                 .write = words[3] != 0};
+  }
   const auto fault = machine.smmu().take_fault();
   if (machine.recorder() != nullptr) machine.recorder()->fault(fault);
   return fault;

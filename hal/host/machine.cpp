@@ -264,13 +264,13 @@ base::Status Machine::write_stream(base::StreamId stream, base::PartitionId part
 // ---- time, noise -------------------------------------------------------------------------------------------------
 
 std::uint64_t Machine::ticks() {
-  const std::uint64_t now = ++ticks_;
+  const std::uint64_t now = replay_ != nullptr ? replay_->take("ticks").at(0) : ++ticks_;
   if (recorder_ != nullptr) recorder_->ticks(now);
   return now;
 }
 
 std::uint64_t Machine::unix_milliseconds() {
-  const std::uint64_t now = unix_milliseconds_;
+  const std::uint64_t now = replay_ != nullptr ? replay_->take("time").at(0) : unix_milliseconds_.load();
   if (recorder_ != nullptr) recorder_->time(now);
   return now;
 }
@@ -281,6 +281,10 @@ base::Result<std::uint64_t> Machine::entropy() {
     if (!value) return base::Error::kNoEntropy;
     return *value;
   };
+  if (replay_ != nullptr) {
+    const auto words = replay_->take("noise");
+    return answer(words.empty() ? std::nullopt : std::optional(words[0]));
+  }
   if (faults_.strikes(FallibleStep::kEntropy)) return answer(std::nullopt);
   switch (entropy_.load()) {
     case EntropySource::kWorking: return answer(mix(noise_.fetch_add(kGolden)));

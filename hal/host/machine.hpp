@@ -29,6 +29,7 @@
 #include "hal/host/fault_injection.hpp"
 #include "hal/host/guest_cpu.hpp"
 #include "hal/host/recorder.hpp"
+#include "hal/host/replayer.hpp"
 #include "hal/host/sabotage.hpp"
 #include "hal/host/simulated_memory.hpp"
 #include "hal/host/smmu.hpp"
@@ -98,6 +99,9 @@ class Machine {
   [[nodiscard]] FaultInjection& faults() { return faults_; }
   [[nodiscard]] Sabotage& sabotage() { return sabotage_; }
   void record_to(Recorder* recorder) { recorder_ = recorder; }
+  // Answers the monitor from a record, and takes no interrupt of its own accord (replayer.hpp).
+  void replay_from(ReplayInputs* inputs) { replay_ = inputs; }
+  [[nodiscard]] ReplayInputs* replay_inputs() { return replay_; }
   // Broken preconditions of hal/ that the machine met, in words. A test wants none.
   [[nodiscard]] std::vector<std::string> violations() const;
   // What came out of a core by exception: Deadlock, a guest program's own error.
@@ -212,6 +216,7 @@ class Machine {
   std::atomic<std::uint64_t> noise_;
   std::uint64_t random_;
   Recorder* recorder_{};
+  ReplayInputs* replay_{};
   std::size_t next_core_{};
   bool on_fiber_{};
   std::uint64_t idle_turns_{};

@@ -104,9 +104,10 @@ bool Machine::runnable(const Core& core) const {
   if (stopping()) return true;
   switch (core.waiting) {
     case Waiting::kNo: return true;
-    case Waiting::kForEvent: return core.event || !core.pending.empty();
+    case Waiting::kForEvent: return core.event;
     case Waiting::kInGuestIdle: return !core.pending.empty() || !core.list_registers.empty();
-    case Waiting::kDriven: return !core.pending.empty() || core.told_to_leave;
+    // In a replay interrupts come as the record says.
+    case Waiting::kDriven: return (!core.pending.empty() && replay_ == nullptr) || core.told_to_leave;
   }
   return false;
 }
@@ -199,7 +200,7 @@ void Machine::run_guest(Core& core, const hal::GuestEntry& entry) {
       for (;;) cpu.wait_for_interrupt();
     }
     for (;;) {  // driven from outside
-      if (core.interrupt_pending.load()) {
+      if (core.interrupt_pending.load() && replay_ == nullptr) {
         if (deliver(core, hal::TrapKind::kInterrupt) == hal::AfterTrap::kLeave) break;
         continue;
       }
@@ -261,13 +262,13 @@ void Machine::wait_for_event() {
   Core& core = this_core();
   if (config_.schedule == Schedule::kThreads) {
     std::unique_lock lock(wake_mutex_);
-    wake_.wait(lock, [&] { return stopping() || core.event || !core.pending.empty(); });
+    wake_.wait(lock, [&] { return stopping() || core.event; });
     core.event = false;
   } else if (on_fiber_) {
-    if (!core.event && core.pending.empty()) switch_out(Waiting::kForEvent);
+    if (!core.event) switch_out(Waiting::kForEvent);
     core.event = false;
   } else {
-    while (!core.event && core.pending.empty() && !stopping()) {
+    while (!core.event && !stopping()) {
       if (!run_others()) throw Deadlock("a core waits for an event that no core will send");
     }
     core.event = false;
@@ -331,6 +332,7 @@ void Machine::make_pending(base::CoreId core, base::Intid intid) {
   Core& target = *cores_.at(core.value);
   target.pending.insert(intid);
   target.interrupt_pending = true;
+  target.event = true;  // an interrupt wakes a core that waits, once, taken or not
   news_ = true;
   wake_.notify_all();
 }
@@ -360,6 +362,13 @@ void Machine::disable(base::Intid intid) {
 }
 
 base::Intid Machine::acknowledge(Core& core) {
+  if (replay_ != nullptr) {
+    const base::Intid recorded{static_cast<std::uint32_t>(replay_->take("irq").at(0))};
+    const std::lock_guard lock(wake_mutex_);
+    core.pending.erase(recorded);
+    core.interrupt_pending = !core.pending.empty();
+    return recorded;
+  }
   base::Intid intid = hal::interrupts::kSpurious;
   {
     const std::lock_guard lock(wake_mutex_);
