@@ -150,6 +150,7 @@ TEST_F(Races, ReadingWhileItIsDonated) {
       [&](GuestCpu& cpu) {
         start_core(cpu, 1);
         const std::uint64_t uid = cpu.call(Function::kSlotAllocate).x[1];
+        while (seen == 0) cpu.relax();
         for (int i = 0; i < kRounds; ++i) {
           cpu.write64(Ipa{kDonated}, kMark);
           ASSERT_TRUE(cpu.call(Function::kMemoryDonate, {uid, kDonated, kFrame}).ok());
