@@ -32,12 +32,12 @@ class Fiber {
   ucontext_t outside_{};
   void* stack_{};
   bool finished_{};
-  void* asan_inside_{};   // AddressSanitizer's own stacks of either side
-  void* asan_outside_{};
-  const void* outside_bottom_{};
-  std::size_t outside_size_{};
-  void* tsan_inside_{};
-  void* tsan_outside_{};
+  [[maybe_unused]] void* asan_inside_{};   // AddressSanitizer's own stacks of either side
+  [[maybe_unused]] void* asan_outside_{};
+  [[maybe_unused]] const void* outside_bottom_{};
+  [[maybe_unused]] std::size_t outside_size_{};
+  [[maybe_unused]] void* tsan_inside_{};
+  [[maybe_unused]] void* tsan_outside_{};
 };
 
 }  // namespace host

@@ -490,7 +490,9 @@ Spec::Outcome Spec::free_step(unsigned number) {
 }
 
 Spec::Outcome Spec::start_step(unsigned number, const Call& call, const Answer& answer) {
-  const auto [uid, flags, cid, offset, unused4, unused5] = call.arguments;
+  const std::uint64_t flags = call.arguments[1];
+  const std::uint64_t cid = call.arguments[2];
+  const std::uint64_t offset = call.arguments[3];
   const SpecSlot& slot = slots_[number];
   const base::PartitionId enclave = partition_of(number);
   if (slot.life != Life::kLoading) {

@@ -167,7 +167,9 @@ void BreakBeforeMake::write(const host::Event& event) {
   image_[event.address] = event.after;
   const auto place = places_.find(frame);
   if (place == places_.end()) return;  // no walker finds it: any order is right
-  const auto [partition, level, start] = place->second;
+  const base::PartitionId partition = place->second.partition;
+  const unsigned level = place->second.level;
+  const std::uint64_t start = place->second.ipa;
   const std::uint64_t ipa = start + (event.address - frame) / 8 * span(level);
   if (partition != event.partition) object("a table of another partition");
   if (valid(before) && valid(event.after) && before != event.after) object("valid to valid without a break");
