@@ -1,6 +1,9 @@
 // What lies in memory when the monitor starts: the ROM's handover, and the parent's boot payload.
 #pragma once
 
+#include <optional>
+
+#include "firmware/base/address.hpp"
 #include "firmware/base/byte_reader.hpp"
 
 namespace hal {
@@ -9,8 +12,8 @@ namespace hal {
 // wrote it has been wiped. Empty when there was none.
 [[nodiscard]] base::MutableBytes handover();
 
-// The boot payload as it lies in flash (layout: firmware/boot/payload.hpp), untrusted, readable at any time. Empty
-// when the board has none.
-[[nodiscard]] base::Bytes payload();
+// Where the machine's loader has laid the boot payload (layout: firmware/boot/payload.hpp): in the parent's memory,
+// untrusted. Nothing: this machine's guests are programs, not bytes.
+[[nodiscard]] std::optional<base::PhysAddr> payload();
 
 }  // namespace hal

@@ -1,9 +1,11 @@
 // From the ROM's hand to the parent's first instruction, as a list. Every failure stops the machine and says why.
 #include <cstring>
 
-#include "firmware/boot/payload.hpp"
+#include "firmware/boot/load_parent.hpp"
+#include "firmware/boot/platform_record.hpp"
 #include "firmware/crypto/arena.hpp"
 #include "firmware/crypto/secret.hpp"
+#include "firmware/crypto/sha384.hpp"
 #include "firmware/measure/handover_check.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/cores.hpp"
@@ -28,18 +30,9 @@ using monitor::log;
 using monitor::LogLine;
 using monitor::panic;
 
-// Where the parent finds the payload; a board's parent memory must reach that far.
-constexpr std::uint64_t kPayloadAddress = board::kBoard.memory[0].base + 0x0400'0000;
-
 void require(base::Status status, std::string_view what) {
   if (status.ok()) return;
   panic(LogLine{}.text(what).text(" (error ").number(static_cast<std::uint8_t>(status.error())).text(")").view());
-}
-
-void record(measure::PlatformPcr pcr, std::string_view name, const measure::Digest& digest) {
-  require(monitor::g_state.platform.record(pcr, name, digest), "the event log is full");
-  log(LogLine{}.text("measured into platform PCR").number(static_cast<std::uint32_t>(pcr)).text(": ").text(name)
-          .text(" ").bytes(base::Bytes{digest}.first(16)).text("..."));
 }
 
 // 1. Who we are: the ROM's word, checked; then the key that only this code on this device can have.
@@ -102,65 +95,7 @@ void build_parent_space() {
   }
 }
 
-// 4. The parent's program: laid into its memory, then measured there, then never touched again.
-struct ParentStart {
-  std::uint64_t entry;
-};
-
-void clean(std::uint64_t address, std::uint64_t bytes) {
-  const std::uint64_t first = address & ~(base::kFrameSize - 1);
-  const auto frames = base::FrameRange::from_bytes(first, base::align_up(address + bytes, base::kFrameSize) - first);
-  if (!frames) panic("a piece of the boot payload is empty");
-  hal::clean_frames(*frames);
-}
-
-ParentStart load_parent() {
-  const base::Bytes payload = hal::payload();
-  if (payload.empty()) return {board::kBoard.parent_entry};  // the host machine's guests are programs, not bytes
-  const auto size = payload_size(payload);
-  const auto parent = find_piece(payload, "parent");
-  if (!size || !parent) panic("the boot payload is malformed or has no piece named parent");
-  const auto fits = [](std::uint64_t address, std::uint64_t bytes) {
-    const board::MemoryRegion& memory = board::kBoard.memory[0];
-    return address >= memory.base && bytes <= memory.base + memory.size - address;
-  };
-  if (!fits(board::kBoard.parent_entry, parent->size) || !fits(kPayloadAddress, *size) ||
-      board::kBoard.parent_entry + parent->size > kPayloadAddress) {
-    panic("the boot payload does not fit the parent's memory");
-  }
-  hal::write_bytes(base::PhysAddr{board::kBoard.parent_entry}, payload.subspan(parent->offset, parent->size));
-  hal::write_bytes(base::PhysAddr{kPayloadAddress}, payload.first(*size));
-  // The parent starts with its caches off: what is measured below is what lies in memory, not in a cache.
-  clean(board::kBoard.parent_entry, parent->size);
-  clean(kPayloadAddress, *size);
-
-  const hal::FloatingPointScope scope;
-  const auto digest_of = [](std::uint64_t address, std::uint64_t bytes) {
-    crypto::Sha384 hash;
-    std::array<std::uint8_t, 4096> piece;
-    for (std::uint64_t done = 0; done < bytes; done += piece.size()) {
-      const std::size_t count = bytes - done < piece.size() ? bytes - done : piece.size();
-      hal::read_bytes(base::PhysAddr{address + done}, base::MutableBytes{piece}.first(count));
-      hash.update(base::Bytes{piece}.first(count));
-    }
-    return hash.finish();
-  };
-  record(measure::PlatformPcr::kParentKernel, "parent", digest_of(board::kBoard.parent_entry, parent->size));
-  record(measure::PlatformPcr::kParentInitrd, "payload", digest_of(kPayloadAddress, *size));
-  return {board::kBoard.parent_entry};
-}
-
-// 5. The parent's devices reach its memory from now on: not before it was measured.
-void attach_parent_devices() {
-  const monitor::Locked locked{monitor::g_state_lock};
-  if (!hal::device_isolation::present()) return;
-  for (const board::Device& device : board::kBoard.devices) {
-    if (device.owner == board::Owner::kMonitor) continue;
-    require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
-  }
-}
-
-// 6. Every other core into the monitor, parked. One that the machine does not have is nobody's from now on.
+// 4. Every other core into the monitor, parked. One that the machine does not have is nobody's from now on.
 void start_cores() {
   const base::CoreId here = hal::current_core();
   std::uint64_t running = 1;
@@ -178,6 +113,16 @@ void start_cores() {
           .text(" that the board may have"));
 }
 
+// 6. The parent's devices reach its memory from now on: not before it was measured (5, load_parent.cpp).
+void attach_parent_devices() {
+  const monitor::Locked locked{monitor::g_state_lock};
+  if (!hal::device_isolation::present()) return;
+  for (const board::Device& device : board::kBoard.devices) {
+    if (device.owner == board::Owner::kMonitor) continue;
+    require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
+  }
+}
+
 // 7. The parent, on the boot core.
 void start_parent(const ParentStart& start) {
   const monitor::Locked locked{monitor::g_state_lock};
@@ -185,7 +130,7 @@ void start_parent(const ParentStart& start) {
   monitor::g_state.cores.at(here).state = partition::CoreState::kRunning;
   base::EffectList effects;
   const base::Effect effect{.kind = base::EffectKind::kStartCore, .partition = base::kParent, .core = here,
-                            .ipa = base::Ipa{start.entry}};
+                            .ipa = base::Ipa{start.entry}, .argument = start.argument};
   require(effects.push(effect), "no room for one effect");
   require(monitor::apply(effects), "the parent does not start");
 }
@@ -203,9 +148,9 @@ void monitor_main() {
   boot::take_over_identity();
   boot::measure_configuration();
   boot::build_parent_space();
+  boot::start_cores();
   const boot::ParentStart start = boot::load_parent();
   boot::attach_parent_devices();
-  boot::start_cores();
   boot::log(boot::LogLine{}.text("starting the parent at ").hex(start.entry));
   boot::start_parent(start);
   monitor::core_loop();

@@ -4,55 +4,37 @@
 
 namespace boot {
 
-namespace {
-
-constexpr std::size_t kHeaderSize = 16;
-constexpr std::size_t kEntrySize = 40;
-constexpr std::size_t kNameSize = 24;
-
-[[nodiscard]] base::Result<std::uint32_t> entries(base::Bytes payload) {
-  base::ByteReader reader{payload};
-  MON_TRY_ASSIGN(const auto magic, reader.little_endian<std::uint64_t>());
-  MON_TRY_ASSIGN(const auto count, reader.little_endian<std::uint32_t>());
-  if (magic != kPayloadMagic || count > kMaxPayloadEntries) return base::Error::kInvalidArgument;
-  if (payload.size() < kHeaderSize + count * kEntrySize) return base::Error::kInvalidArgument;
-  return count;
-}
-
-[[nodiscard]] base::Result<PayloadPiece> piece(base::Bytes payload, std::uint32_t index) {
-  base::ByteReader reader{payload.subspan(kHeaderSize + index * kEntrySize + kNameSize)};
-  MON_TRY_ASSIGN(const auto offset, reader.little_endian<std::uint64_t>());
-  MON_TRY_ASSIGN(const auto size, reader.little_endian<std::uint64_t>());
-  const std::uint64_t limit = std::min<std::uint64_t>(payload.size(), kMaxPayloadSize);
-  if (offset > limit || size > limit - offset) return base::Error::kInvalidArgument;
-  return PayloadPiece{offset, size};
-}
-
-[[nodiscard]] bool has_name(base::Bytes payload, std::uint32_t index, std::string_view name) {
-  const base::Bytes field = payload.subspan(kHeaderSize + index * kEntrySize, kNameSize);
-  if (name.size() > kNameSize) return false;
-  for (std::size_t i = 0; i < kNameSize; ++i) {
-    if (field[i] != (i < name.size() ? static_cast<std::uint8_t>(name[i]) : 0)) return false;
+base::Result<Payload> Payload::parse(base::Bytes table, std::uint64_t available) {
+  const base::Error malformed = base::Error::kInvalidArgument;
+  base::ByteReader reader{table.first(std::min(table.size(), kMaxPayloadTable))};
+  const auto magic = reader.little_endian<std::uint64_t>();
+  const auto count = reader.little_endian<std::uint32_t>();
+  const auto zero = reader.little_endian<std::uint32_t>();
+  if (!zero || magic.value() != kPayloadMagic || count.value() > kMaxPayloadEntries) return malformed;
+  Payload payload;
+  payload.count_ = count.value();
+  payload.size_ = kPayloadHeaderSize + payload.count_ * kPayloadEntrySize;
+  if (payload.size_ > available) return malformed;
+  for (std::uint32_t i = 0; i < payload.count_; ++i) {
+    Entry& entry = payload.entries_[i];
+    const auto name = reader.take(kNameSize);
+    const auto offset = reader.little_endian<std::uint64_t>();
+    const auto size = reader.little_endian<std::uint64_t>();
+    if (!size) return malformed;
+    std::copy(name.value().begin(), name.value().end(), entry.name.begin());
+    entry.piece = {offset.value(), size.value()};
+    if (entry.piece.offset > available || entry.piece.size > available - entry.piece.offset) return malformed;
+    payload.size_ = std::max(payload.size_, entry.piece.offset + entry.piece.size);
   }
-  return true;
+  return payload;
 }
 
-}  // namespace
-
-base::Result<std::uint64_t> payload_size(base::Bytes payload) {
-  MON_TRY_ASSIGN(const std::uint32_t count, entries(payload));
-  std::uint64_t end = kHeaderSize + count * kEntrySize;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    MON_TRY_ASSIGN(const PayloadPiece found, piece(payload, i));
-    end = std::max(end, found.offset + found.size);
-  }
-  return end;
-}
-
-base::Result<PayloadPiece> find_piece(base::Bytes payload, std::string_view name) {
-  MON_TRY_ASSIGN(const std::uint32_t count, entries(payload));
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (has_name(payload, i, name)) return piece(payload, i);
+base::Result<PayloadPiece> Payload::find(std::string_view name) const {
+  if (name.size() > kNameSize) return base::Error::kOutOfRange;
+  std::array<char, kNameSize> padded{};
+  std::copy(name.begin(), name.end(), padded.begin());
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (entries_[i].name == padded) return entries_[i].piece;
   }
   return base::Error::kOutOfRange;
 }

@@ -80,9 +80,7 @@ base::MutableBytes handover() {
   return aarch64::handover_copy;
 }
 
-base::Bytes payload() {
-  constexpr aarch64::PayloadWindow kWindow = aarch64::payload_window();
-  return {reinterpret_cast<const std::uint8_t*>(kWindow.base), kWindow.size};
-}
+// 64 MiB into the parent's memory: behind its kernel, which is copied down to its entry.
+std::optional<base::PhysAddr> payload() { return base::PhysAddr{board::kBoard.memory[0].base + 0x0400'0000}; }
 
 }  // namespace hal

@@ -24,7 +24,6 @@ namespace list_register = registers::gicv3::list_register;
 
 constexpr std::uint64_t kDistributor = board::kBoard.gic_distributor;
 constexpr unsigned kPolls = 1'000'000;
-constexpr std::uint32_t kVirtualTimer = 27;   // PPI of CNTV, Arm BSA
 constexpr std::uint8_t kPriority = 0xA0;
 
 constinit std::array<std::uint64_t, aarch64::kCores> redistributors{};  // SGI frame of each core, 0: not found
@@ -37,37 +36,33 @@ void wait_for_distributor() {
   }
 }
 
-// The bank of a bit-per-interrupt register, in the distributor or in this core's redistributor.
-std::uint64_t bank(base::Intid intid, std::uint64_t offset) {
-  if (intid.value < 32) return redistributors[aarch64::this_core().index] + offset;
-  return kDistributor + offset + std::uint64_t{intid.value / 32} * 4;
-}
 std::uint32_t mask_of(base::Intid intid) { return 1U << (intid.value % 32); }
 
 // ICH_LR<n>_EL2: the number is part of the name.
-std::uint64_t read_list_register(unsigned index) {
+#define HAL_EACH_LIST_REGISTER(each)                                                                          \
+  each(0, s3_4_c12_c12_0) each(1, s3_4_c12_c12_1) each(2, s3_4_c12_c12_2) each(3, s3_4_c12_c12_3)             \
+  each(4, s3_4_c12_c12_4) each(5, s3_4_c12_c12_5) each(6, s3_4_c12_c12_6) each(7, s3_4_c12_c12_7)             \
+  each(8, s3_4_c12_c13_0) each(9, s3_4_c12_c13_1) each(10, s3_4_c12_c13_2) each(11, s3_4_c12_c13_3)           \
+  each(12, s3_4_c12_c13_4) each(13, s3_4_c12_c13_5) each(14, s3_4_c12_c13_6) each(15, s3_4_c12_c13_7)
+std::uint64_t read_list_register(std::size_t index) {
   switch (index) {
-    case 0: return HAL_READ_REGISTER(s3_4_c12_c12_0);
-    case 1: return HAL_READ_REGISTER(s3_4_c12_c12_1);
-    case 2: return HAL_READ_REGISTER(s3_4_c12_c12_2);
-    case 3: return HAL_READ_REGISTER(s3_4_c12_c12_3);
-    default: return ~std::uint64_t{0};
+#define HAL_READ(number, name) \
+  case number: return HAL_READ_REGISTER(name);
+    HAL_EACH_LIST_REGISTER(HAL_READ)
+#undef HAL_READ
+    default: return 0;
   }
 }
-void write_list_register(unsigned index, std::uint64_t value) {
+void write_list_register(std::size_t index, std::uint64_t value) {
   switch (index) {
-    case 0: HAL_WRITE_REGISTER(s3_4_c12_c12_0, value); break;
-    case 1: HAL_WRITE_REGISTER(s3_4_c12_c12_1, value); break;
-    case 2: HAL_WRITE_REGISTER(s3_4_c12_c12_2, value); break;
-    case 3: HAL_WRITE_REGISTER(s3_4_c12_c12_3, value); break;
+#define HAL_WRITE(number, name) \
+  case number: HAL_WRITE_REGISTER(name, value); break;
+    HAL_EACH_LIST_REGISTER(HAL_WRITE)
+#undef HAL_WRITE
     default: break;
   }
 }
-// Every implementation has four on the cores this runs on; more are not used.
-unsigned list_registers() {
-  const std::uint64_t count = (HAL_READ_REGISTER(s3_4_c12_c11_1) & 0x1F) + 1;  // ICH_VTR_EL2.ListRegs
-  return count < 4 ? static_cast<unsigned>(count) : 4;
-}
+#undef HAL_EACH_LIST_REGISTER
 
 std::uint64_t find_redistributor(std::size_t core) {
   for (std::size_t i = 0; i < aarch64::kCores; ++i) {
@@ -148,7 +143,7 @@ void prepare_core_interrupts() {
     constexpr std::uint32_t kPriorities = kPriority * 0x0101'0101U;
     for (std::uint32_t intid = 0; intid < 32; intid += 4) write32(sgi + distributor::kPriority + intid, kPriorities);
     write32(sgi + distributor::kSetEnable,
-            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | mask_of(kWakeInterrupt) | (1U << kVirtualTimer));
+            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | mask_of(kWakeInterrupt) | mask_of(interrupts::kMaintenance));
   }
   HAL_WRITE_REGISTER(s3_4_c12_c9_5, gic::kSreEnable);   // ICC_SRE_EL2
   isb();
@@ -164,7 +159,7 @@ void prepare_core_interrupts() {
 
 void reset_virtual_interrupts() {
   // What a guest left active is deactivated: the line belongs to whoever comes next.
-  for (unsigned i = 0; i < list_registers(); ++i) {
+  for (std::size_t i = 0; i < interrupts::list_registers(); ++i) {
     const std::uint64_t value = read_list_register(i);
     if (!list_register::is_free(value) && (value & list_register::kHardware) != 0) {
       HAL_WRITE_REGISTER(s3_0_c12_c11_1, list_register::PhysicalId::get(value));  // ICC_DIR_EL1
@@ -185,7 +180,7 @@ void reset_virtual_interrupts() {
     HAL_WRITE_REGISTER(s3_4_c12_c9_3, 0);
   }
   HAL_WRITE_REGISTER(s3_4_c12_c11_7, gic::kVirtualMachineControlReset);  // ICH_VMCR_EL2
-  HAL_WRITE_REGISTER(s3_4_c12_c11_0, gic::kHypervisorEnable);            // ICH_HCR_EL2
+  HAL_WRITE_REGISTER(s3_4_c12_c11_0, gic::kHypervisorEnable | gic::kTrapDeactivate);  // ICH_HCR_EL2
   isb();
 }
 
@@ -193,66 +188,79 @@ void reset_virtual_interrupts() {
 
 namespace interrupts {
 
-void route(base::Intid intid, base::CoreId core) {
-  if (intid.value >= 32) {
-    aarch64::write64(kDistributor + distributor::kRouter + std::uint64_t{intid.value} * 8, affinity_of(core.value));
+void change(Change what, base::CoreId core, std::uint32_t word, std::uint32_t mask) {
+  const auto write = [&](std::uint64_t offset) {
+    aarch64::write32((word == 0 ? redistributors[core.value] : kDistributor) + offset + std::uint64_t{word} * 4, mask);
+  };
+  switch (what) {
+    case Change::kEnable: return write(distributor::kSetEnable);
+    case Change::kDisable:
+      write(distributor::kClearEnable);
+      if (word != 0) wait_for_distributor();
+      return;
+    case Change::kSetPending: return write(distributor::kSetPending);
+    case Change::kClearPending: return write(distributor::kClearPending);
+    case Change::kDeactivate: return write(distributor::kClearActive);
   }
-  aarch64::write32(bank(intid, distributor::kSetEnable), mask_of(intid));
 }
 
-void disable(base::Intid intid) {
-  aarch64::write32(bank(intid, distributor::kClearEnable), mask_of(intid));
-  if (intid.value >= 32) wait_for_distributor();
-  aarch64::write32(bank(intid, distributor::kClearPending), mask_of(intid));
-  aarch64::write32(bank(intid, distributor::kClearActive), mask_of(intid));
+void set_trigger(base::Intid intid, Trigger trigger) {
+  constexpr std::uint32_t kPerRegister = 16;
+  const std::uint64_t at = kDistributor + distributor::kConfiguration + std::uint64_t{intid.value / kPerRegister} * 4;
+  const std::uint32_t edge = 2U << (2 * (intid.value % kPerRegister));
+  const std::uint32_t now = aarch64::read32(at);
+  aarch64::write32(at, trigger == Trigger::kEdge ? now | edge : now & ~edge);
+}
+
+void route(base::Intid intid, base::CoreId core) {
+  aarch64::write64(kDistributor + distributor::kRouter + std::uint64_t{intid.value} * 8, affinity_of(core.value));
+}
+
+std::uint32_t pending(base::CoreId core, std::uint32_t word) {
+  const std::uint64_t frame = word == 0 ? redistributors[core.value] : kDistributor;
+  return aarch64::read32(frame + distributor::kSetPending + std::uint64_t{word} * 4);
 }
 
 void kick(base::CoreId core) { aarch64::send_sgi(core.value, kKick); }
-
-bool inject_here(base::Intid intid) {
-  aarch64::PerCore& core = aarch64::this_core();
-  const bool physical = core.acknowledged == intid && intid.value >= 16;
-  unsigned chosen = list_registers();
-  for (unsigned i = 0; i < list_registers(); ++i) {
-    const std::uint64_t value = read_list_register(i);
-    if (list_register::is_free(value)) {
-      if (chosen == list_registers()) chosen = i;
-    } else if (list_register::intid_of(value) == intid && !physical) {
-      // Known to the guest already. An active one becomes pending as well, so that no signal is lost.
-      write_list_register(i, value | list_register::State::put(list_register::kPending));
-      aarch64::isb();
-      return true;
-    }
-  }
-  if (chosen == list_registers()) return false;
-  std::uint64_t value = list_register::make_pending(intid);
-  if (physical) {
-    value |= list_register::kHardware | list_register::PhysicalId::put(intid.value);
-    core.handed_to_guest = true;
-  }
-  write_list_register(chosen, value);
-  aarch64::isb();
-  return true;
-}
 
 base::Intid acknowledge() {
   const std::uint32_t intid = static_cast<std::uint32_t>(HAL_READ_REGISTER(s3_0_c12_c12_0) & 0xFF'FFFF);  // ICC_IAR1
   aarch64::dsb_sy();
   if (intid >= 1020 && intid <= 1023) return kSpurious;
-  aarch64::PerCore& core = aarch64::this_core();
-  core.acknowledged = base::Intid{intid};
-  core.handed_to_guest = false;
-  return core.acknowledged;
+  HAL_WRITE_REGISTER(s3_0_c12_c12_1, intid);  // ICC_EOIR1_EL1: priority drop only (EOImode 1)
+  aarch64::isb();
+  return base::Intid{intid};
 }
 
-void end(base::Intid intid) {
-  aarch64::PerCore& core = aarch64::this_core();
-  HAL_WRITE_REGISTER(s3_0_c12_c12_1, intid.value);  // ICC_EOIR1_EL1: priority drop
-  if (!(core.acknowledged == intid && core.handed_to_guest)) {
-    HAL_WRITE_REGISTER(s3_0_c12_c11_1, intid.value);  // ICC_DIR_EL1: deactivate
-  }
-  core.acknowledged = kSpurious;
-  core.handed_to_guest = false;
+std::size_t list_registers() { return (HAL_READ_REGISTER(s3_4_c12_c11_1) & 0x1F) + 1; }  // ICH_VTR_EL2.ListRegs
+
+void read_list_registers(std::span<std::uint64_t> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = hal::read_list_register(i);
+}
+
+void write_list_registers(std::span<const std::uint64_t> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) hal::write_list_register(i, values[i]);
+  aarch64::isb();
+}
+
+VirtualState virtual_state() {
+  const std::uint64_t machine_control = HAL_READ_REGISTER(s3_4_c12_c11_7);  // ICH_VMCR_EL2
+  const std::uint64_t control = HAL_READ_REGISTER(s3_4_c12_c11_0);          // ICH_HCR_EL2
+  return {.group0_enabled = (machine_control & gic::kGroup0Enabled) != 0,
+          .group1_enabled = (machine_control & gic::kGroup1Enabled) != 0,
+          .ends_separately = (machine_control & gic::kEndsSeparately) != 0,
+          .ended = static_cast<std::uint8_t>(gic::EndCount::get(control))};
+}
+
+void watch(const Watch& wanted, const VirtualState& now) {
+  const auto change_of = [](bool watched, bool enabled, std::uint64_t becomes_on, std::uint64_t becomes_off) {
+    return !watched ? 0 : enabled ? becomes_off : becomes_on;
+  };
+  HAL_WRITE_REGISTER(s3_4_c12_c11_0,
+                     gic::kHypervisorEnable | gic::kTrapDeactivate | (wanted.no_pending ? gic::kNoPendingInterrupt : 0) |
+                         (wanted.ended_outside ? gic::kEndOutsideInterrupt : 0) |
+                         change_of(wanted.group0_change, now.group0_enabled, gic::kGroup0OnInterrupt, gic::kGroup0OffInterrupt) |
+                         change_of(wanted.group1_change, now.group1_enabled, gic::kGroup1OnInterrupt, gic::kGroup1OffInterrupt));
   aarch64::isb();
 }
 

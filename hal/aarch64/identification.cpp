@@ -1,8 +1,7 @@
 // What a guest is told about its core (HCR_EL2.TID1, TID3; Arm ARM D19.2.59 ff.).
 //
 // A field is shown only if a guest may use what it describes: an allow-list. Fields of features that trap (SVE, SME,
-// pointer authentication, allocation tags, RAS, MPAM, activity and performance monitors, debug beyond version) read
-// as "absent", and so does every register that is not in the list, reserved ones included.
+// pointer authentication, allocation tags, RAS, MPAM, activity and performance monitors, trace) read as "absent", and so does every register that is not in the list, reserved ones included.
 #include "hal/aarch64/machine.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/registers/esr_el2.hpp"
@@ -55,8 +54,17 @@ std::uint64_t memory_model_2() {
   return shown;
 }
 std::uint64_t debug_features_0() {
-  return HAL_READ_REGISTER(id_aa64dfr0_el1) & kFields<0>;  // the version; its registers trap
+  // DebugVer, BRPs, WRPs, CTX_CMPs; PMUVer and the rest off
+  return HAL_READ_REGISTER(id_aa64dfr0_el1) & kFields<0, 12, 20, 28>;
 }
+
+// Architected at EL1, whatever the core: these must answer, and there is nothing for them to say.
+constexpr std::uint32_t kAuxiliaryControl = system_register(3, 0, 1, 0, 1);  // ACTLR_EL1
+constexpr std::uint32_t kOsLockAccess = system_register(2, 0, 1, 0, 4);      // OSLAR_EL1
+constexpr std::uint32_t kOsLockStatus = system_register(2, 0, 1, 1, 4);      // OSLSR_EL1
+constexpr std::uint32_t kOsDoubleLock = system_register(2, 0, 1, 3, 4);      // OSDLR_EL1
+constexpr std::uint32_t kPowerControl = system_register(2, 0, 1, 4, 4);      // DBGPRCR_EL1
+constexpr std::uint64_t kOsLockModel = 1 << 3;  // OSLSR_EL1.OSLM = 0b10: implemented, and open
 
 }  // namespace
 
@@ -82,7 +90,13 @@ Identification read_identification(std::uint32_t encoding) {
       encoding == system_register(3, 1, 0, 0, 6)) {
     return {true, 0};
   }
-  return {false, 0};
+  if (encoding == kOsLockStatus) return {true, kOsLockModel};
+  return {encoding == kAuxiliaryControl || encoding == kOsDoubleLock || encoding == kPowerControl, 0};
+}
+
+bool ignores_writes(std::uint32_t encoding) {
+  return encoding == kAuxiliaryControl || encoding == kOsLockAccess || encoding == kOsDoubleLock ||
+         encoding == kPowerControl;
 }
 
 }  // namespace hal::aarch64

@@ -47,5 +47,8 @@ struct Identification {
   std::uint64_t value;
 };
 [[nodiscard]] Identification read_identification(std::uint32_t encoding);
+[[nodiscard]] bool ignores_writes(std::uint32_t encoding);
+
+void reset_self_hosted_debug();  // this core's breakpoints and watchpoints off and empty
 
 }  // namespace hal::aarch64

@@ -32,21 +32,6 @@ struct EarlyControls {  // start.S loads these registers; the offsets are its
 };
 static_assert(offsetof(EarlyControls, roots) == 24);
 
-// Where the boot payload may lie: the non-secure flash behind the ROM's 16 MiB of firmware package. Mapped read-only.
-struct PayloadWindow {
-  std::uint64_t base;
-  std::uint64_t size;  // 0: the board has no such flash
-};
-[[nodiscard]] consteval PayloadWindow payload_window() {
-  constexpr std::uint64_t kPackageBytes = 0x0100'0000;
-  for (const board::Mmio& window : board::kBoard.mmio) {
-    if (window.name == "flash1" && window.size > kPackageBytes) {
-      return {window.base + kPackageBytes, window.size - kPackageBytes};
-    }
-  }
-  return {0, 0};
-}
-
 extern "C" CoreTables hal_core_tables[kCores];
 extern "C" EarlyControls hal_early_controls;
 

@@ -26,8 +26,6 @@ struct alignas(64) PerCore {
   std::uint64_t emergency_stack{};  // top of the stack that the monitor's own exceptions use
   std::uint64_t index{};
   FloatingPointState guest_floating_point{};
-  base::Intid acknowledged{1023};   // the physical interrupt between acknowledge() and end()
-  bool handed_to_guest{};           // its deactivation is the guest's now
   std::atomic<bool> online{};
   std::atomic<bool> event{};        // wait_for_event() returns at once
   std::atomic<bool> sleeping{};     // inside wait_for_event(): needs an interrupt to wake

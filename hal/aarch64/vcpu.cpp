@@ -62,9 +62,9 @@ void reset_guest_registers() {
     HAL_WRITE_REGISTER(s3_4_c5_c2_3, 0);                           // VSESR_EL2
   }
   hal_clear_floating_point();
+  aarch64::reset_self_hosted_debug();
   aarch64::reset_virtual_interrupts();
 }
-
 
 // FEAT_SPECRES: what the predictors learnt from this partition's code is not used for anybody else's.
 void forget_predictions(base::PartitionId partition) {
@@ -98,13 +98,14 @@ bool is_mapped_now(const TrapFrame& frame) {
   return mapped;
 }
 
-// MRS of a register that describes the core. Rt 31 is the zero register.
-bool answer_identification(TrapFrame& frame) {
+// A register that the machine answers for the core: what describes it, and what is there without meaning anything.
+// Rt 31 is the zero register.
+bool answer_register(TrapFrame& frame) {
   const esr_el2::SystemRegisterAccess access = esr_el2::decode_system_register(frame.esr);
-  if (!access.read) return false;
-  const aarch64::Identification answer = aarch64::read_identification(access.encoding());
+  const aarch64::Identification answer = access.read ? aarch64::read_identification(access.encoding())
+                                                     : aarch64::Identification{aarch64::ignores_writes(access.encoding()), 0};
   if (!answer.known) return false;
-  if (access.rt != 31) frame.x[access.rt] = answer.value;
+  if (access.read && access.rt != 31) frame.x[access.rt] = answer.value;
   frame.pc += 4;
   return true;
 }
@@ -120,7 +121,7 @@ std::uint64_t hal_guest_exception(std::uint64_t kind, TrapFrame* frame) {
   if (kind == static_cast<std::uint64_t>(TrapKind::kSynchronous)) {
     switch (esr_el2::exception_class(frame->esr)) {
       case esr_el2::ExceptionClass::kSystemRegister:
-        if (answer_identification(*frame)) return 0;
+        if (answer_register(*frame)) return 0;
         break;
       case esr_el2::ExceptionClass::kDataAbortLower:
       case esr_el2::ExceptionClass::kInstructionAbortLower:
@@ -144,18 +145,19 @@ std::uint64_t hal_guest_exception(std::uint64_t kind, TrapFrame* frame) {
 namespace aarch64 {
 
 void prepare_guest_controls() {
-  // Debug, trace, performance monitors, statistical profiling: all trap; nothing counts or traces at EL2.
-  constexpr std::uint64_t kDebugTraps = registers::bit(5) | registers::bit(6) |   // TPMCR, TPM
-                                        registers::bit(9) | registers::bit(10) |  // TDA, TDOSA
-                                        registers::bit(11) | registers::bit(14) | // TDRA, TPMS
-                                        registers::bit(17) |                      // HPMD
-                                        registers::bit(19) | registers::bit(27);  // TTRF, TDCC
+  // The breakpoints of a core are its owner's (reset with it, hal/aarch64/debug.cpp); the OS lock, the channel to an
+  // outside debugger, trace, performance monitors and statistical profiling trap; nothing counts or traces at EL2.
+  constexpr std::uint64_t kDebugTraps = registers::bit(5) | registers::bit(6) |    // TPMCR, TPM
+                                        registers::bit(10) | registers::bit(11) |  // TDOSA, TDRA
+                                        registers::bit(14) |                       // TPMS
+                                        registers::bit(17) |                       // HPMD
+                                        registers::bit(19) | registers::bit(27);   // TTRF, TDCC
   HAL_WRITE_REGISTER(mdcr_el2, kDebugTraps);
   // SVE, SME, trace and activity monitors trap; FP/SIMD does not. The bits set besides are RES1.
   constexpr std::uint64_t kFeatureTraps = 0x33FF | registers::bit(20) | registers::bit(30);  // TZ, TSM; TTA, TAM
   HAL_WRITE_REGISTER(cptr_el2, kFeatureTraps);
   HAL_WRITE_REGISTER(hstr_el2, 0);
-  HAL_WRITE_REGISTER(cnthctl_el2, 1);  // EL1PCTEN: the physical counter; the physical timer traps
+  HAL_WRITE_REGISTER(cnthctl_el2, 3);  // EL1PCTEN, EL1PCEN: the core is its owner's alone, and so are its timers
   HAL_WRITE_REGISTER(cntvoff_el2, 0);
   HAL_WRITE_REGISTER(vpidr_el2, HAL_READ_REGISTER(midr_el1));
 

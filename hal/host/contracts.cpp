@@ -43,7 +43,7 @@ void take_exception_at_el1(TrapFrame& frame, std::uint64_t esr) {
 }  // namespace
 
 base::MutableBytes handover() { return Machine::current().handover(); }
-base::Bytes payload() { return Machine::current().payload(); }
+std::optional<base::PhysAddr> payload() { return std::nullopt; }  // guests are programs of the test
 std::uint64_t unix_milliseconds() { return Machine::current().unix_milliseconds(); }
 void console_write(std::string_view text) { Machine::current().console_write(text); }
 
@@ -176,12 +176,24 @@ std::optional<Fault> take_fault() {
 
 namespace interrupts {
 
-void route(base::Intid intid, base::CoreId core) { Machine::current().route(intid, core); }
-void disable(base::Intid intid) { Machine::current().disable(intid); }
+void enable(base::Intid intid, base::CoreId core) { Machine::current().enable(intid, core); }
+void disable(base::Intid intid, base::CoreId) { Machine::current().disable(intid); }
+void set_trigger(base::Intid, base::CoreId, Trigger) {}  // raise_interrupt() is a signal: the model has no levels
+void clear_pending(base::Intid intid, base::CoreId core) { Machine::current().clear_pending(core, intid); }
+void deactivate(base::Intid, base::CoreId) {}  // nor an active state: an acknowledged interrupt is done
 void kick(base::CoreId core) { Machine::current().make_pending(core, kKick); }
-bool inject_here(base::Intid intid) { return Machine::current().inject(Machine::this_core(), intid); }
 base::Intid acknowledge() { return Machine::current().acknowledge(Machine::this_core()); }
-void end(base::Intid) {}  // the model has no running priority: an acknowledged interrupt is done
+std::size_t list_registers() { return host::kListRegisters; }
+void read_list_registers(std::span<std::uint64_t> values) {
+  Machine::current().read_list_registers(Machine::this_core(), values);
+}
+void write_list_registers(std::span<const std::uint64_t> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) write_list_register(i, values[i]);
+}
+void write_list_register(std::size_t index, std::uint64_t value) {
+  Machine::current().write_list_register(Machine::this_core(), index, value);
+}
+void watch_underflow(bool wanted) { Machine::this_core().underflow_watched = wanted; }
 
 }  // namespace interrupts
 

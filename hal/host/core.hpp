@@ -1,10 +1,10 @@
 // One core of the simulated machine: what it holds, and the stack it runs on.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -37,6 +37,8 @@ struct GuestState {  // what a guest can reach on this core
   std::uint64_t scratch_el1{};  // stands for every other EL1 system register
 };
 
+inline constexpr std::size_t kListRegisters = 4;  // as QEMU's cores have; GICv3 allows 1 to 16
+
 struct Core {
   explicit Core(base::CoreId core_id) : id(core_id) {}
 
@@ -51,7 +53,11 @@ struct Core {
   // Guarded by Machine's wake mutex.
   bool event{};                               // the event register of WFE
   std::set<base::Intid> pending;              // physical interrupts
-  std::deque<base::Intid> list_registers;     // virtual interrupts
+  std::array<std::uint64_t, kListRegisters> list_registers{};  // ICH_LR<n>_EL2
+  std::atomic<bool> underflow_watched{};      // ICH_HCR_EL2.UIE
+  [[nodiscard]] bool has_virtual_interrupt() const {
+    return std::any_of(list_registers.begin(), list_registers.end(), [](std::uint64_t value) { return value != 0; });
+  }
   std::atomic<bool> interrupt_pending{};      // !pending.empty(), readable without the lock
 
   // Deterministic machine only.
@@ -64,6 +70,5 @@ struct Core {
   std::atomic<bool> started{};
 };
 
-inline constexpr std::size_t kListRegisters = 16;  // GICv3 has at most 16 (Arm IHI 0069, ICH_VTR_EL2)
 
 }  // namespace host

@@ -131,6 +131,20 @@ void GuestCpu::write64(base::Ipa to, std::uint64_t value) {
   write(to, bytes);
 }
 
+std::uint64_t GuestCpu::read_register(base::Ipa from, std::size_t size) {
+  std::uint64_t value = 0;
+  bool mapped = false;
+  frame().x[0] = 0;
+  access(from, size, false, false, [&](base::PhysAddr) { mapped = true; });
+  if (!mapped) value = frame().x[0];
+  return value;
+}
+
+void GuestCpu::write_register(base::Ipa to, std::size_t size, std::uint64_t value) {
+  frame().x[0] = value;
+  access(to, size, true, false, [](base::PhysAddr) {});
+}
+
 std::vector<std::uint8_t> GuestCpu::read_vector(base::Ipa from, std::size_t size) {
   std::vector<std::uint8_t> bytes(size);
   read(from, bytes);

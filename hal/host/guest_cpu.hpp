@@ -55,6 +55,10 @@ class GuestCpu {
   void write(base::Ipa to, base::Bytes from);
   [[nodiscard]] std::uint64_t read64(base::Ipa from);
   void write64(base::Ipa to, std::uint64_t value);
+  // A load or store of x0 where a device's registers are: the monitor answers it, or nobody does and it is zero.
+  // `size`: 1, 2, 4 or 8 bytes, naturally aligned.
+  [[nodiscard]] std::uint64_t read_register(base::Ipa from, std::size_t size);
+  void write_register(base::Ipa to, std::size_t size, std::uint64_t value);
   [[nodiscard]] std::vector<std::uint8_t> read_vector(base::Ipa from, std::size_t size);
   void fetch(base::Ipa from);  // an instruction
   [[nodiscard]] bool can_read(base::Ipa from);   // false: an exception was taken, and forgotten

@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,7 +52,6 @@ struct MachineConfig {
   EntropySource entropy{EntropySource::kWorking};
   std::size_t table_frames{0};      // of the pool; 0: as many as the board's monitor has
   std::vector<std::uint8_t> handover{};
-  std::vector<std::uint8_t> payload{};
   bool repeat_tlbi{false};          // as on a core that CVE-2025-10263 names
   Sabotage sabotage{};
 };
@@ -140,10 +140,12 @@ class Machine {
   void make_pending(base::CoreId core, base::Intid intid);
   void maybe_preempt();
   [[nodiscard]] base::Status start_core(base::CoreId core);
-  void route(base::Intid intid, base::CoreId core);
+  void enable(base::Intid intid, base::CoreId core);
   void disable(base::Intid intid);
   [[nodiscard]] base::Intid acknowledge(Core& core);
-  [[nodiscard]] bool inject(Core& core, base::Intid intid);
+  void clear_pending(base::CoreId core, base::Intid intid);
+  void read_list_registers(const Core& core, std::span<std::uint64_t> values);
+  void write_list_register(Core& core, std::size_t index, std::uint64_t value);
   [[nodiscard]] std::optional<base::Intid> take_virtual(Core& core);
   [[nodiscard]] TablePlaces& places() { return places_; }
   void translation_broken(const StaleTranslation& translation);
@@ -158,7 +160,6 @@ class Machine {
   [[nodiscard]] std::uint16_t& used_entries(base::FrameNumber table);
   [[nodiscard]] bool repeat_tlbi() const { return config_.repeat_tlbi; }
   [[nodiscard]] base::MutableBytes handover() { return handover_; }
-  [[nodiscard]] base::Bytes payload() const { return config_.payload; }
   void console_write(std::string_view text);
   [[nodiscard]] std::uint64_t ticks();
   [[nodiscard]] std::uint64_t unix_milliseconds();

@@ -5,6 +5,7 @@
 
 #include "hal/host/machine.hpp"
 #include "hal/interrupts.hpp"
+#include "hal/registers/gicv3.hpp"
 
 namespace host {
 namespace {
@@ -105,7 +106,7 @@ bool Machine::runnable(const Core& core) const {
   switch (core.waiting) {
     case Waiting::kNo: return true;
     case Waiting::kForEvent: return core.event;
-    case Waiting::kInGuestIdle: return !core.pending.empty() || !core.list_registers.empty();
+    case Waiting::kInGuestIdle: return !core.pending.empty() || core.has_virtual_interrupt();
     // In a replay interrupts come as the record says.
     case Waiting::kDriven: return (!core.pending.empty() && replay_ == nullptr) || core.told_to_leave;
   }
@@ -214,7 +215,8 @@ void Machine::run_guest(Core& core, const hal::GuestEntry& entry) {
   core.tlb.drop(entry.partition);
   {
     const std::lock_guard lock(wake_mutex_);
-    core.list_registers.clear();
+    core.list_registers.fill(0);
+    core.underflow_watched = false;
   }
   emit({.kind = EventKind::kLeaveGuest, .core = core.id, .partition = entry.partition});
 }
@@ -279,9 +281,9 @@ void Machine::wait_for_event() {
 void Machine::wait_in_guest(Core& core) {
   if (config_.schedule == Schedule::kThreads) {
     std::unique_lock lock(wake_mutex_);
-    wake_.wait(lock, [&] { return stopping() || !core.list_registers.empty() || !core.pending.empty(); });
+    wake_.wait(lock, [&] { return stopping() || core.has_virtual_interrupt() || !core.pending.empty(); });
   } else if (on_fiber_) {
-    if (core.list_registers.empty() && core.pending.empty()) switch_out(Waiting::kInGuestIdle);
+    if (!core.has_virtual_interrupt() && core.pending.empty()) switch_out(Waiting::kInGuestIdle);
   } else {
     settle();
   }
@@ -347,7 +349,7 @@ void Machine::raise_interrupt(base::Intid intid) {
   if (config_.schedule == Schedule::kDeterministic && !on_fiber_) settle();
 }
 
-void Machine::route(base::Intid intid, base::CoreId core) {
+void Machine::enable(base::Intid intid, base::CoreId core) {
   const std::lock_guard lock(wake_mutex_);
   routes_[intid] = core;
 }
@@ -382,22 +384,44 @@ base::Intid Machine::acknowledge(Core& core) {
   return intid;
 }
 
-bool Machine::inject(Core& core, base::Intid intid) {
+void Machine::clear_pending(base::CoreId id, base::Intid intid) {
   const std::lock_guard lock(wake_mutex_);
-  for (const base::Intid pending : core.list_registers) {
-    if (pending == intid) return true;  // level of an interrupt that is pending already
-  }
-  if (core.list_registers.size() == kListRegisters) return false;
-  core.list_registers.push_back(intid);
-  return true;
+  Core& core = *cores_.at(id.value);
+  core.pending.erase(intid);
+  core.interrupt_pending = !core.pending.empty();
 }
 
-std::optional<base::Intid> Machine::take_virtual(Core& core) {
+void Machine::read_list_registers(const Core& core, std::span<std::uint64_t> values) {
   const std::lock_guard lock(wake_mutex_);
-  if (core.list_registers.empty()) return std::nullopt;
-  const base::Intid intid = core.list_registers.front();
-  core.list_registers.pop_front();
-  return intid;
+  std::copy_n(core.list_registers.begin(), values.size(), values.begin());
+}
+
+void Machine::write_list_register(Core& core, std::size_t index, std::uint64_t value) {
+  const std::lock_guard lock(wake_mutex_);
+  core.list_registers.at(index) = value;
+}
+
+// As a guest does that has everything enabled: the pending one of the highest priority, acknowledged and ended.
+std::optional<base::Intid> Machine::take_virtual(Core& core) {
+  namespace format = hal::registers::gicv3::list_register;
+  std::optional<base::Intid> taken;
+  bool underflow = false;
+  {
+    const std::lock_guard lock(wake_mutex_);
+    std::uint64_t* chosen = nullptr;
+    for (std::uint64_t& value : core.list_registers) {
+      if (format::State::get(value) != format::kPending) continue;
+      if (chosen == nullptr || format::Priority::get(value) < format::Priority::get(*chosen)) chosen = &value;
+    }
+    if (chosen == nullptr) return std::nullopt;
+    taken = format::intid_of(*chosen);
+    *chosen = 0;
+    const auto valid = std::count_if(core.list_registers.begin(), core.list_registers.end(),
+                                     [](std::uint64_t value) { return !format::is_free(value); });
+    underflow = core.underflow_watched && valid <= 1;
+  }
+  if (underflow) make_pending(core.id, hal::interrupts::kMaintenance);
+  return taken;
 }
 
 }  // namespace host

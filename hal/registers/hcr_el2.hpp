@@ -36,11 +36,11 @@ inline constexpr std::uint64_t kTid4 = bit(49);
 inline constexpr std::uint64_t kAmvoffen = bit(51);
 inline constexpr std::uint64_t kAta = bit(56);    // 0: no access to allocation tags
 
-// SMCs, implementation defined registers, ACTLR, set/way maintenance (which a guest could use to disturb others'
-// caches: Linux does not use it at run time), LORegions, error records and feature registers trap; WFI and WFE do
-// not, because the core is the guest's alone. Allocation tags, nested virtualisation, AMU offsets stay off.
+// SMCs, implementation defined registers, ACTLR, LORegions, error records and feature registers trap; WFI and WFE do
+// not, because the core is the guest's alone. Set/way maintenance does not either: SWIO makes each of it a clean and
+// invalidate, which changes no memory. Allocation tags, nested virtualisation, AMU offsets stay off.
 [[nodiscard]] constexpr std::uint64_t make_guest_value() {
-  return kVm | kSwio | kPtw | kFmo | kImo | kAmo | kFb | kBsuInner | kTid1 | kTid3 | kTsc | kTidcp | kTacr | kTsw | kRw |
+  return kVm | kSwio | kPtw | kFmo | kImo | kAmo | kFb | kBsuInner | kTid1 | kTid3 | kTsc | kTidcp | kTacr | kRw |
          kTlor | kTerr;
 }
 

@@ -30,8 +30,6 @@ inline constexpr std::uint64_t kDevice = AttributeIndex::put(1) | kAccessFlag | 
 inline constexpr std::uint64_t kCode = kNormal | kReadOnly | kGuarded;
 inline constexpr std::uint64_t kConstants = kNormal | kReadOnly | kExecuteNever;
 inline constexpr std::uint64_t kData = kNormal | kExecuteNever;
-inline constexpr std::uint64_t kFlash =
-    AttributeIndex::put(2) | Shareability::put(3) | kAccessFlag | kRes1 | kReadOnly | kExecuteNever;
 inline constexpr std::uint64_t kRegisters = kDevice | kExecuteNever;
 
 namespace tcr {

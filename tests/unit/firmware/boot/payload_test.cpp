@@ -11,11 +11,13 @@
 namespace {
 
 using base::Error;
-using boot::find_piece;
-using boot::payload_size;
+using boot::Payload;
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::size_t kHeader = 16, kEntry = 40, kOffsetAt = 24, kSizeAt = 32;
+constexpr std::size_t kHeader = boot::kPayloadHeaderSize, kEntry = boot::kPayloadEntrySize, kOffsetAt = 24, kSizeAt = 32;
+
+// All of the payload lies where the table is, as in a memory that ends with it.
+base::Result<Payload> parse(const Bytes& payload) { return Payload::parse(payload, payload.size()); }
 
 void put(Bytes& bytes, std::size_t at, std::uint64_t value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
@@ -44,17 +46,19 @@ const std::vector<Piece> kPieces{
     {"parent", Bytes(100, 1)}, {"image", Bytes(5000, 2)}, {std::string(24, 'n'), Bytes(1, 3)}};
 
 TEST(Payload, FindsEachPieceByItsWholeName) {
-  const Bytes payload = payload_of(kPieces, 4096);
+  const Bytes bytes = payload_of(kPieces, 4096);
+  const auto payload = parse(bytes);
+  ASSERT_TRUE(payload.ok());
   for (const Piece& piece : kPieces) {
-    const auto found = find_piece(payload, piece.name);
+    const auto found = payload->find(piece.name);
     ASSERT_TRUE(found.ok()) << piece.name;
     ASSERT_EQ(found->size, piece.data.size());
     EXPECT_TRUE(
-        std::equal(piece.data.begin(), piece.data.end(), payload.begin() + static_cast<std::ptrdiff_t>(found->offset)));
+        std::equal(piece.data.begin(), piece.data.end(), bytes.begin() + static_cast<std::ptrdiff_t>(found->offset)));
   }
-  for (const std::string& name : {std::string{"par"}, std::string{"parents"}, std::string{""}, std::string(25, 'n'),
+  for (const std::string& name : {std::string{"par"}, std::string{"parents"}, std::string(25, 'n'),
                                   std::string(23, 'n'), std::string{"parent\0", 7} + "x"}) {
-    const auto found = find_piece(payload, name);
+    const auto found = payload->find(name);
     ASSERT_FALSE(found.ok()) << name;
     EXPECT_EQ(found.error(), Error::kOutOfRange);
   }
@@ -62,23 +66,28 @@ TEST(Payload, FindsEachPieceByItsWholeName) {
 
 TEST(Payload, EndsWithItsLastPiece) {
   const Bytes exact = payload_of(kPieces);
-  EXPECT_EQ(payload_size(exact).value(), exact.size());
-  EXPECT_EQ(payload_size(payload_of(kPieces, 4096)).value(), exact.size());
-  EXPECT_EQ(payload_size(payload_of({}, 64)).value(), kHeader);
+  EXPECT_EQ(parse(exact)->size(), exact.size());
+  EXPECT_EQ(parse(payload_of(kPieces, 4096))->size(), exact.size());
+  EXPECT_EQ(parse(payload_of({}, 64))->size(), kHeader);
 }
 
-void expect_refused(const Bytes& payload) {
-  const auto size = payload_size(payload);
-  ASSERT_FALSE(size.ok());
-  EXPECT_EQ(size.error(), Error::kInvalidArgument);
+TEST(Payload, TheTableIsEnoughWhenThePiecesLieBehindIt) {
+  const Bytes bytes = payload_of(kPieces);
+  const Bytes table(bytes.begin(), bytes.begin() + kHeader + kEntry * 3);
+  EXPECT_TRUE(Payload::parse(table, bytes.size()).ok());
+  EXPECT_FALSE(Payload::parse(table, bytes.size() - 1).ok()) << "the last piece ends outside of the memory";
+}
+
+void expect_refused(const Bytes& bytes) {
+  const auto payload = parse(bytes);
+  ASSERT_FALSE(payload.ok());
+  EXPECT_EQ(payload.error(), Error::kInvalidArgument);
 }
 
 TEST(Payload, EveryTruncationIsRefused) {
   const Bytes sound = payload_of(kPieces);
   for (std::size_t size = 0; size < sound.size(); size += size < 200 ? 1 : 97) {
-    const Bytes cut(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(size));
-    EXPECT_FALSE(payload_size(cut).ok()) << size;
-    EXPECT_FALSE(find_piece(cut, "n").ok()) << size;
+    expect_refused(Bytes(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(size)));
   }
 }
 
@@ -96,11 +105,11 @@ TEST(Payload, MagicAndCountAreChecked) {
 }
 
 TEST(Payload, TheTableHoldsNoMoreThanItsBound) {
-  EXPECT_TRUE(payload_size(payload_of(std::vector<Piece>(boot::kMaxPayloadEntries, {"piece", Bytes(1, 1)}))).ok());
+  EXPECT_TRUE(parse(payload_of(std::vector<Piece>(boot::kMaxPayloadEntries, {"piece", Bytes(1, 1)}))).ok());
   expect_refused(payload_of(std::vector<Piece>(boot::kMaxPayloadEntries + 1, {"piece", Bytes(1, 1)})));
 }
 
-TEST(Payload, APieceOutsideTheFlashIsRefused) {
+TEST(Payload, APieceOutsideOfWhatIsAvailableIsRefused) {
   const std::uint64_t end = payload_of(kPieces).size();
   const std::pair<std::uint64_t, std::uint64_t> pieces[] = {{0, end + 1},
                                                             {1, end},
@@ -114,36 +123,27 @@ TEST(Payload, APieceOutsideTheFlashIsRefused) {
     put(payload, kHeader + kEntry + kOffsetAt, offset, 8);
     put(payload, kHeader + kEntry + kSizeAt, size, 8);
     expect_refused(payload);
-    EXPECT_EQ(find_piece(payload, "image").error(), Error::kInvalidArgument);
   }
   Bytes payload = payload_of(kPieces);  // the last byte that there is
   put(payload, kHeader + kEntry + kOffsetAt, end - 1, 8);
   put(payload, kHeader + kEntry + kSizeAt, 1, 8);
-  EXPECT_TRUE(payload_size(payload).ok());
-}
-
-TEST(Payload, MoreThanTheBoundIsRefusedEvenWhenFlashHasIt) {
-  Bytes payload = payload_of({{"parent", Bytes(16, 1)}}, static_cast<std::size_t>(boot::kMaxPayloadSize));
-  put(payload, kHeader + kSizeAt, boot::kMaxPayloadSize, 8);
-  expect_refused(payload);
+  EXPECT_TRUE(parse(payload).ok());
 }
 
 TEST(Payload, NoBytesMakeItReadOutside) {
   std::mt19937_64 random{5};
   for (int round = 0; round < 20'000; ++round) {
-    Bytes payload = payload_of(kPieces);
-    payload.resize(random() % payload.size());
-    for (int change = 0; change < 4 && !payload.empty(); ++change) {
-      payload[random() % std::min<std::size_t>(payload.size(), 140)] = static_cast<std::uint8_t>(random());
+    Bytes bytes = payload_of(kPieces);
+    bytes.resize(random() % bytes.size());
+    for (int change = 0; change < 4 && !bytes.empty(); ++change) {
+      bytes[random() % std::min<std::size_t>(bytes.size(), 140)] = static_cast<std::uint8_t>(random());
     }
-    const auto size = payload_size(payload);
-    if (size.ok()) {
-      EXPECT_LE(size.value(), payload.size());
-    }
-    const auto piece = find_piece(payload, "parent");
-    if (piece.ok()) {
-      EXPECT_LE(piece->size, payload.size());
-      EXPECT_LE(piece->offset, payload.size() - piece->size);
+    const auto payload = parse(bytes);
+    if (!payload.ok()) continue;
+    EXPECT_LE(payload->size(), bytes.size());
+    if (const auto piece = payload->find("parent"); piece.ok()) {
+      EXPECT_LE(piece->size, bytes.size());
+      EXPECT_LE(piece->offset, bytes.size() - piece->size);
     }
   }
 }

@@ -13,6 +13,7 @@
 #include "hal/host/dma_device.hpp"
 #include "hal/host/reach.hpp"
 #include "hal/interrupts.hpp"
+#include "hal/registers/gicv3.hpp"
 #include "hal/memory.hpp"
 #include "hal/power.hpp"
 #include "hal/registers/esr_el2.hpp"
@@ -306,8 +307,7 @@ TEST_F(MachineTest, AKickEntersTheMonitorOnTheOtherCore) {
       if (kind == TrapKind::kInterrupt) {
         EXPECT_EQ(hal::current_core(), kCore1);
         EXPECT_EQ(hal::interrupts::acknowledge(), hal::interrupts::kKick);
-        hal::interrupts::end(hal::interrupts::kKick);
-        EXPECT_TRUE(hal::interrupts::inject_here(base::Intid{40}));
+        hal::interrupts::write_list_register(0, hal::registers::gicv3::list_register::make_pending(base::Intid{40}));
         ++kicks;
         return AfterTrap::kResume;
       }
@@ -363,7 +363,7 @@ TEST_F(MachineTest, InterruptsGoWhereTheyAreRoutedAndOnlyWhenEnabled) {
   boot();
   machine_->raise_interrupt(base::Intid{40});
   EXPECT_EQ(taken, 0);
-  machine_->route(base::Intid{40}, kCore0);
+  machine_->enable(base::Intid{40}, kCore0);
   machine_->raise_interrupt(base::Intid{40});
   EXPECT_EQ(taken, 1);
   machine_->disable(base::Intid{40});

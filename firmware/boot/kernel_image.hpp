@@ -1,0 +1,22 @@
+// Where a parent's kernel wants to lie (Linux, Documentation/arch/arm64/booting.rst, "Call the kernel image").
+#pragma once
+
+#include <cstdint>
+
+#include "firmware/base/byte_reader.hpp"
+
+namespace boot {
+
+inline constexpr std::size_t kKernelHeaderSize = 64;
+inline constexpr std::uint64_t kKernelAlignment = 2 * 1024 * 1024;
+
+struct KernelPlacement {
+  std::uint64_t offset;  // of the image's first byte from an address that is aligned to kKernelAlignment
+  std::uint64_t room;    // bytes that it uses from there on, at least its own size
+};
+
+// `header`: the image's first bytes; `size`: all of them. A flat binary (no "ARM\x64" at byte 56) wants offset 0 and its
+// own size. Errors: kInvalidArgument (big-endian kernel, offset or room beyond `limit`, a room smaller than the image).
+[[nodiscard]] base::Result<KernelPlacement> place_kernel(base::Bytes header, std::uint64_t size, std::uint64_t limit);
+
+}  // namespace boot

@@ -1,0 +1,176 @@
+#include "firmware/boot/load_parent.hpp"
+
+#include <algorithm>
+
+#include "board_tables.hpp"
+#include "firmware/base/fixed_list.hpp"
+#include "firmware/boot/kernel_image.hpp"
+#include "firmware/boot/parent_device_tree.hpp"
+#include "firmware/boot/payload.hpp"
+#include "firmware/boot/platform_record.hpp"
+#include "firmware/crypto/drbg.hpp"
+#include "firmware/crypto/secret.hpp"
+#include "firmware/crypto/sha384.hpp"
+#include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/identity.hpp"
+#include "firmware/monitor/panic.hpp"
+#include "hal/boot_data.hpp"
+#include "hal/floating_point.hpp"
+#include "hal/memory.hpp"
+
+namespace boot {
+
+namespace {
+
+using measure::PlatformPcr;
+using monitor::panic;
+
+constexpr std::size_t kMaxDeviceTree = std::size_t{64} << 10;
+constinit std::array<std::uint8_t, kMaxDeviceTree> g_device_tree{};
+
+struct Range {
+  std::uint64_t base;
+  std::uint64_t size;
+  [[nodiscard]] bool contains(const Range& other) const {
+    return other.base >= base && other.size <= size && other.base - base <= size - other.size;
+  }
+  [[nodiscard]] bool overlaps(const Range& other) const {
+    return base < other.base + other.size && other.base < base + size;
+  }
+};
+
+constexpr Range kMemory{board::kBoard.memory[0].base, board::kBoard.memory[0].size};
+
+[[nodiscard]] measure::Digest digest_of(const Range& range) {
+  crypto::Sha384 hash;
+  std::array<std::uint8_t, 4096> piece;
+  for (std::uint64_t done = 0; done < range.size; done += piece.size()) {
+    const std::size_t count = std::min<std::uint64_t>(range.size - done, piece.size());
+    hal::read_bytes(base::PhysAddr{range.base + done}, base::MutableBytes{piece}.first(count));
+    hash.update(base::Bytes{piece}.first(count));
+  }
+  return hash.finish();
+}
+
+// The parent starts with its caches off: what is measured is what lies in memory, not in a cache.
+void clean(const Range& range) {
+  const std::uint64_t first = range.base & ~(base::kFrameSize - 1);
+  const auto frames = base::FrameRange::from_bytes(first, base::align_up(range.base + range.size, base::kFrameSize) - first);
+  if (!frames) panic("a piece of the boot payload is empty");
+  hal::clean_frames(*frames);
+}
+
+void copy(const Range& from, std::uint64_t to) {
+  std::array<std::uint8_t, 4096> piece;
+  for (std::uint64_t done = 0; done < from.size; done += piece.size()) {
+    const auto bytes = base::MutableBytes{piece}.first(std::min<std::uint64_t>(from.size - done, piece.size()));
+    hal::read_bytes(base::PhysAddr{from.base + done}, bytes);
+    hal::write_bytes(base::PhysAddr{to + done}, bytes);
+  }
+}
+
+class ParentLoader {
+ public:
+  explicit ParentLoader(std::uint64_t address) : address_(address) {
+    if (address < kMemory.base || address - kMemory.base >= kMemory.size) panic("the boot payload lies outside the parent's memory");
+    const std::uint64_t available = kMemory.size - (address - kMemory.base);
+    std::array<std::uint8_t, kMaxPayloadTable> table;
+    hal::read_bytes(base::PhysAddr{address}, table);
+    const auto payload = Payload::parse(table, available);
+    if (!payload) panic("the boot payload is malformed, or was not laid into memory");
+    payload_ = *payload;
+    all_ = {address, payload_.size()};
+    clean(all_);
+  }
+
+  ParentStart load() {
+    const auto flat = payload_.find("parent");
+    const auto kernel = flat ? flat : payload_.find("kernel");
+    if (!kernel || kernel->size == 0) panic("the boot payload has no piece named kernel or parent");
+    const Range image = place(at(*kernel));
+    const hal::FloatingPointScope scope;
+    record(PlatformPcr::kParentKernel, "kernel", digest_of(image));
+    if (flat) {  // everything that lies beside it is the program's to read
+      record(PlatformPcr::kParentInitrd, "payload", digest_of(all_));
+      return {image.base, 0};
+    }
+    const Range tree{image.base - kTreeRoom, kTreeRoom};
+    return {image.base, write_device_tree(tree)};
+  }
+
+ private:
+  static constexpr std::uint64_t kTreeRoom = kKernelAlignment;  // below the kernel, alone in its 2 MiB (booting.rst)
+
+  [[nodiscard]] Range at(const PayloadPiece& piece) const { return {address_ + piece.offset, piece.size}; }
+
+  [[nodiscard]] Range place(const Range& from) const {
+    std::array<std::uint8_t, kKernelHeaderSize> header{};
+    hal::read_bytes(base::PhysAddr{from.base},
+                    base::MutableBytes{header}.first(std::min<std::uint64_t>(from.size, header.size())));
+    const std::uint64_t base = board::kBoard.parent_entry;
+    const auto placement = place_kernel(header, from.size, kMemory.base + kMemory.size - base);
+    if (!placement) panic("the parent's kernel is malformed or larger than its memory");
+    const Range room{base + placement->offset, placement->room};
+    if (room.overlaps(all_)) panic("the parent's kernel reaches into the boot payload");
+    copy(from, room.base);
+    const Range image{room.base, from.size};
+    clean(image);
+    return image;
+  }
+
+  [[nodiscard]] std::uint64_t write_device_tree(const Range& room) {
+    if (!kMemory.contains(room)) panic("the board leaves no room for a device tree below the parent's entry");
+    std::array<std::uint8_t, kMaxCommandLine> command_line;
+    BootFacts facts;
+    if (const auto text = payload_.find("cmdline")) {
+      if (text->size > command_line.size()) panic("the parent's command line is too long");
+      const auto bytes = base::MutableBytes{command_line}.first(text->size);
+      hal::read_bytes(base::PhysAddr{at(*text).base}, bytes);
+      if (std::find(bytes.begin(), bytes.end(), 0) != bytes.end()) panic("the parent's command line contains a NUL");
+      facts.command_line = {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+    }
+    record(PlatformPcr::kParentCommandLine, "command line",
+           crypto::sha384({reinterpret_cast<const std::uint8_t*>(facts.command_line.data()), facts.command_line.size()}));
+    if (const auto initrd = payload_.find("initrd"); initrd && initrd->size != 0) {
+      facts.initrd = at(*initrd).base;
+      facts.initrd_size = initrd->size;
+      record(PlatformPcr::kParentInitrd, "initrd", digest_of(at(*initrd)));
+    }
+    base::FixedList<std::uint64_t, board::kMaxCores> absent;
+    for (std::uint8_t i = 0; i < board::kBoard.cores.size(); ++i) {
+      if (monitor::g_state.cores.at(base::CoreId{i}).owner != base::kMonitor) continue;
+      if (!absent.push(board::kBoard.cores[i].mpidr).ok()) panic("more cores than the board has");
+    }
+    facts.absent_cores = absent.view();
+    const auto size = amend_device_tree(board::kParentDeviceTree, facts, g_device_tree);
+    if (!size) panic("the parent's device tree can't be completed");
+    const auto tree = base::MutableBytes{g_device_tree}.first(*size);
+    record(PlatformPcr::kDeviceTree, "parent device tree", crypto::sha384(tree));
+
+    auto random = monitor::generator().generate<8 + kRngSeedSize>();
+    if (!random) panic("no randomness for the parent's seeds");
+    const crypto::WipeOnExit wipe_random{*random};
+    std::uint64_t kaslr = 0;
+    for (std::size_t i = 0; i < 8; ++i) kaslr = kaslr << 8 | (*random)[i];
+    const std::span<const std::uint8_t, kRngSeedSize> seed = std::span{*random}.last<kRngSeedSize>();
+    if (!plant_seeds(tree, kaslr, seed).ok()) panic("no place for the parent's seeds");
+    hal::write_bytes(base::PhysAddr{room.base}, tree);
+    clean({room.base, tree.size()});
+    crypto::wipe(tree);
+    return room.base;
+  }
+
+  std::uint64_t address_;
+  Payload payload_{};
+  Range all_{};
+};
+
+}  // namespace
+
+ParentStart load_parent() {
+  const auto payload = hal::payload();
+  if (!payload) return {board::kBoard.parent_entry, 0};  // this machine's guests are programs, not bytes
+  return ParentLoader{payload->value}.load();
+}
+
+}  // namespace boot
