@@ -24,11 +24,11 @@ enum class EffectKind : std::uint8_t {
   kDestroyStage2,     // (F) partition: every descriptor invalid, TLB and SMMU invalidated, table frames freed
   kCleanFrames,       // (F) frames: clean and invalidate the data cache to the point of coherency
   kScrubFrames,       // (F) frames: write zeroes, then as kCleanFrames. Only for bounded ranges
-  kRouteInterrupt,    // (F) intid, core: deliver there
-  kDisableInterrupt,  // (F) intid: disabled, not pending
+  kRouteInterrupt,    // (F) partition, intid: an interrupt of its own from now on, disabled
+  kDisableInterrupt,  // (F) partition, intid: not its own any more; disabled, neither pending nor active
   kStartCore,         // (F) core, partition, ipa = entry, argument = x0, frames unused
   kStopCores,         // (F) argument = mask of cores: leave the guest, scrub the CPU state, park
-  kInjectInterrupt,   // (F) core, intid: a virtual interrupt
+  kInjectInterrupt,   // (F) partition, intid: a virtual interrupt, once
 };
 
 enum class Access : std::uint8_t { kReadWriteExecute, kReadWrite, kReadOnly, kDevice };

@@ -13,10 +13,12 @@
 #include "firmware/monitor/identity.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/boot_data.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/floating_point.hpp"
+#include "hal/interrupts.hpp"
 #include "hal/memory.hpp"
 #include "hal/power.hpp"
 #include "hal/stage2.hpp"
@@ -123,7 +125,22 @@ void attach_parent_devices() {
   }
 }
 
-// 7. The parent, on the boot core.
+// 7. Interrupts: the board's own come to this core, the others wait for the parent to enable them.
+void prepare_interrupts() {
+  const monitor::Locked locked{monitor::g_state_lock};
+  const base::CoreId here = hal::current_core();
+  for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
+    if (interrupt.owner != board::Owner::kMonitor) continue;
+    const std::uint32_t word = interrupt.intid.value / 32;
+    // An SMMU signals events by edges (Arm IHI 0070, 3.18); what else may be wired to the monitor is never enabled at its source.
+    hal::interrupts::set_trigger(interrupt.intid, hal::interrupts::Trigger::kEdge);
+    hal::interrupts::route(interrupt.intid, here);
+    hal::interrupts::change(hal::interrupts::Change::kEnable, here, word, 1U << (interrupt.intid.value % 32));
+  }
+  monitor::reset_interrupts(base::kParent);
+}
+
+// 8. The parent, on the boot core.
 void start_parent(const ParentStart& start) {
   const monitor::Locked locked{monitor::g_state_lock};
   const base::CoreId here = hal::current_core();
@@ -151,6 +168,7 @@ void monitor_main() {
   boot::start_cores();
   const boot::ParentStart start = boot::load_parent();
   boot::attach_parent_devices();
+  boot::prepare_interrupts();
   boot::log(boot::LogLine{}.text("starting the parent at ").hex(start.entry));
   boot::start_parent(start);
   monitor::core_loop();

@@ -17,6 +17,7 @@
 #include "hal/boot_data.hpp"
 #include "hal/floating_point.hpp"
 #include "hal/memory.hpp"
+#include "parent_device_tree.hpp"
 
 namespace boot {
 
@@ -155,7 +156,7 @@ class ParentLoader {
     const std::span<const std::uint8_t, kRngSeedSize> seed = std::span{*random}.last<kRngSeedSize>();
     if (!plant_seeds(tree, kaslr, seed).ok()) panic("no place for the parent's seeds");
     hal::write_bytes(base::PhysAddr{room.base}, tree);
-    clean({room.base, tree.size()});
+    clean(Range{room.base, tree.size()});
     crypto::wipe(tree);
     return room.base;
   }

@@ -61,6 +61,8 @@ inline constexpr std::uint64_t kImageOffset = 0x800000;  // where Nitro's user s
 inline constexpr std::uint64_t kNsmRequestMax = 0x1000;   // bytes, as Linux's nsm driver
 inline constexpr std::uint64_t kNsmResponseMax = 0x3000;
 
+inline constexpr std::uint32_t kDoorbell = 1019;  // the SPI (INTID) that tells of kChannelNotify
+
 enum class FaultCounter : std::uint64_t { kStage2 = 0, kDma = 1, kUndefined = 2, kRefusedCalls = 3 };
 
 // PSCI 1.1 (Arm DEN 0022), for the parent and for enclaves.

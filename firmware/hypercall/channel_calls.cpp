@@ -67,9 +67,9 @@ namespace {
   Transition transition;
   // A running peer is interrupted; one that polls kChannelPending finds the bit.
   const base::PartitionId peer = caller.is_parent() ? base::partition_of(slot_index) : base::kParent;
-  if (const partition::CoreMask active = state.cores.active(peer); active != 0) {
-    transition.add(base::Effect{.kind = base::EffectKind::kInjectInterrupt,
-                                .core = base::CoreId{static_cast<std::uint8_t>(__builtin_ctzll(active))}});
+  if (state.cores.active(peer) != 0) {
+    transition.add(base::Effect{.kind = base::EffectKind::kInjectInterrupt, .partition = peer,
+                                .intid = base::Intid{cofferdam_abi::kDoorbell}});
   }
   transition.add(Fact{.kind = FactKind::kChannelNotified, .slot = slot_index, .channel = *channel,
                       .argument = caller.is_parent() ? 1U : 0U});

@@ -54,7 +54,8 @@ void add_device_move(Transition& transition, const SystemState& state, DeviceInd
   const auto now = state.devices.accepted[device.value] ? partition::Stream::kAttached : partition::Stream::kAborts;
   partition::plan_move_device(transition, moved.stream, now, registers, from, to);
   if (moved.interrupt.value != 0) {
-    transition.add(base::Effect{.kind = base::EffectKind::kDisableInterrupt, .intid = moved.interrupt});
+    transition.add(base::Effect{.kind = base::EffectKind::kDisableInterrupt, .partition = from, .intid = moved.interrupt});
+    transition.add(base::Effect{.kind = base::EffectKind::kRouteInterrupt, .partition = to, .intid = moved.interrupt});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/interrupts.hpp"
@@ -51,14 +52,11 @@ void stop_cores(std::uint64_t mask) {
     case EffectKind::kDestroyStage2: hal::stage2::destroy(effect.partition); return {};
     case EffectKind::kCleanFrames: hal::clean_frames(effect.frames); return {};
     case EffectKind::kScrubFrames: hal::scrub_frames(effect.frames); return {};
-    case EffectKind::kRouteInterrupt: hal::interrupts::route(effect.intid, effect.core); return {};
-    case EffectKind::kDisableInterrupt: hal::interrupts::disable(effect.intid); return {};
+    case EffectKind::kRouteInterrupt: give_interrupt(effect.partition, effect.intid); return {};
+    case EffectKind::kDisableInterrupt: take_interrupt(effect.partition, effect.intid); return {};
     case EffectKind::kStartCore: start_core(effect); return {};
     case EffectKind::kStopCores: stop_cores(effect.argument); return {};
-    case EffectKind::kInjectInterrupt:
-      g_mailboxes[effect.core.value].doorbell.store(true, std::memory_order_release);
-      hal::interrupts::kick(effect.core);
-      return {};
+    case EffectKind::kInjectInterrupt: raise_message(effect.partition, effect.intid); return {};
   }
   return base::Error::kInternal;
 }

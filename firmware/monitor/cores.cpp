@@ -7,8 +7,8 @@
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/power.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/cpu.hpp"
-#include "hal/interrupts.hpp"
 #include "hal/upcalls.hpp"
 
 namespace monitor {
@@ -30,7 +30,6 @@ void core_left(base::CoreId core) {
   hypercall::commit(g_state, transition);
   keep_ledger_folded();
   g_mailboxes[core.value].stop.store(false, std::memory_order_release);
-  g_mailboxes[core.value].doorbell.store(false, std::memory_order_release);  // it rang for the owner that left
 }
 
 }  // namespace
@@ -45,8 +44,7 @@ void core_loop() {
     }
     hal::GuestEntry guest;
     if (take_guest(mailbox, guest)) {
-      // A doorbell that rang while the core was on its way here was taken for the wake-up: ring it again.
-      if (mailbox.doorbell.load(std::memory_order_acquire)) hal::interrupts::kick(core);
+      enter_interrupts(core, guest.partition);  // what waits for this core kicks it as soon as it runs
       hal::run_guest(guest);
     }
     core_left(core);

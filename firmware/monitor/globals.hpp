@@ -23,7 +23,6 @@ struct CoreMailbox {
   hal::GuestEntry guest{};
   std::atomic<bool> start{false};
   std::atomic<bool> stop{false};      // leave the guest at the next chance
-  std::atomic<bool> doorbell{false};  // a channel was notified: a virtual interrupt for the guest
 };
 extern std::array<CoreMailbox, board::kMaxCores> g_mailboxes;
 

@@ -1,10 +1,12 @@
 // What happens when a guest enters the monitor: take the call, plan, apply, commit, work, reply.
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/apply_effects.hpp"
+#include "firmware/monitor/emulate_access.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/work.hpp"
 #include "hal/clock.hpp"
 #include "hal/cpu.hpp"
@@ -24,9 +26,6 @@ using hypercall::Call;
 using hypercall::Caller;
 using hypercall::Transition;
 using partition::CallerCore;
-
-// The interrupt a guest sees when a channel of its was notified: the last SPI of the GIC's first 1,020 INTIDs.
-constexpr base::Intid kDoorbell{1019};
 
 [[nodiscard]] hypercall::Moment moment_for(std::uint32_t function) {
   if (function != static_cast<std::uint32_t>(cofferdam_abi::Function::kSlotAllocate)) return {};
@@ -144,8 +143,19 @@ void take_dma_faults() {
   return after(core, caller_core);
 }
 
+constexpr std::uint64_t kInstruction = 4;
+
+// The registers of the virtual interrupt controller that trap; the machine has answered the ones that are its own.
+[[nodiscard]] bool write_system_register(TrapFrame& frame) {
+  const auto access = hal::registers::esr_el2::decode_system_register(frame.esr);
+  const base::CoreId core = hal::current_core();
+  const std::uint64_t value = access.rt == 31 ? 0 : frame.x[access.rt];
+  if (!write_interrupt_register(core, g_state.cores.at(core).owner, access, value)) return false;
+  frame.pc += kInstruction;
+  return true;
+}
+
 [[nodiscard]] AfterTrap handle_synchronous(TrapFrame& frame) {
-  constexpr std::uint64_t kInstruction = 4;
   switch (hal::registers::esr_el2::exception_class(frame.esr)) {
     case ExceptionClass::kHvc64: return handle_call(frame);
     case ExceptionClass::kSmc64:  // a trapped SMC has not been stepped over (Arm ARM D1.3.1)
@@ -154,29 +164,59 @@ void take_dma_faults() {
     case ExceptionClass::kWfx:
       frame.pc += kInstruction;
       return after(hal::current_core(), CallerCore::kResumes);
-    case ExceptionClass::kDataAbortLower: return handle_abort(frame, false);
+    case ExceptionClass::kDataAbortLower:
+      if (emulate_access(frame)) return after(hal::current_core(), CallerCore::kResumes);
+      return handle_abort(frame, false);
+    case ExceptionClass::kSystemRegister:
+      if (write_system_register(frame)) return after(hal::current_core(), CallerCore::kResumes);
+      return handle_undefined(frame);
     case ExceptionClass::kInstructionAbortLower: return handle_abort(frame, true);
     default: return handle_undefined(frame);
   }
 }
 
+// An interrupt that is nobody's is switched off: a level-triggered line would storm.
+void refuse_interrupt(base::CoreId core, base::Intid intid) {
+  using hal::interrupts::Change;
+  const std::uint32_t mask = 1U << (intid.value % 32);
+  hal::interrupts::change(Change::kDisable, core, intid.value / 32, mask);
+  hal::interrupts::change(Change::kDeactivate, core, intid.value / 32, mask);
+}
+
+[[nodiscard]] bool is_own_interrupt(base::Intid intid) {
+  for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
+    if (interrupt.intid == intid) return interrupt.owner == board::Owner::kMonitor;
+  }
+  return false;
+}
+
 [[nodiscard]] AfterTrap handle_interrupt() {
+  using hal::interrupts::Change;
   const base::CoreId core = hal::current_core();
+  const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
   const base::Intid intid = hal::interrupts::acknowledge();
   if (intid == hal::interrupts::kSpurious) return after(core, CallerCore::kResumes);
-  if (intid == hal::interrupts::kKick) {
-    hal::interrupts::end(intid);
-    if (g_mailboxes[core.value].doorbell.exchange(false, std::memory_order_acq_rel)) {
-      static_cast<void>(hal::interrupts::inject_here(kDoorbell));  // full list registers: the bit in kChannelPending stays
+  if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
+    refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then
+    hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
+  } else if (!deliver_physical(core, partition, intid)) {
+    if (is_own_interrupt(intid)) {
+      take_dma_faults();
+      hal::interrupts::change(Change::kDeactivate, core, intid.value / 32, 1U << (intid.value % 32));
+    } else {
+      refuse_interrupt(core, intid);
     }
-  } else {
-    // Injected while active, so that the guest's own deactivation ends the hardware interrupt. One that finds no list
-    // register is switched off: a level-triggered line would storm otherwise.
-    const bool injected = hal::interrupts::inject_here(intid);
-    hal::interrupts::end(intid);
-    if (!injected) hal::interrupts::disable(intid);
   }
   return after(core, CallerCore::kResumes);
+}
+
+// A core that goes takes its interrupts' state along before anybody else's code can run on it.
+[[nodiscard]] AfterTrap leaving(AfterTrap result) {
+  if (result == AfterTrap::kLeave) {
+    const base::CoreId core = hal::current_core();
+    leave_interrupts(core, g_state.cores.at(core).owner);
+  }
+  return result;
 }
 
 }  // namespace
@@ -187,15 +227,9 @@ namespace hal {
 
 AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
   switch (kind) {
-    case TrapKind::kSynchronous: {
-      const AfterTrap result = monitor::handle_synchronous(frame);
-      return result;
-    }
-    case TrapKind::kInterrupt: {
-      monitor::take_dma_faults();
-      return monitor::handle_interrupt();
-    }
-    case TrapKind::kSystemError: return monitor::handle_undefined(frame);
+    case TrapKind::kSynchronous: return monitor::leaving(monitor::handle_synchronous(frame));
+    case TrapKind::kInterrupt: return monitor::leaving(monitor::handle_interrupt());
+    case TrapKind::kSystemError: return monitor::leaving(monitor::handle_undefined(frame));
   }
   return AfterTrap::kLeave;
 }

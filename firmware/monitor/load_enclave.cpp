@@ -9,6 +9,7 @@
 #include "firmware/monitor/identity.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/slot_memory.hpp"
 #include "hal/clock.hpp"
 #include "hal/cpu.hpp"
@@ -142,7 +143,10 @@ partition::Reply load_step(SlotIndex slot) {
       base::Ipa{ram + loader.placement().device_tree}, loader.error(),
       static_cast<std::uint8_t>(loader.image_error()));
   // The registers are what the document will state: they are there before the first instruction.
-  if (outcome == LoadOutcome::kReady) g_state.slots[slot.value].pcrs = bank;
+  if (outcome == LoadOutcome::kReady) {
+    g_state.slots[slot.value].pcrs = bank;
+    reset_interrupts(base::partition_of(slot));
+  }
   static_cast<void>(apply(transition.effects).ok());  // only effects that can't fail
   hypercall::commit(g_state, transition);
   keep_ledger_folded();

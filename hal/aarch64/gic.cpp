@@ -21,6 +21,8 @@ namespace gic = registers::gicv3;
 namespace distributor = registers::gicv3::distributor;
 namespace redistributor = registers::gicv3::redistributor;
 namespace list_register = registers::gicv3::list_register;
+namespace hypervisor_control = registers::gicv3::hypervisor_control;
+namespace virtual_machine_control = registers::gicv3::virtual_machine_control;
 
 constexpr std::uint64_t kDistributor = board::kBoard.gic_distributor;
 constexpr unsigned kPolls = 1'000'000;
@@ -180,7 +182,7 @@ void reset_virtual_interrupts() {
     HAL_WRITE_REGISTER(s3_4_c12_c9_3, 0);
   }
   HAL_WRITE_REGISTER(s3_4_c12_c11_7, gic::kVirtualMachineControlReset);  // ICH_VMCR_EL2
-  HAL_WRITE_REGISTER(s3_4_c12_c11_0, gic::kHypervisorEnable | gic::kTrapDeactivate);  // ICH_HCR_EL2
+  HAL_WRITE_REGISTER(s3_4_c12_c11_0, hypervisor_control::kEnable | hypervisor_control::kTrapDeactivate);  // ICH_HCR_EL2
   isb();
 }
 
@@ -246,10 +248,10 @@ void write_list_registers(std::span<const std::uint64_t> values) {
 VirtualState virtual_state() {
   const std::uint64_t machine_control = HAL_READ_REGISTER(s3_4_c12_c11_7);  // ICH_VMCR_EL2
   const std::uint64_t control = HAL_READ_REGISTER(s3_4_c12_c11_0);          // ICH_HCR_EL2
-  return {.group0_enabled = (machine_control & gic::kGroup0Enabled) != 0,
-          .group1_enabled = (machine_control & gic::kGroup1Enabled) != 0,
-          .ends_separately = (machine_control & gic::kEndsSeparately) != 0,
-          .ended = static_cast<std::uint8_t>(gic::EndCount::get(control))};
+  return {.group0_enabled = (machine_control & virtual_machine_control::kGroup0) != 0,
+          .group1_enabled = (machine_control & virtual_machine_control::kGroup1) != 0,
+          .ends_separately = (machine_control & virtual_machine_control::kEoiSplit) != 0,
+          .ended = static_cast<std::uint8_t>(hypervisor_control::EoiCount::get(control))};
 }
 
 void watch(const Watch& wanted, const VirtualState& now) {
@@ -257,10 +259,10 @@ void watch(const Watch& wanted, const VirtualState& now) {
     return !watched ? 0 : enabled ? becomes_off : becomes_on;
   };
   HAL_WRITE_REGISTER(s3_4_c12_c11_0,
-                     gic::kHypervisorEnable | gic::kTrapDeactivate | (wanted.no_pending ? gic::kNoPendingInterrupt : 0) |
-                         (wanted.ended_outside ? gic::kEndOutsideInterrupt : 0) |
-                         change_of(wanted.group0_change, now.group0_enabled, gic::kGroup0OnInterrupt, gic::kGroup0OffInterrupt) |
-                         change_of(wanted.group1_change, now.group1_enabled, gic::kGroup1OnInterrupt, gic::kGroup1OffInterrupt));
+                     hypervisor_control::kEnable | hypervisor_control::kTrapDeactivate | (wanted.no_pending ? hypervisor_control::kNoPending : 0) |
+                         (wanted.ended_outside ? hypervisor_control::kNotPresent : 0) |
+                         change_of(wanted.group0_change, now.group0_enabled, hypervisor_control::kGroup0Enabled, hypervisor_control::kGroup0Disabled) |
+                         change_of(wanted.group1_change, now.group1_enabled, hypervisor_control::kGroup1Enabled, hypervisor_control::kGroup1Disabled));
   aarch64::isb();
 }
 

@@ -68,18 +68,6 @@ inline constexpr std::uint8_t kGuestPriority = 0x80;
 
 // ---- Others -------------------------------------------------------------------------------------------------
 inline constexpr std::uint64_t kSreEnable = 0b1111;       // ICC_SRE_EL2: SRE, DFB, DIB, Enable
-inline constexpr std::uint64_t kHypervisorEnable = bit(0);  // ICH_HCR_EL2.En
-inline constexpr std::uint64_t kEndOutsideInterrupt = bit(2);   // LRENPIE
-inline constexpr std::uint64_t kNoPendingInterrupt = bit(3);    // NPIE
-inline constexpr std::uint64_t kGroup0OnInterrupt = bit(4);     // VGrp0EIE
-inline constexpr std::uint64_t kGroup0OffInterrupt = bit(5);    // VGrp0DIE
-inline constexpr std::uint64_t kGroup1OnInterrupt = bit(6);     // VGrp1EIE
-inline constexpr std::uint64_t kGroup1OffInterrupt = bit(7);    // VGrp1DIE
-inline constexpr std::uint64_t kTrapDeactivate = bit(14);       // TDIR
-using EndCount = Field<27, 5>;                                  // EOIcount
-inline constexpr std::uint64_t kGroup0Enabled = bit(0);         // ICH_VMCR_EL2.VENG0
-inline constexpr std::uint64_t kGroup1Enabled = bit(1);         // VENG1
-inline constexpr std::uint64_t kEndsSeparately = bit(9);        // VEOIM
 inline constexpr std::uint64_t kEoiModeSplit = bit(1);    // ICC_CTLR_EL1.EOImode
 // ICH_VMCR_EL2 as a guest's interface comes out of reset: priority mask 0, groups off.
 inline constexpr std::uint64_t kVirtualMachineControlReset = 0;

@@ -1,0 +1,53 @@
+#include "firmware/monitor/emulate_access.hpp"
+
+#include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/virtual_interrupts.hpp"
+#include "hal/cpu.hpp"
+#include "hal/registers/esr_el2.hpp"
+
+namespace monitor {
+
+namespace {
+
+namespace esr_el2 = hal::registers::esr_el2;
+
+constexpr std::uint8_t kZeroRegister = 31;
+constexpr std::uint64_t kInstruction = 4;
+
+[[nodiscard]] std::uint64_t low_bits(std::uint64_t value, unsigned bytes) {
+  return bytes >= 8 ? value : value & ((std::uint64_t{1} << (8 * bytes)) - 1);
+}
+
+// What a load puts into its register: sign extension, and the upper half of a 32-bit register cleared.
+[[nodiscard]] std::uint64_t loaded(std::uint64_t value, const esr_el2::DataAbort& abort) {
+  const unsigned bits = 8U * abort.bytes;
+  value = low_bits(value, abort.bytes);
+  if (abort.sign_extend && bits < 64 && (value >> (bits - 1) & 1) != 0) value |= ~std::uint64_t{0} << bits;
+  return abort.register64 ? value : value & 0xFFFF'FFFF;
+}
+
+[[nodiscard]] AccessResult access_device(base::CoreId core, base::PartitionId partition, const RegisterAccess& access) {
+  if (const auto answer = access_interrupt_registers(core, partition, access)) return *answer;
+  return {};
+}
+
+}  // namespace
+
+bool emulate_access(hal::TrapFrame& frame) {
+  const esr_el2::DataAbort abort = esr_el2::decode_data_abort(frame.esr);
+  if (!abort.decodable || abort.stage1_walk) return false;  // pairs, write-back and SIMD have no syndrome (Arm ARM, ISV)
+  RegisterAccess access{.address = base::Ipa{esr_el2::fault_page(frame.hpfar).value | (frame.far & (base::kFrameSize - 1))},
+                        .size = abort.bytes,
+                        .write = abort.write};
+  if (access.address.value % access.size != 0) return false;
+  if (abort.write && abort.rt != kZeroRegister) access.value = low_bits(frame.x[abort.rt], abort.bytes);
+  const base::CoreId core = hal::current_core();
+  const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
+  const AccessResult result = access_device(core, partition, access);
+  if (!result.answered) return false;
+  if (!abort.write && abort.rt != kZeroRegister) frame.x[abort.rt] = loaded(result.value, abort);
+  frame.pc += kInstruction;
+  return true;
+}
+
+}  // namespace monitor

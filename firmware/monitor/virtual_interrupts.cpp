@@ -1,0 +1,271 @@
+#include "firmware/monitor/virtual_interrupts.hpp"
+
+#include <array>
+#include <atomic>
+#include <bit>
+
+#include "board_tables.hpp"
+#include "firmware/hypercall/abi.hpp"
+#include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/ticket_lock.hpp"
+#include "firmware/vgic/controller.hpp"
+#include "hal/interrupts.hpp"
+
+namespace monitor {
+
+namespace {
+
+using vgic::Action;
+using vgic::ActionKind;
+using vgic::Actions;
+using vgic::CoreIndex;
+
+constexpr base::Intid kVirtualTimer{27};   // Arm BSA: the EL1 virtual timer
+constexpr base::Intid kPhysicalTimer{30};  // the EL1 physical timer
+constexpr std::uint64_t kFrameBytes = 0x1'0000;
+constexpr std::size_t kPartitions = board::kBoard.limits.enclaves + 2;  // their numbers begin at 2
+static_assert(board::kBoard.cores.size() <= vgic::kMaxCores);
+
+struct PartitionInterrupts {
+  TicketLock lock;
+  vgic::Controller controller;
+  std::array<std::uint8_t, vgic::kMaxCores> core_of{};  // the board's number of each virtual core
+};
+constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
+
+[[nodiscard]] PartitionInterrupts& of(base::PartitionId partition) { return g_interrupts[partition.value]; }
+
+// A core's place in its partition: the board's number for the parent, 0, 1, 2 .. for an enclave. Stable while it runs.
+[[nodiscard]] CoreIndex index_of(base::CoreId core, base::PartitionId partition) {
+  return CoreIndex{partition == base::kParent ? core.value : g_state.cores.at(core).number};
+}
+
+[[nodiscard]] vgic::Configuration configuration_of(base::PartitionId partition) {
+  vgic::Configuration configuration;
+  configuration.physical.add(kVirtualTimer);
+  configuration.physical.add(kPhysicalTimer);
+  configuration.raised.add(base::Intid{cofferdam_abi::kDoorbell});
+  for (std::uint8_t i = 0; i < g_state.devices.count; ++i) {
+    const base::Intid interrupt = board::kBoard.devices[i].interrupt;
+    if (g_state.devices.owner[i] == partition && interrupt.value != 0) configuration.physical.add(interrupt);
+  }
+  if (partition == base::kParent) {
+    configuration.cores = static_cast<std::uint8_t>(board::kBoard.cores.size());
+    for (std::size_t i = 0; i < board::kBoard.cores.size(); ++i) configuration.mpidr[i] = board::kBoard.cores[i].mpidr;
+    for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
+      if (interrupt.owner == board::Owner::kParent) configuration.physical.add(interrupt.intid);
+    }
+    return configuration;
+  }
+  for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
+    if (g_state.cores.entries[i].owner == partition) ++configuration.cores;
+  }
+  for (std::uint8_t i = 0; i < configuration.cores; ++i) configuration.mpidr[i] = i;
+  return configuration;
+}
+
+void for_each_intid(const Action& action, auto&& each) {
+  for (std::uint32_t rest = action.mask; rest != 0; rest &= rest - 1) {
+    each(base::Intid{std::uint32_t{32} * action.word + static_cast<std::uint32_t>(std::countr_zero(rest))});
+  }
+}
+
+void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
+  using hal::interrupts::Change;
+  using hal::interrupts::Trigger;
+  const base::CoreId core{interrupts.core_of[action.core.value]};
+  const auto change = [&](Change what) { hal::interrupts::change(what, core, action.word, action.mask); };
+  switch (action.kind) {
+    case ActionKind::kEnable: return change(Change::kEnable);
+    case ActionKind::kDisable: return change(Change::kDisable);
+    case ActionKind::kSetPending: return change(Change::kSetPending);
+    case ActionKind::kClearPending: return change(Change::kClearPending);
+    case ActionKind::kDeactivate: return change(Change::kDeactivate);
+    case ActionKind::kRoute:
+      return for_each_intid(action, [&](base::Intid intid) { hal::interrupts::route(intid, core); });
+    case ActionKind::kMakeEdge:
+      return for_each_intid(action, [](base::Intid intid) { hal::interrupts::set_trigger(intid, Trigger::kEdge); });
+    case ActionKind::kMakeLevel:
+      return for_each_intid(action, [](base::Intid intid) { hal::interrupts::set_trigger(intid, Trigger::kLevel); });
+  }
+}
+
+// `kicks`: of the cores that the actions name, those to be kicked.
+void carry_out(const PartitionInterrupts& interrupts, const Actions& actions, std::uint32_t kicks = ~0U) {
+  if (actions.empty()) return;
+  if (actions.overflow()) panic("the interrupt controller's list of actions is full");
+  for (const Action& action : actions.list()) carry_out(interrupts, action);
+  for (std::uint32_t rest = actions.kicks() & kicks; rest != 0; rest &= rest - 1) {
+    hal::interrupts::kick(base::CoreId{interrupts.core_of[static_cast<std::size_t>(std::countr_zero(rest))]});
+  }
+}
+
+// The list registers out of the hardware, something done, and back. Precondition: the lock is held.
+class Visit {
+ public:
+  Visit(PartitionInterrupts& interrupts, CoreIndex core)
+      : interrupts_(interrupts), core_(core), state_(hal::interrupts::virtual_state()) {
+    const std::size_t used = interrupts.controller.used_list_registers(core);
+    const std::span<std::uint64_t> values = std::span{list_registers_}.first(used);
+    hal::interrupts::read_list_registers(values);
+    interrupts.controller.sync(core, values, state_.ends_separately ? 0 : state_.ended, actions_);
+  }
+  // The actions first: what fill() lists must not come a second time from the physical controller.
+  ~Visit() {
+    carry_out(interrupts_, actions_, ~(1U << core_.value));  // this one is being filled
+    const std::span<std::uint64_t> all = std::span{list_registers_}.first(hal::interrupts::list_registers());
+    const vgic::Maintenance wanted = interrupts_.controller.fill(core_, all, {state_.group0_enabled, state_.group1_enabled});
+    hal::interrupts::write_list_registers(all);
+    hal::interrupts::watch({.no_pending = wanted.no_pending, .ended_outside = wanted.end_of_outside,
+                            .group0_change = wanted.group_change, .group1_change = wanted.group_change},
+                           state_);
+  }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+  [[nodiscard]] Actions& actions() { return actions_; }
+  [[nodiscard]] bool ends_separately() const { return state_.ends_separately; }
+
+ private:
+  PartitionInterrupts& interrupts_;
+  CoreIndex core_;
+  hal::interrupts::VirtualState state_;
+  std::array<std::uint64_t, hal::interrupts::kMostListRegisters> list_registers_{};
+  Actions actions_{};
+};
+
+// The frame of the controller's that an address lies in.
+struct Place {
+  vgic::Frame frame;
+  std::uint64_t offset;
+};
+[[nodiscard]] std::optional<Place> find(base::Ipa address, std::size_t cores) {
+  const std::uint64_t distributor = address.value - board::kBoard.gic_distributor;
+  if (distributor < kFrameBytes) return Place{{vgic::FrameKind::kDistributor, CoreIndex{0}}, distributor};
+  constexpr std::uint64_t kStride = board::kBoard.gic_redistributor_stride;
+  const std::uint64_t redistributor = address.value - board::kBoard.gic_redistributor;
+  if constexpr (kStride != 0) {
+    if (redistributor >= cores * kStride || redistributor % kStride >= 2 * kFrameBytes) return std::nullopt;
+    const CoreIndex core{static_cast<std::uint8_t>(redistributor / kStride)};
+    const bool private_interrupts = redistributor % kStride >= kFrameBytes;
+    return Place{{private_interrupts ? vgic::FrameKind::kSgi : vgic::FrameKind::kRedistributor, core},
+                 redistributor % kFrameBytes};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void reset_interrupts(base::PartitionId partition) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
+    if (g_state.cores.entries[i].owner == partition) interrupts.core_of[index_of(base::CoreId{i}, partition).value] = i;
+  }
+  Actions actions;
+  interrupts.controller.stop(actions);
+  carry_out(interrupts, actions);
+  if (!interrupts.controller.reset(configuration_of(partition)).ok()) panic("the board's interrupts are malformed");
+}
+
+void give_interrupt(base::PartitionId partition, base::Intid intid) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  (void)intid; (void)interrupts;
+}
+
+void take_interrupt(base::PartitionId partition, base::Intid intid) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  Actions actions;
+  (void)intid;
+  carry_out(interrupts, actions);
+}
+
+void enter_interrupts(base::CoreId core, base::PartitionId partition) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  Actions actions;
+  interrupts.controller.reset_core(index_of(core, partition), actions);
+  carry_out(interrupts, actions);
+}
+
+void leave_interrupts(base::CoreId core, base::PartitionId partition) {
+  PartitionInterrupts& interrupts = of(partition);
+  const CoreIndex index = index_of(core, partition);
+  const Locked locked{interrupts.lock};
+  Visit visit{interrupts, index};
+  interrupts.controller.leave(index, visit.actions());
+}
+
+bool deliver_physical(base::CoreId core, base::PartitionId partition, base::Intid intid) {
+  PartitionInterrupts& interrupts = of(partition);
+  const CoreIndex index = index_of(core, partition);
+  const Locked locked{interrupts.lock};
+  Visit visit{interrupts, index};
+  return interrupts.controller.physical(index, intid, visit.actions()).ok();
+}
+
+void refresh_interrupts(base::CoreId core, base::PartitionId partition) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  const Visit visit{interrupts, index_of(core, partition)};
+}
+
+void raise_message(base::PartitionId partition, base::Intid intid) {
+  PartitionInterrupts& interrupts = of(partition);
+  const Locked locked{interrupts.lock};
+  Actions actions;
+  static_cast<void>(interrupts.controller.message(intid, actions).ok());  // not one of its own: nobody waits for it
+  carry_out(interrupts, actions);
+}
+
+std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::PartitionId partition,
+                                                       const RegisterAccess& access) {
+  const std::size_t cores = partition == base::kParent ? board::kBoard.cores.size() : vgic::kMaxCores;
+  const auto place = find(access.address, cores);
+  if (!place) return std::nullopt;
+  PartitionInterrupts& interrupts = of(partition);
+  const CoreIndex index = index_of(core, partition);
+  const Locked locked{interrupts.lock};
+  Visit visit{interrupts, index};
+  vgic::Controller& controller = interrupts.controller;
+  if (access.write) {
+    return AccessResult{controller.write(place->frame, place->offset, access.size, access.value, visit.actions()).ok(), 0};
+  }
+  const auto value = controller.read(place->frame, place->offset, access.size, visit.actions());
+  if (!value) return AccessResult{};
+  // Of a disabled interrupt only the physical controller knows that it waits.
+  const auto physical = controller.physical_pending(place->frame, place->offset);
+  if (physical.mask == 0) return AccessResult{true, *value};
+  const base::CoreId at{interrupts.core_of[physical.word == 0 ? place->frame.core.value : index.value]};
+  return AccessResult{true, *value | (physical.mask & hal::interrupts::pending(at, physical.word))};
+}
+
+bool write_interrupt_register(base::CoreId core, base::PartitionId partition,
+                              const hal::registers::esr_el2::SystemRegisterAccess& access, std::uint64_t value) {
+  using hal::registers::esr_el2::system_register;
+  constexpr std::uint32_t kDeactivate = system_register(3, 0, 12, 11, 1);  // ICC_DIR_EL1
+  constexpr std::uint32_t kSgi1 = system_register(3, 0, 12, 11, 5);        // ICC_SGI1R_EL1
+  constexpr std::uint32_t kAliasSgi1 = system_register(3, 0, 12, 11, 6);   // ICC_ASGI1R_EL1
+  constexpr std::uint32_t kSgi0 = system_register(3, 0, 12, 11, 7);        // ICC_SGI0R_EL1
+  const std::uint32_t encoding = access.encoding();
+  const bool is_sgi = encoding == kSgi0 || encoding == kSgi1 || encoding == kAliasSgi1;
+  if (access.read || (!is_sgi && encoding != kDeactivate)) return false;
+  PartitionInterrupts& interrupts = of(partition);
+  const CoreIndex index = index_of(core, partition);
+  const Locked locked{interrupts.lock};
+  Visit visit{interrupts, index};
+  if (is_sgi) {
+    const vgic::SgiRegister which = encoding == kSgi0   ? vgic::SgiRegister::kSgi0
+                                    : encoding == kSgi1 ? vgic::SgiRegister::kSgi1
+                                                        : vgic::SgiRegister::kAliasSgi1;
+    interrupts.controller.send_sgi(index, which, value, visit.actions());
+  } else if (visit.ends_separately()) {
+    interrupts.controller.deactivate(index, base::Intid{static_cast<std::uint32_t>(value & 0xFF'FFFF)}, visit.actions());
+  }
+  return true;
+}
+
+}  // namespace monitor
