@@ -20,7 +20,7 @@ import tempfile
 FIRMWARE_RANK = {
     "base": 0,
     "board": 1, "crypto": 1,
-    "partition": 2, "measure": 2,
+    "partition": 2, "measure": 2, "emulation": 2,
     "enclave": 3,
     "attestation": 4, "devices": 4, "accelerator": 4, "link": 4,
     "hypercall": 5,
@@ -40,7 +40,8 @@ OWNERS = {
     "cbor.h": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp", "tools/reference_values/corim.cpp"),
     "cbor/": ("firmware/attestation/cbor.cpp", "tools/cofferdam/cbor.cpp"),
     "tinyxml2.h": ("tools/boardgen/",),
-    "libfdt.h": ("firmware/enclave/device_tree.cpp", "tests/unit/firmware/enclave/device_tree_test.cpp", "tools/boardgen/"),
+    "libfdt.h": ("firmware/enclave/device_tree.cpp", "firmware/boot/", "tests/unit/firmware/enclave/device_tree_test.cpp",
+                 "tests/unit/firmware/boot/", "tools/boardgen/"),
     "CLI/": ("tools/",),
     "nlohmann/": ("tools/", "tests/"),
     "gtest/": ("tests/",),
