@@ -1,12 +1,13 @@
-# libfdt, the reference implementation of the devicetree format, as source: `fdt_for_cofferdam`, used by
-# firmware/enclave/device_tree.cpp and tools/boardgen. The sequential writer is all that it needs.
+# libfdt, the reference implementation of the devicetree format, as source: `fdt_for_cofferdam`. The sequential writer is for
+# firmware/enclave/device_tree.cpp and tools/boardgen; reading and changing a tree is for firmware/boot, which amends the parent's.
 set(cofferdam_dtc ${COFFERDAM_THIRD_PARTY}/dtc-1.7.2)
 if(NOT EXISTS ${cofferdam_dtc}/libfdt/fdt_sw.c)
   message(FATAL_ERROR "${cofferdam_dtc}/libfdt is missing. Run ./x setup: it fetches dtc 1.7.2, checks its sha256 and "
                       "unpacks it into ${COFFERDAM_THIRD_PARTY}.")
 endif()
 add_library(fdt_for_cofferdam STATIC ${cofferdam_dtc}/libfdt/fdt.c ${cofferdam_dtc}/libfdt/fdt_sw.c
-            ${cofferdam_dtc}/libfdt/fdt_ro.c ${cofferdam_dtc}/libfdt/fdt_strerror.c)
+            ${cofferdam_dtc}/libfdt/fdt_ro.c ${cofferdam_dtc}/libfdt/fdt_rw.c ${cofferdam_dtc}/libfdt/fdt_wip.c
+            ${cofferdam_dtc}/libfdt/fdt_strerror.c)
 target_include_directories(fdt_for_cofferdam SYSTEM PUBLIC ${cofferdam_dtc}/libfdt)
 target_link_libraries(fdt_for_cofferdam PRIVATE cofferdam_freestanding_c)
 target_compile_options(fdt_for_cofferdam PRIVATE -w -ffile-prefix-map=${cofferdam_dtc}=dtc)
