@@ -1,4 +1,4 @@
-// The machine's one output. There is no input: no console command exists.
+// The monitor's one output. There is no input: no console command exists. Control characters but newline may be dropped.
 #pragma once
 
 #include <string_view>

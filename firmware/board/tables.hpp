@@ -27,12 +27,16 @@ struct Core {
   bool boot;            // the core that the parent starts on; never donated
 };
 
+// What the monitor plays for the parent at a window's address; the parent does not reach the device itself.
+enum class View : std::uint8_t { kNone, kPl031 };
+
 struct Mmio {  // a device's registers, frame aligned
   std::string_view name;
   std::uint64_t base;
   std::uint64_t size;
   Owner owner;
   bool bypasses_smmu = false;  // what lies here can write memory without passing the SMMU: never the parent's
+  View parent_view = View::kNone;
 };
 
 struct Device {  // a bus master behind the SMMU, with what comes with it
@@ -47,6 +51,14 @@ struct Device {  // a bus master behind the SMMU, with what comes with it
 struct Interrupt {  // an SPI (Arm IHI 0069: 32..1019) and who gets it
   base::Intid intid;
   Owner owner;
+};
+
+// Messages of PCIe devices (MSI), which an ITS in the monitor's hands turns into SPIs of the parent.
+struct MessageInterrupts {
+  std::uint64_t its_base;  // 0: the board has none
+  base::Intid first;
+  std::uint32_t count;
+  bool offered;  // the parent's device tree names them
 };
 
 struct Limits {
@@ -75,9 +87,10 @@ struct Board {
   Limits limits;
   Protections protections;
   std::uint64_t gic_distributor, gic_redistributor, gic_redistributor_stride;
+  MessageInterrupts message_interrupts;
   std::uint64_t smmu_base;               // 0: none
   std::uint32_t smmu_stream_bits;
-  std::uint64_t uart_base;
+  std::uint64_t uart_base;               // the monitor's own UART; 0: its text goes out through the ROM
   std::uint64_t rtc_base;                // 0: none
   std::uint64_t parent_entry;            // where the parent's kernel is loaded and entered
   std::uint64_t enclave_ram_base;        // IPA of an enclave's first frame

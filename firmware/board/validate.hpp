@@ -40,9 +40,16 @@ enum class Rule : std::uint8_t {
   kWindowAssignable,        // a window belongs to the monitor or to the parent; what is assigned is a device
   kUnguardedDma,            // it writes memory past the SMMU, so it must be the monitor's
   kNotMonitorWindow,        // the monitor's own device does not lie in a window of the monitor; `value` is its address
+  kConsoleWithoutRom,       // the text is to go out through a ROM that the board does not have
+  kViewNotMonitors,         // the parent would see a view of what it reaches itself
+  kViewTwice,               // one view of a kind
+  kViewWithoutClock,        // a view of a clock that the board does not have
   kControllerUnaligned,     // GIC frames lie at multiples of 64 KiB
   kStrideInvalid,           // redistributors are 128 KiB apart (GICv3) or 256 KiB (GICv4)
   kRedistributorsTooSmall,  // fewer frames than cores
+  kItsTooSmall,             // 128 KiB: the registers, and the page that takes the messages
+  kMessagesOutOfRange,      // message interrupts are SPIs, and at least one
+  kMessagesTaken,           // with `other`, which has an interrupt among them
   // devices
   kDeviceWithoutSmmu,  // nothing confines its DMA
   kDeviceUnmovable,    // assignable, but its registers can't leave the parent, or would lie where an enclave's memory
@@ -80,6 +87,7 @@ enum class Part : std::uint8_t {
   kEnclaves,
   kParent,
   kProtections,
+  kMessages,
 };
 
 struct Problem {
@@ -253,7 +261,11 @@ constexpr void check_windows(const Board& board, Report report) {
   }
   check_own_device(board, Part::kController, board.gic_distributor, report);
   check_own_device(board, Part::kController, board.gic_redistributor, report);
-  check_own_device(board, Part::kConsole, board.uart_base, report);
+  if (board.uart_base != 0) {
+    check_own_device(board, Part::kConsole, board.uart_base, report);
+  } else if (!board.protections.secure_rom) {
+    report(at(Rule::kConsoleWithoutRom, Part::kConsole, 0));
+  }
   if (board.smmu_base != 0) check_own_device(board, Part::kSmmu, board.smmu_base, report);
   if (board.rtc_base != 0) check_own_device(board, Part::kClock, board.rtc_base, report);
   if (!base::is_aligned(board.gic_distributor, kGicAlignment) ||
@@ -267,6 +279,20 @@ constexpr void check_windows(const Board& board, Report report) {
     const std::uint64_t needed = board.cores.size() * board.gic_redistributor_stride;
     if (window.base == board.gic_redistributor && window.size < needed) {
       report(at(Rule::kRedistributorsTooSmall, Part::kController, 0, needed));
+    }
+  }
+}
+
+template <typename Report>
+constexpr void check_views(const Board& board, Report report) {
+  for (std::size_t i = 0; i < board.mmio.size(); ++i) {
+    if (board.mmio[i].parent_view == View::kNone) continue;
+    if (board.mmio[i].owner != Owner::kMonitor) report(at(Rule::kViewNotMonitors, Part::kWindows, i));
+    if (board.rtc_base == 0) report(at(Rule::kViewWithoutClock, Part::kWindows, i));
+    for (std::size_t j = 0; j < i; ++j) {
+      if (board.mmio[j].parent_view != board.mmio[i].parent_view) continue;
+      report(Problem{Rule::kViewTwice, Part::kWindows, i, Part::kWindows, j, 0});
+      break;
     }
   }
 }
@@ -322,6 +348,24 @@ constexpr void check_interrupts(const Board& board, Report report) {
 }
 
 template <typename Report>
+constexpr void check_messages(const Board& board, Report report) {
+  const MessageInterrupts& messages = board.message_interrupts;
+  if (messages.its_base == 0) return;
+  check_own_device(board, Part::kMessages, messages.its_base, report);
+  for (const Mmio& window : board.mmio) {
+    if (window.base == messages.its_base && window.size < kItsBytes) report(at(Rule::kItsTooSmall, Part::kMessages, 0));
+  }
+  const std::uint64_t end = std::uint64_t{messages.first.value} + messages.count;
+  if (messages.count == 0 || messages.first.value < kFirstSpi || end > kLastSpi + 1) {
+    return report(at(Rule::kMessagesOutOfRange, Part::kMessages, 0));
+  }
+  each_interrupt(board, [&](base::Intid intid, Part part, std::size_t index) {
+    if (intid.value < messages.first.value || intid.value >= end) return;
+    report(Problem{Rule::kMessagesTaken, Part::kMessages, 0, part, index, intid.value});
+  });
+}
+
+template <typename Report>
 constexpr void check_limits(const Board& board, Report report) {
   const Limits& limits = board.limits;
   const auto refuse = [&](Rule rule, std::uint64_t value = 0) { report(at(rule, Part::kEnclaves, 0, value)); };
@@ -372,7 +416,9 @@ constexpr void check(const Board& board, Report report) {
   rules::check_cores(board, report);
   rules::check_windows(board, report);
   rules::check_devices(board, report);
+  rules::check_views(board, report);
   rules::check_interrupts(board, report);
+  rules::check_messages(board, report);
   if (!rules::check_ranges(board, report)) return;
   if (!rules::check_memory(board, report)) return;
   rules::check_limits(board, report);

@@ -125,11 +125,13 @@ void log_about(base::PartitionId partition, const LogLine& line) {
 void console_from_guest(base::PartitionId partition, std::string_view text) {
   const Locked locked{g_console_lock};
   if (partition == base::kParent) {  // as it is, but for what would steer the operator's terminal
+    LogLine harmless;
     for (const char character : text) {
-      const bool harmless = (character >= ' ' && character < 0x7f) || character == '\n' || character == '\r' ||
-                            character == '\t';
-      if (harmless) hal::console_write({&character, 1});
+      const bool kept = (character >= ' ' && character < 0x7f) || character == '\n' || character == '\r' ||
+                        character == '\t';
+      if (kept) harmless.text({&character, 1});
     }
+    hal::console_write(harmless.view());
     return;
   }
   GuestLine& line = g_guest_lines[partition.value];

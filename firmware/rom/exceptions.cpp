@@ -48,7 +48,23 @@ std::int64_t affinity_info(core_park::CoreState state) {
   return 1;
 }
 
-std::int64_t carry_out(const psci::Decision& decision) {
+// One call's text stays in one piece, whatever the callers do. A turn is short, because what the UART does not take is
+// dropped; who waits longer than many turns gives up, so that no core is held at EL3.
+constinit std::uint32_t console_taken = 0;
+constexpr std::uint32_t kTriesForTurn = 1'000'000;
+
+psci::Reply write_text(const psci::Registers& registers, std::size_t size) {
+  std::uint32_t tries = 0;
+  while (__atomic_exchange_n(&console_taken, 1, __ATOMIC_ACQUIRE) != 0) {
+    if (++tries == kTriesForTurn) return psci::Reply::kInternalFailure;
+    asm volatile("yield");
+  }
+  for (std::size_t i = 0; i < size; ++i) machine::console_write_character(psci::text_byte(registers, i));
+  __atomic_store_n(&console_taken, 0, __ATOMIC_RELEASE);
+  return psci::Reply::kSuccess;
+}
+
+std::int64_t carry_out(const psci::Decision& decision, const psci::Registers& registers) {
   switch (decision.action) {
     case psci::Action::kReply: return decision.reply;
     case psci::Action::kCpuOn:
@@ -58,6 +74,7 @@ std::int64_t carry_out(const psci::Decision& decision) {
     case psci::Action::kCpuOff: rom_restart_park(this_core());
     case psci::Action::kSystemOff: machine::power_off();
     case psci::Action::kSystemReset: machine::restart();
+    case psci::Action::kWriteText: return static_cast<std::int64_t>(write_text(registers, decision.text_size));
   }
   return static_cast<std::int64_t>(psci::Reply::kNotSupported);
 }
@@ -65,9 +82,10 @@ std::int64_t carry_out(const psci::Decision& decision) {
 void serve_call(LowerFrame& frame) {
   const std::uint64_t mode = frame.spsr & kModeMask;
   const psci::Caller caller{mode == kModeEl2h || mode == kModeEl2t};
-  const psci::Registers registers{frame.x[0], frame.x[1], frame.x[2], frame.x[3]};
+  const psci::Registers registers{frame.x[0], frame.x[1], frame.x[2], frame.x[3],
+                                  frame.x[4], frame.x[5], frame.x[6], frame.x[7]};
   const psci::Decision decision = psci::decode(registers, caller, facts.window, facts.present);
-  frame.x[0] = static_cast<std::uint64_t>(carry_out(decision));
+  frame.x[0] = static_cast<std::uint64_t>(carry_out(decision, registers));
 }
 
 void refuse_instruction(LowerFrame& frame) {

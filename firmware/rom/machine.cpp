@@ -15,6 +15,7 @@ constexpr std::uint64_t kUartLineControl = layout::kSecureUart + 0x02c;
 constexpr std::uint64_t kUartControl = layout::kSecureUart + 0x030;
 constexpr std::uint32_t kUartTransmitFull = 1 << 5;
 constexpr std::uint32_t kUart8BitsFifo = 0x70;
+constexpr std::uint32_t kUartPolls = 100'000;  // a character takes 87 us at this rate
 constexpr std::uint32_t kUartTransmitOn = 0x101;  // UARTEN | TXE: there is no input
 
 // PL061 (Arm DDI 0190). Bits 2..9 of the address of the data register say which pins a write changes.
@@ -46,13 +47,17 @@ void console_start() {
   mmio_write(kUartControl, kUartTransmitOn);
 }
 
-void console_write(std::string_view text) {
-  for (const char character : text) {
-    if (character == '\n') console_write("\r");
-    while ((mmio_read(kUartFlags) & kUartTransmitFull) != 0) {
-    }
+void console_write_character(char character) {
+  if (character == '\n') console_write_character('\r');
+  for (std::uint32_t poll = 0; poll < kUartPolls; ++poll) {
+    if ((mmio_read(kUartFlags) & kUartTransmitFull) != 0) continue;
     mmio_write(kUartData, static_cast<std::uint8_t>(character));
+    return;
   }
+}
+
+void console_write(std::string_view text) {
+  for (const char character : text) console_write_character(character);
 }
 
 void console_write_hex(std::uint64_t value) {

@@ -12,6 +12,7 @@
 namespace rom::machine {
 
 void console_start();
+void console_write_character(char character);  // what the UART does not take in a bounded time is dropped
 void console_write(std::string_view text);
 void console_write_hex(std::uint64_t value);
 

@@ -20,6 +20,18 @@ Decision decode_affinity_info(const Registers& registers, std::uint32_t present)
   return {Action::kAffinityInfo, 0, core};
 }
 
+Decision decode_text(const Registers& registers) {
+  if (registers.x7 == 0 || registers.x7 > kMaxText) return answer(Reply::kInvalidParameters);
+  for (std::size_t i = 0; i < kMaxText; ++i) {
+    const char character = text_byte(registers, i);
+    const bool harmless = (character >= ' ' && character < 0x7f) || character == '\n';
+    if (i < registers.x7 ? !harmless : character != 0) return answer(Reply::kInvalidParameters);
+  }
+  Decision decision{Action::kWriteText};
+  decision.text_size = static_cast<std::size_t>(registers.x7);
+  return decision;
+}
+
 }  // namespace
 
 Decision decode(const Registers& registers, Caller caller, EntryWindow window, std::uint32_t present) {
@@ -31,6 +43,7 @@ Decision decode(const Registers& registers, Caller caller, EntryWindow window, s
     case kFunctionSystemReset: return {Action::kSystemReset};
     case kFunctionCpuOn64: return decode_cpu_on(registers, window, present);
     case kFunctionAffinityInfo64: return decode_affinity_info(registers, present);
+    case kFunctionConsoleWrite64: return decode_text(registers);
     default: return answer(Reply::kNotSupported);
   }
 }

@@ -155,7 +155,7 @@ void foreign_addresses() {
     count(bare::probe_write(address, 0).refused);
     count(bare::probe_execute(address).refused);
   }
-  for (const std::uint64_t device : {0x0400'0000ULL, 0x0800'0000ULL, 0x080A'0000ULL, 0x0900'0000ULL, 0x0901'0000ULL,
+  for (const std::uint64_t device : {0x0400'0000ULL, 0x0800'0000ULL, 0x080A'0000ULL, 0x0901'0000ULL,
                                      0x0902'0000ULL, 0x0905'0000ULL, 0x0A00'0000ULL, 0x0E00'0000ULL, 0x0ULL}) {
     count(bare::probe_read(device).refused);
     count(bare::probe_write(device, 0).refused);

@@ -144,7 +144,7 @@ void hal_early_map() {
   map_registers(root, kBoard.gic_distributor, kBoard.gic_distributor != 0 ? 0x1'0000 : 0);
   map_registers(root, kBoard.gic_redistributor, kBoard.gic_redistributor_stride * kCores);
   map_registers(root, kBoard.smmu_base, kBoard.smmu_base != 0 ? 0x2'0000 : 0);
-  map_registers(root, kBoard.uart_base & ~std::uint64_t{0xFFF}, 0x1000);
+  map_registers(root, kBoard.uart_base & ~std::uint64_t{0xFFF}, kBoard.uart_base != 0 ? 0x1000 : 0);
   map_registers(root, kBoard.rtc_base & ~std::uint64_t{0xFFF}, kBoard.rtc_base != 0 ? 0x1000 : 0);
 
   for (std::size_t core = 0; core < kCores; ++core) {

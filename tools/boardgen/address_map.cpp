@@ -26,8 +26,15 @@ std::string note_of(const Description& d, std::size_t index) {
     return "interrupt controller; the parent sees a virtual one here";
   }
   if (window.base == board.smmu_base) return "SMMU: decides what each device can reach";
-  if (window.base == board.uart_base) return "console, output only";
-  if (window.base == board.rtc_base) return "wall clock";
+  if (window.base == board.uart_base) return "the monitor's console, output only";
+  if (window.base == board.rtc_base) {
+    return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here" : "wall clock";
+  }
+  if (d.uart && index == d.uart->window) return "the parent's console";
+  if (board.message_interrupts.its_base != 0 && window.base == board.message_interrupts.its_base) {
+    return board.message_interrupts.offered ? "ITS: takes the parent's devices' messages; its tables are the monitor's"
+                                            : "ITS: can write memory past the SMMU; not used";
+  }
   if (d.rom && index == d.rom->package) return "firmware package and boot payload";
   if (d.pcie && index == d.pcie->ecam) return "PCIe configuration space";
   if (d.pcie && (index == d.pcie->memory || index == d.pcie->io)) return "PCIe devices' registers";
@@ -59,7 +66,7 @@ std::vector<Piece> physical_map(const Description& d) {
     pieces.push_back({d.rom->identity, d.rom->identity_size, Holder::kRom, "identity",
                       "device secret, minimum version, certificates"});
     pieces.push_back({d.rom->ram, d.rom->ram_size, Holder::kRom, "secure-ram", "reached from EL3 only"});
-    pieces.push_back({d.rom->console, base::kFrameSize, Holder::kRom, "rom-console", "the ROM's own output"});
+    pieces.push_back({d.rom->console, base::kFrameSize, Holder::kRom, "rom-console", d.tables.uart_base == 0 ? "what the ROM and the monitor say, output only" : "what the ROM says, output only"});
   }
   return with_gaps(std::move(pieces));
 }

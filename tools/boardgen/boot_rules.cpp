@@ -90,11 +90,29 @@ void check_pcie(const Description& d, Diagnostics& diagnostics) {
   }
 }
 
+void check_uart(const Description& d, Diagnostics& diagnostics) {
+  if (!d.uart) return;
+  const auto whose = [&](board::Owner owner, std::string_view attribute, const std::string& what) {
+    if (owner == board::Owner::kParent) return;
+    diagnostics.push_back(at(*d.uart_element, attribute, "the parent does not own " + what,
+                             "give it owner=\"parent\", or remove <uart>"));
+  };
+  const board::Mmio& window = d.windows.entries[d.uart->window];
+  whose(window.owner, "window", "window '" + std::string(window.name) + "'");
+  whose(d.interrupts.entries[d.uart->interrupt].owner, "interrupt",
+        "interrupt '" + std::string(d.interrupt_names[d.uart->interrupt]) + "'");
+  if (d.uart->clock == 0) {
+    diagnostics.push_back(at(*d.uart_element, "clock", "a UART whose clock stands still",
+                             "write the frequency of its clock in Hz: a driver divides it for the baud rate"));
+  }
+}
+
 }  // namespace
 
 Diagnostics broken_boot_rules(const Description& description) {
   Diagnostics diagnostics;
   check_rom(description, diagnostics);
+  check_uart(description, diagnostics);
   check_pcie(description, diagnostics);
   return diagnostics;
 }

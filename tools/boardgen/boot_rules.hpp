@@ -1,4 +1,4 @@
-// Rules on what the monitor's tables don't hold: where the ROM lies, and the PCIe that the parent's device tree names.
+// Rules on what the monitor's tables don't hold: where the ROM lies, and what the parent's device tree names.
 #pragma once
 
 #include "tools/boardgen/description.hpp"

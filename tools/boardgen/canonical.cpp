@@ -62,6 +62,16 @@ std::string_view owner(board::Owner owner) {
   return {};
 }
 
+std::string_view view(board::View view) {
+  switch (view) {
+    case board::View::kNone:
+      return "none";
+    case board::View::kPl031:
+      return "pl031";
+  }
+  return {};
+}
+
 template <typename T, typename Write>
 void list(JsonWriter& json, const char* key, const std::vector<T>& entries, Write write) {
   json.open(key, '[');
@@ -94,6 +104,7 @@ void write_tables(JsonWriter& json, const Description& d) {
     json.address("size", window.size);
     json.text("owner", owner(window.owner));
     json.text("dma", window.bypasses_smmu ? "bypass" : "none");
+    json.text("parent-view", view(window.parent_view));
   });
   list(json, "devices", d.devices.entries, [&](const board::Device& device, std::size_t) {
     json.text("name", device.name);
@@ -118,6 +129,14 @@ void write_own_devices(JsonWriter& json, const Description& d) {
   json.address("redistributor", board.gic_redistributor);
   json.address("stride", board.gic_redistributor_stride);
   json.close('}');
+  json.open("message-interrupts", '{');
+  if (board.message_interrupts.its_base != 0) {
+    json.address("its", board.message_interrupts.its_base);
+    json.number("first", board.message_interrupts.first.value);
+    json.number("count", board.message_interrupts.count);
+    json.truth("offered", board.message_interrupts.offered);
+  }
+  json.close('}');
   json.open("smmu", '{');
   if (board.smmu_base != 0) {
     json.text("type", "smmu-v3");
@@ -126,8 +145,8 @@ void write_own_devices(JsonWriter& json, const Description& d) {
   }
   json.close('}');
   json.open("console", '{');
-  json.text("type", "pl011");
-  json.address("base", board.uart_base);
+  json.text("type", board.uart_base != 0 ? "pl011" : "rom");
+  if (board.uart_base != 0) json.address("base", board.uart_base);
   json.close('}');
   json.open("clock", '{');
   if (board.rtc_base != 0) {
@@ -153,6 +172,13 @@ void write_partitions(JsonWriter& json, const Description& d) {
   const board::Board& board = d.tables;
   json.open("parent", '{');
   json.address("entry", board.parent_entry);
+  json.open("uart", '{');
+  if (d.uart) {
+    json.text("window", d.windows.entries[d.uart->window].name);
+    json.number("interrupt", d.interrupts.entries[d.uart->interrupt].intid.value);
+    json.number("clock", d.uart->clock);
+  }
+  json.close('}');
   json.open("pcie", '{');
   if (d.pcie) {
     json.text("ecam", d.windows.entries[d.pcie->ecam].name);

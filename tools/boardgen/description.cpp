@@ -35,8 +35,8 @@ class Builder {
       reader.refuse("format", "format '" + std::string(reader.text("format")) + "' is not known",
                     "this boardgen reads format 1");
     }
-    reader.expect_children({"protections", "memory", "cores", "windows", "interrupt-controller", "smmu", "console",
-                            "clock", "devices", "interrupts", "rom", "parent", "enclaves"});
+    reader.expect_children({"protections", "memory", "cores", "windows", "interrupt-controller", "message-interrupts", "smmu",
+                            "console", "clock", "devices", "interrupts", "rom", "parent", "enclaves"});
     protections();
     memory();
     cores();
@@ -143,10 +143,12 @@ class Builder {
 
   void windows() {
     each("windows", "window", Need::kRequired, [&](ElementReader& reader, const Element& element) {
-      reader.expect_attributes({"name", "base", "size", "owner"}, {"dma"});
+      reader.expect_attributes({"name", "base", "size", "owner"}, {"dma", "parent-view"});
       const bool bypass = reader.choice("dma", {"bypass"}) == "bypass";
       const auto owner = owner_of(reader.choice("owner", {"monitor", "parent"}));
-      d_.windows.entries.push_back({reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass});
+      const bool clock = reader.choice("parent-view", {"pl031"}) == "pl031";
+      d_.windows.entries.push_back({reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass,
+                                    clock ? board::View::kPl031 : board::View::kNone});
       d_.windows.elements.push_back(&element);
     });
   }
@@ -214,6 +216,15 @@ class Builder {
       d_.tables.gic_redistributor = window_base(reader, *d_.controller, "redistributor");
       d_.tables.gic_redistributor_stride = reader.number("stride");
     }
+    d_.messages = section("message-interrupts", Need::kOptional);
+    if (d_.messages != nullptr) {
+      ElementReader reader(*d_.messages, diagnostics_);
+      reader.expect_children({});
+      reader.expect_attributes({"its", "first", "count", "offered"}, {});
+      d_.tables.message_interrupts = {window_base(reader, *d_.messages, "its"),
+                                      base::Intid{reader.small_number("first")}, reader.small_number("count"),
+                                      reader.choice("offered", {"yes", "no"}) == "yes"};
+    }
     d_.smmu = section("smmu", Need::kOptional);
     if (d_.smmu != nullptr) {
       ElementReader reader(*d_.smmu, diagnostics_);
@@ -227,9 +238,13 @@ class Builder {
     if (d_.console != nullptr) {
       ElementReader reader(*d_.console, diagnostics_);
       reader.expect_children({});
-      reader.expect_attributes({"type", "window"}, {});
-      (void)reader.choice("type", {"pl011"});
-      d_.tables.uart_base = window_base(reader, *d_.console, "window");
+      // The ROM has a UART of its own, which <rom> describes.
+      if (reader.choice("type", {"pl011", "rom"}) == "rom") {
+        reader.expect_attributes({"type"}, {});
+      } else {
+        reader.expect_attributes({"type", "window"}, {});
+        d_.tables.uart_base = window_base(reader, *d_.console, "window");
+      }
     }
     d_.clock = section("clock", Need::kOptional);
     if (d_.clock != nullptr) {
@@ -258,11 +273,33 @@ class Builder {
     d_.parent = section("parent", Need::kRequired);
     if (d_.parent == nullptr) return;
     ElementReader reader(*d_.parent, diagnostics_);
-    reader.expect_children({"pcie"});
+    reader.expect_children({"uart", "pcie"});
     reader.expect_attributes({"entry"}, {});
     d_.tables.parent_entry = reader.number("entry");
+    d_.uart_element = section("uart", Need::kOptional, d_.parent);
+    if (d_.uart_element != nullptr) uart();
     d_.pcie_element = section("pcie", Need::kOptional, d_.parent);
     if (d_.pcie_element != nullptr) pcie();
+  }
+
+  void uart() {
+    const Element& element = *d_.uart_element;
+    ElementReader reader(element, diagnostics_);
+    reader.expect_children({});
+    reader.expect_attributes({"type", "window", "interrupt", "clock"}, {});
+    (void)reader.choice("type", {"pl011"});
+    const auto name = reader.text("interrupt");
+    const std::size_t interrupt = interrupt_called(name);
+    if (element.find("interrupt") != nullptr && interrupt == d_.interrupt_names.size()) {
+      reader.refuse("interrupt", "no interrupt is called '" + std::string(name) + "'", "add it to <interrupts>");
+    }
+    d_.uart = Uart{window(reader, element, "window").value_or(0), interrupt, reader.small_number("clock")};
+  }
+
+  // The number of interrupts when there is none of this name.
+  [[nodiscard]] std::size_t interrupt_called(std::string_view name) const {
+    return static_cast<std::size_t>(std::find(d_.interrupt_names.begin(), d_.interrupt_names.end(), name) -
+                                    d_.interrupt_names.begin());
   }
 
   void pcie() {
@@ -281,8 +318,7 @@ class Builder {
       const std::string_view name = rest.substr(0, end);
       rest.remove_prefix(std::min(end + 1, rest.size()));
       if (name.empty()) continue;
-      std::size_t index = 0;
-      while (index < d_.interrupt_names.size() && d_.interrupt_names[index] != name) ++index;
+      const std::size_t index = interrupt_called(name);
       if (index == d_.interrupt_names.size()) {
         reader.refuse("interrupts", "no interrupt is called '" + std::string(name) + "'", "add it to <interrupts>");
         return;

@@ -36,6 +36,12 @@ struct Pcie {
   std::array<std::size_t, 4> interrupts;  // INTA..INTD
 };
 
+struct Uart {  // a PL011 of the parent
+  std::size_t window;
+  std::size_t interrupt;
+  std::uint32_t clock;  // Hz
+};
+
 struct Description {
   std::unique_ptr<Element> root;  // owns every string below
   Table<board::MemoryRegion> memory;
@@ -45,6 +51,7 @@ struct Description {
   Table<board::Interrupt> interrupts;
   std::vector<std::string_view> interrupt_names;
   std::optional<Rom> rom;
+  std::optional<Uart> uart;
   std::optional<Pcie> pcie;
   board::Board tables{};  // its spans point into the vectors above
   const Element* monitor = nullptr;
@@ -53,8 +60,10 @@ struct Description {
   const Element* smmu = nullptr;
   const Element* console = nullptr;
   const Element* clock = nullptr;
+  const Element* messages = nullptr;
   const Element* enclaves = nullptr;
   const Element* parent = nullptr;
+  const Element* uart_element = nullptr;
   const Element* pcie_element = nullptr;
   const Element* rom_element = nullptr;
 

@@ -12,9 +12,12 @@ namespace boardgen {
 namespace {
 
 constexpr std::uint32_t kGicPhandle = 1;
+constexpr std::uint32_t kUartClockPhandle = 2;
+constexpr std::uint32_t kBusClockPhandle = 3;
 constexpr std::uint32_t kSpi = 0;  // first cell of an interrupt of the GIC
 constexpr std::uint32_t kPpi = 1;
 constexpr std::uint32_t kLevelHigh = 4;
+constexpr std::size_t kRoomForAmendments = 4096;  // bootargs, initrd, seeds
 constexpr std::size_t kMaxBlob = std::size_t{64} << 10;
 
 // Cells are big-endian, 32 bits.
@@ -100,10 +103,10 @@ void write_cores(TreeWriter& tree, const board::Board& board) {
     tree.strings("compatible", {"arm,psci-1.0", "arm,psci-0.2"});
     tree.strings("method", {"hvc"});
   });
-  // Secure, non-secure, virtual and hypervisor timer: PPI 13, 14, 11, 10. The parent uses the virtual one.
+  // Secure, non-secure and virtual timer: PPI 13, 14, 11. The parent uses the virtual one; the hypervisor's is not its.
   tree.node("timer", [&] {
     tree.strings("compatible", {"arm,armv8-timer"});
-    tree.cells("interrupts", {kPpi, 13, kLevelHigh, kPpi, 14, kLevelHigh, kPpi, 11, kLevelHigh, kPpi, 10, kLevelHigh});
+    tree.cells("interrupts", {kPpi, 13, kLevelHigh, kPpi, 14, kLevelHigh, kPpi, 11, kLevelHigh});
     tree.flag("always-on");
   });
 }
@@ -122,8 +125,56 @@ void write_controller(TreeWriter& tree, const board::Board& board) {
                           .address(board::kGicAlignment)
                           .address(board.gic_redistributor)
                           .address(board.cores.size() * board.gic_redistributor_stride));
+    // Linux's binding of message-based SPIs (arm,gic-v3.yaml): a device writes an INTID to mbi-alias + 0x40. In the ITS's
+    // second frame that is GITS_TRANSLATER, so the same write makes the ITS look up the device's message.
+    const board::MessageInterrupts& messages = board.message_interrupts;
+    if (messages.offered) {
+      tree.flag("msi-controller");
+      tree.cells("mbi-ranges", {messages.first.value, messages.count});
+      tree.cells("mbi-alias", Cells().address(messages.its_base + board::kItsMessages));
+    }
     tree.cells("phandle", {kGicPhandle});
   });
+}
+
+std::string uart_node(const Description& d) { return unit("serial", d.windows.entries[d.uart->window].base); }
+
+void fixed_clock(TreeWriter& tree, const char* name, std::uint32_t frequency, std::uint32_t phandle) {
+  tree.node(name, [&] {
+    tree.strings("compatible", {"fixed-clock"});
+    tree.cells("#clock-cells", {0});
+    tree.cells("clock-frequency", {frequency});
+    tree.strings("clock-output-names", {name});
+    tree.cells("phandle", {phandle});
+  });
+}
+
+// PrimeCell devices: the UART is the parent's own, the clock is the monitor's view of one. Linux's bus wants a clock for
+// their registers (apb_pclk); its frequency is of no account.
+void write_primecells(TreeWriter& tree, const Description& d) {
+  constexpr std::uint32_t kBusFrequency = 24'000'000;
+  fixed_clock(tree, "apb-pclk", kBusFrequency, kBusClockPhandle);
+  if (d.uart) {
+    const board::Mmio& window = d.windows.entries[d.uart->window];
+    const board::Interrupt& interrupt = d.interrupts.entries[d.uart->interrupt];
+    fixed_clock(tree, "uart-clock", d.uart->clock, kUartClockPhandle);
+    tree.node(uart_node(d), [&] {
+      tree.strings("compatible", {"arm,pl011", "arm,primecell"});
+      tree.cells("reg", Cells().address(window.base).address(window.size));
+      tree.cells("interrupts", {kSpi, interrupt.intid.value - board::kFirstSpi, kLevelHigh});
+      tree.cells("clocks", {kUartClockPhandle, kBusClockPhandle});
+      tree.strings("clock-names", {"uartclk", "apb_pclk"});
+    });
+  }
+  for (const board::Mmio& window : d.tables.mmio) {
+    if (window.parent_view != board::View::kPl031) continue;
+    tree.node(unit("rtc", window.base), [&] {
+      tree.strings("compatible", {"arm,pl031", "arm,primecell"});
+      tree.cells("reg", Cells().address(window.base).address(window.size));
+      tree.cells("clocks", {kBusClockPhandle});
+      tree.strings("clock-names", {"apb_pclk"});
+    });
+  }
 }
 
 void write_pcie(TreeWriter& tree, const Description& d) {
@@ -148,6 +199,7 @@ void write_pcie(TreeWriter& tree, const Description& d) {
     ranges.cell(low ? kMemory32 : kMemory64).address(memory.base).address(memory.base).address(memory.size);
     tree.cells("ranges", ranges);
     tree.flag("dma-coherent");
+    if (d.tables.message_interrupts.offered) tree.cells("msi-parent", {kGicPhandle});
     // The four pins rotate with the device number, so that neighbours don't share one.
     Cells map;
     for (std::uint32_t device = 0; device < 4; ++device) {
@@ -172,7 +224,10 @@ std::string emit_device_tree(const Description& d) {
     tree.cells("#address-cells", {2});
     tree.cells("#size-cells", {2});
     tree.cells("interrupt-parent", {kGicPhandle});
-    tree.node("chosen", [] {});
+    if (d.uart) tree.node("aliases", [&] { tree.strings("serial0", {"/" + uart_node(d)}); });
+    tree.node("chosen", [&] {
+      if (d.uart) tree.strings("stdout-path", {"serial0:115200n8"});
+    });
     for (const board::MemoryRegion& region : d.tables.memory) {
       tree.node(unit("memory", region.base), [&] {
         tree.strings("device_type", {"memory"});
@@ -181,6 +236,7 @@ std::string emit_device_tree(const Description& d) {
     }
     write_cores(tree, d.tables);
     write_controller(tree, d.tables);
+    write_primecells(tree, d);
     if (d.pcie) write_pcie(tree, d);
     tree.node("firmware", [&] {
       tree.node("cofferdam", [&] {
@@ -190,6 +246,22 @@ std::string emit_device_tree(const Description& d) {
     });
   });
   return tree.finish();
+}
+
+std::string emit_device_tree_bytes(const Description& d) {
+  const std::string blob = emit_device_tree(d);
+  std::string text = "// Generated by tools/boardgen from the board.xml of board '" + std::string(d.tables.name) +
+                     "'. Change that file, not this one.\n//\n// The parent's device tree as far as the board alone "
+                     "says it. It has no free space: who amends it opens it into a\n// buffer of "
+                     "kParentDeviceTreeRoom bytes (fdt_open_into).\n#pragma once\n\n#include <array>\n#include "
+                     "<cstddef>\n#include <cstdint>\n\nnamespace board {\n\n";
+  text += "inline constexpr std::array<std::uint8_t, " + std::to_string(blob.size()) + "> kParentDeviceTree{";
+  for (std::size_t i = 0; i < blob.size(); ++i) {
+    text += (i % 20 == 0 ? "\n    " : " ") + std::to_string(static_cast<unsigned char>(blob[i])) + ",";
+  }
+  text += "\n};\ninline constexpr std::size_t kParentDeviceTreeRoom = " +
+          std::to_string(base::align_up(blob.size(), base::kFrameSize) + kRoomForAmendments) + ";\n\n";
+  return text + "}  // namespace board\n";
 }
 
 }  // namespace boardgen

@@ -20,6 +20,16 @@ std::string owner(board::Owner owner) {
   return {};
 }
 
+std::string view(board::View view) {
+  switch (view) {
+    case board::View::kNone:
+      return "View::kNone";
+    case board::View::kPl031:
+      return "View::kPl031";
+  }
+  return {};
+}
+
 std::string region(const board::MemoryRegion& region) {
   return "{" + quoted(region.name) + ", " + hexadecimal(region.base) + ", " + hexadecimal(region.size) + "}";
 }
@@ -42,7 +52,7 @@ std::string tables_of(const Description& d) {
                 [](const board::Core& core) { return "{" + hexadecimal(core.mpidr) + ", " + truth(core.boot) + "}"; });
   text += table("Mmio", "kBoardMmio", d.windows.entries, [](const board::Mmio& window) {
     return "{" + quoted(window.name) + ", " + hexadecimal(window.base) + ", " + hexadecimal(window.size) + ", " +
-           owner(window.owner) + ", " + truth(window.bypasses_smmu) + "}";
+           owner(window.owner) + ", " + truth(window.bypasses_smmu) + ", " + view(window.parent_view) + "}";
   });
   text += table("Device", "kBoardDevices", d.devices.entries, [](const board::Device& device) {
     return "{" + quoted(device.name) + ", base::StreamId{" + hexadecimal(device.stream.value) + "}, " +
@@ -77,6 +87,10 @@ std::string board_of(const board::Board& board) {
   field("gic_distributor", hexadecimal(board.gic_distributor));
   field("gic_redistributor", hexadecimal(board.gic_redistributor));
   field("gic_redistributor_stride", hexadecimal(board.gic_redistributor_stride));
+  const board::MessageInterrupts& messages = board.message_interrupts;
+  field("message_interrupts", "{" + hexadecimal(messages.its_base) + ", base::Intid{" +
+                                  std::to_string(messages.first.value) + "}, " + std::to_string(messages.count) + ", " +
+                                  truth(messages.offered) + "}");
   field("smmu_base", hexadecimal(board.smmu_base));
   field("smmu_stream_bits", std::to_string(board.smmu_stream_bits));
   field("uart_base", hexadecimal(board.uart_base));

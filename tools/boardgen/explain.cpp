@@ -58,6 +58,8 @@ class Explainer {
         return d_.parent;
       case Part::kProtections:
         return d_.protections;
+      case Part::kMessages:
+        return d_.messages;
       case Part::kBoard:
         return d_.root.get();
     }
@@ -118,6 +120,8 @@ class Explainer {
         return "the parent";
       case Part::kProtections:
         return "<protections>";
+      case Part::kMessages:
+        return "the ITS";
       case Part::kBoard:
         return "the board";
     }
@@ -204,6 +208,28 @@ class Explainer {
       case Rule::kNotMonitorWindow:
         return {attribute_of_address(problem), me + " at " + hexadecimal(problem.value) + " is not the monitor's",
                 "give its window owner=\"monitor\": the monitor drives it alone"};
+      case Rule::kConsoleWithoutRom:
+        return {"type", me + " is the ROM's, and this board has no <rom>",
+                "give the monitor a UART of its own: type=\"pl011\" and its window"};
+      case Rule::kViewNotMonitors:
+        return {"parent-view", me + " is the parent's own, so it needs no view of it",
+                "write owner=\"monitor\", or leave parent-view out"};
+      case Rule::kViewTwice:
+        return {"parent-view", me + " is a second one that the parent sees as the same kind of device",
+                "leave parent-view out; the first stands in " + other_line};
+      case Rule::kViewWithoutClock:
+        return {"parent-view", "the parent is to see a clock, and this board has none",
+                "describe the monitor's own <clock>, or leave parent-view out"};
+      case Rule::kItsTooSmall:
+        return {"its", "the window of the ITS is smaller than " + size_text(board::kItsBytes),
+                "describe both of its frames: registers, and what takes the messages"};
+      case Rule::kMessagesOutOfRange:
+        return {"first", "the message interrupts are not SPIs",
+                "write a first INTID and a count that lie within 32 to 1019"};
+      case Rule::kMessagesTaken:
+        return {"first", "the message interrupts take the INTID " + std::to_string(problem.value) + " of " + other +
+                             " of " + other_line,
+                "an interrupt has one source: move them"};
       case Rule::kControllerUnaligned:
         return {board_.gic_distributor % board::kGicAlignment != 0 ? "distributor" : "redistributor",
                 me + " does not start at a multiple of 64 KiB", "correct the base of its window"};
@@ -277,6 +303,7 @@ class Explainer {
   }
 
   [[nodiscard]] std::string attribute_of_address(const Problem& problem) const {
+    if (problem.part == Part::kMessages) return "its";
     if (problem.part != Part::kController) return "window";
     return problem.value == board_.gic_distributor ? "distributor" : "redistributor";
   }

@@ -1,8 +1,8 @@
 """The qemu-virt board as QEMU runs it: one place that knows the command line, the two flashes and the two consoles.
 
 Used by the demonstration, the tests and the benchmarks. A run is always bounded in time and never reads this
-process's standard input. Consoles: `rom` is the secure UART that the ROM writes, `main` is UART0, which the monitor
-writes for itself and for its guests.
+process's standard input. Consoles: `parent` is UART0, the parent's own. The secure UART shows what the ROM says
+(console `rom`: lines that begin with "rom:") and what the monitor says for itself and for its guests (`main`).
 """
 import os
 import pathlib
@@ -65,16 +65,16 @@ def run(flash0, flash1, seconds, on_line=None, stop_after=None, **options):
     on_line(console, text) is called for every line as it comes. Answers (lines, how): lines is a list of
     (console, text); how is "off", "stopped" or "time".
     """
-    rom_read, rom_write = os.pipe()
+    log_read, log_write = os.pipe()
     line = command(flash0, flash1, **options)
-    line += ["-chardev", "stdio,id=main,signal=off", "-serial", "chardev:main",
-             "-chardev", f"file,id=rom,path=/dev/fd/{rom_write}", "-serial", "chardev:rom"]
+    line += ["-chardev", "stdio,id=parent,signal=off", "-serial", "chardev:parent",
+             "-chardev", f"file,id=log,path=/dev/fd/{log_write}", "-serial", "chardev:log"]
     lines, how = [], "off"
     with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          pass_fds=[rom_write]) as machine, selectors.DefaultSelector() as selector:
-        os.close(rom_write)
-        pending = {"main": b"", "rom": b"", "qemu": b""}
-        streams = {"main": machine.stdout.fileno(), "rom": rom_read, "qemu": machine.stderr.fileno()}
+                          pass_fds=[log_write]) as machine, selectors.DefaultSelector() as selector:
+        os.close(log_write)
+        pending = {"parent": b"", "log": b"", "qemu": b""}
+        streams = {"parent": machine.stdout.fileno(), "log": log_read, "qemu": machine.stderr.fileno()}
         for name, descriptor in streams.items():
             selector.register(descriptor, selectors.EVENT_READ, name)
         end = time.monotonic() + seconds
@@ -83,6 +83,8 @@ def run(flash0, flash1, seconds, on_line=None, stop_after=None, **options):
         def take(console, raw):
             nonlocal stopped
             text = raw.rstrip(b"\r").decode("utf-8", errors="replace")
+            if console == "log":
+                console = "rom" if text.startswith("rom:") else "main"
             lines.append((console, text))
             if on_line:
                 on_line(console, text)
@@ -116,7 +118,7 @@ def run(flash0, flash1, seconds, on_line=None, stop_after=None, **options):
             except subprocess.TimeoutExpired:
                 machine.kill()
                 status = machine.wait()
-            os.close(rom_read)
+            os.close(log_read)
     if how == "off" and status != 0:
         said = "; ".join(text for console, text in lines if console == "qemu")
         raise MachineError(f"QEMU ended with status {status}: {said or 'it said nothing'}")

@@ -169,7 +169,8 @@ def check_good(device):
 
     answers = {"psci_version": 0x10001, "unknown_call": -1, "wide_call": -1, "on_unknown_core": -2, "on_wild_core": -2,
                "on_outside_image": -9, "on_in_secure_ram": -9, "on_unaligned": -9, "on_self": -4, "info_self": 0,
-               "info_off": 1, "info_level": -2, "smc_from_el1": -1}
+               "info_off": 1, "info_level": -2, "smc_from_el1": -1,
+               "text": 0, "text_too_long": -2, "text_with_escape": -2, "text_hidden": -2}
     for name, wanted in answers.items():
         demand(signed(value(name)) == wanted, f"{name}: {wanted}, not {signed(value(name))}")
     demand(value("sve_syndrome") >> 26 == 0, "SVE is undefined at EL2")
@@ -180,6 +181,10 @@ def check_good(device):
     demand([int(v, 16) for v in facts["core_level"]] == [8] * 6, "every core enters at EL2")
     demand([int(v, 16) for v in facts["core_context"]] == [0x1001, 0x1002, 0x1003, 0x2001, 0x2002, 0x2003], "context")
     demand("cpu_off" not in facts, "CPU_OFF does not return")
+    said = [line for line in rom.splitlines() if line and not line.startswith("rom: ")]
+    demand(said[:1] == ["payload: text by way of the ROM, 48 bytes long."], f"the text that was to be shown: {said[:1]}")
+    lines = [f"core {core}: " + chr(ord("a") + core) * 39 for core in range(4) for _ in range(50)]
+    demand(sorted(said[1:]) == lines, f"each call's text in one piece, from four cores at once:\n{rom}")
 
     handover = parse_handover(bytes.fromhex(facts["handover"][0]))
     demand(handover["magic"] == int.from_bytes(b"COFFHOV1", "little"), "magic")

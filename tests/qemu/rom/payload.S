@@ -51,6 +51,17 @@ payload_smc:
   smc #0
   ret
 
+  // x0 = registers x0..x7 of the call; answer in x0
+  .global payload_smc8
+payload_smc8:
+  mov x9, x0
+  ldp x0, x1, [x9]
+  ldp x2, x3, [x9, #16]
+  ldp x4, x5, [x9, #32]
+  ldp x6, x7, [x9, #48]
+  smc #0
+  ret
+
   .balign 0x800
 vectors:
   .rept 16

@@ -8,6 +8,7 @@ extern std::uint64_t entry_registers[31];
 extern volatile std::uint64_t seen_syndrome;
 extern volatile std::uint64_t el1_answer;
 std::int64_t payload_smc(std::uint64_t function, std::uint64_t x1, std::uint64_t x2, std::uint64_t x3);
+std::int64_t payload_smc8(const std::uint64_t* registers);
 void payload_other_core();
 void payload_visit_el1();
 void payload_try_sve();
@@ -20,6 +21,7 @@ namespace {
 constexpr std::uint64_t kUart = 0x0900'0000;
 constexpr std::uint64_t kVersion = 0x8400'0000, kCpuOff = 0x8400'0002, kCpuOn = 0xc400'0003;
 constexpr std::uint64_t kAffinityInfo = 0xc400'0004, kSystemOff = 0x8400'0008, kSystemReset = 0x8400'0009;
+constexpr std::uint64_t kConsoleWrite = 0xc300'0001;
 
 volatile std::uint32_t& device_register(std::uint64_t address) {
   return *reinterpret_cast<volatile std::uint32_t*>(address);
@@ -54,7 +56,30 @@ std::uint64_t entry_of(Id function) {
   return reinterpret_cast<std::uint64_t>(function);
 }
 
+std::int64_t write_through_rom(const char* text, std::uint64_t claimed_size) {
+  std::uint64_t registers[8] = {kConsoleWrite, 0, 0, 0, 0, 0, 0, claimed_size};
+  for (std::uint64_t i = 0; text[i] != '\0'; ++i) {
+    registers[1 + i / 8] |= std::uint64_t{static_cast<unsigned char>(text[i])} << (i % 8 * 8);
+  }
+  return payload_smc8(registers);
+}
+
 volatile std::uint32_t turn = 0;  // other cores print one after another
+volatile std::uint32_t writing = 0;  // not 0: the cores write through the ROM, all at once
+
+constexpr std::uint32_t kLinesOfEach = 50;
+
+// 48 bytes, so that one call is one line: "core N: " and the same letter to the end.
+void write_lines_of(std::uint64_t core) {
+  for (std::uint32_t line = 0; line < kLinesOfEach; ++line) {
+    char text[49] = "core N: ";
+    text[5] = static_cast<char>('0' + core);
+    for (std::uint32_t i = 8; i < 47; ++i) text[i] = static_cast<char>('a' + core);
+    text[47] = '\n';
+    text[48] = '\0';
+    if (write_through_rom(text, 48) != 0) put("a line of the ROM's was refused\n");
+  }
+}
 
 void wait_for_turn(std::uint32_t value) {
   for (std::uint32_t i = 0; turn != value && i < 400'000'000; ++i) {
@@ -87,6 +112,10 @@ void call_the_rom() {
   answer("info_self", payload_smc(kAffinityInfo, 0, 0, 0));
   answer("info_off", payload_smc(kAffinityInfo, 1, 0, 0));
   answer("info_level", payload_smc(kAffinityInfo, 1, 1, 0));
+  answer("text", write_through_rom("payload: text by way of the ROM, 48 bytes long.\n", 48));
+  answer("text_too_long", write_through_rom("payload: not shown\n", 49));
+  answer("text_with_escape", write_through_rom("payload: \x1b[1mnot shown\n", 22));
+  answer("text_hidden", write_through_rom("payload: not shown\n", 9));
   payload_visit_el1();
   fact("smc_from_el1", el1_answer);
   seen_syndrome = 0;
@@ -143,6 +172,14 @@ void payload_main() {
   fact("gic_private", device_register(0x080b'0100));
   call_the_rom();
   start_cores();
+  writing = 1;
+  for (std::uint64_t core = 1; core < 4; ++core) payload_smc(kCpuOn, core, entry_of(payload_other_core), core);
+  write_lines_of(0);
+  for (std::uint64_t core = 1; core < 4; ++core) {
+    std::uint32_t tries = 0;
+    while (payload_smc(kAffinityInfo, core, 0, 0) != 1 && ++tries < 10'000'000) {
+    }
+  }
   put("payload ends\n");
   payload_smc(kSystemOff, 0, 0, 0);
   while (true) {
@@ -152,6 +189,10 @@ void payload_main() {
 void payload_other_main(std::uint64_t context) {
   std::uint64_t affinity = 0;
   asm volatile("mrs %0, mpidr_el1" : "=r"(affinity));
+  if (writing != 0) {
+    write_lines_of(context);
+    payload_smc(kCpuOff, 0, 0, 0);
+  }
   fact("core_runs", affinity & 0xff);
   fact("core_level", system_register_el2());
   fact("core_context", context);

@@ -19,6 +19,7 @@ using board::Owner;
 using board::Part;
 using board::Problem;
 using board::Rule;
+using board::View;
 
 // A board of its own that a test may change.
 struct Tables {
@@ -112,11 +113,35 @@ const std::vector<Breakage>& breakages() {
       {"UnguardedDma", Rule::kUnguardedDma, Part::kWindows, 5, [](Tables& t) { t.windows[5].bypasses_smmu = true; }},
       {"ConsoleNotMonitors", Rule::kNotMonitorWindow, Part::kConsole, 0,
        [](Tables& t) { t.window("uart0").owner = Owner::kParent; }},
+      {"ConsoleWithoutRom", Rule::kConsoleWithoutRom, Part::kConsole, 0,
+       [](Tables& t) { t.board.uart_base = 0, t.board.protections.secure_rom = false; }},
       {"ControllerNotMonitors", Rule::kNotMonitorWindow, Part::kController, 0,
        [](Tables& t) { t.window("gicr").owner = Owner::kParent; }},
       {"SmmuNotMonitors", Rule::kNotMonitorWindow, Part::kSmmu, 0,
        [](Tables& t) { t.window("smmu").owner = Owner::kParent; }},
       {"ClockNotMonitors", Rule::kNotMonitorWindow, Part::kClock, 0, [](Tables& t) { t.board.rtc_base = 0x0900'2000; }},
+      {"ViewNotMonitors", Rule::kViewNotMonitors, Part::kWindows, 5,
+       [](Tables& t) { t.windows[5].parent_view = View::kPl031; }},
+      {"ViewTwice", Rule::kViewTwice, Part::kWindows, 2,
+       [](Tables& t) { t.windows[1].parent_view = t.windows[2].parent_view = View::kPl031; }},
+      {"ViewWithoutClock", Rule::kViewWithoutClock, Part::kWindows, 2,
+       [](Tables& t) { t.windows[2].parent_view = View::kPl031, t.board.rtc_base = 0; }},
+      {"ItsNotMonitors", Rule::kNotMonitorWindow, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.windows[5].base, base::Intid{200}, 8, true}; }},
+      {"ItsTooSmall", Rule::kItsTooSmall, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.window("uart0").base, base::Intid{200}, 8, true}; }},
+      {"NoMessages", Rule::kMessagesOutOfRange, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{200}, 0, true}; }},
+      {"MessagesBelowSpis", Rule::kMessagesOutOfRange, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{31}, 1, true}; }},
+      {"MessagesAboveSpis", Rule::kMessagesOutOfRange, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{1019}, 2, true}; }},
+      {"MessagesWrap", Rule::kMessagesOutOfRange, Part::kMessages, 0,
+       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{64}, 0xffff'ffff, true}; }},
+      {"MessagesTaken", Rule::kMessagesTaken, Part::kMessages, 0,
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{t.interrupts[0].intid.value - 1}, 2, true};
+       }},
       {"ControllerUnaligned", Rule::kControllerUnaligned, Part::kController, 0,
        [](Tables& t) { t.board.gic_distributor = t.window("gicd").base += 0x1000; }},
       {"StrideInvalid", Rule::kStrideInvalid, Part::kController, 0,

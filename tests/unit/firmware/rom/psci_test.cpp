@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+#include <string_view>
+
 namespace rom::psci {
 namespace {
 
@@ -34,11 +38,12 @@ TEST(Psci, ServesWhatItLists) {
 }
 
 TEST(Psci, EveryOtherNumberIsNotSupported) {
-  for (const std::uint64_t base : {0x84000000ull, 0xc4000000ull, 0x80000000ull, 0xc5000000ull, 0ull}) {
+  for (const std::uint64_t base : {0x84000000ull, 0xc4000000ull, 0x80000000ull, 0xc5000000ull, 0xc3000000ull, 0x83000000ull, 0ull}) {
     for (std::uint64_t low = 0; low < 0x200; ++low) {
       const std::uint64_t number = base + low;
       const bool listed = number == 0x84000000 || number == 0x84000002 || number == 0x84000008 ||
-                          number == 0x84000009 || number == 0xc4000003 || number == 0xc4000004;
+                          number == 0x84000009 || number == 0xc4000003 || number == 0xc4000004 ||
+                          number == 0xc3000001;
       if (!listed) expect_reply(call(number), Reply::kNotSupported);
     }
   }
@@ -66,6 +71,59 @@ TEST(Psci, OnlyCoresThatExistHaveNames) {
     expect_reply(call(0xc4000004, mpidr, 0), Reply::kInvalidParameters);
   }
   expect_reply(call(0xc4000004, 1, 1), Reply::kInvalidParameters);
+}
+
+Registers text_call(std::string_view text, std::uint64_t size) {
+  std::array<std::uint64_t, 6> words{};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    words[i / 8] |= std::uint64_t{static_cast<std::uint8_t>(text[i])} << (i % 8 * 8);
+  }
+  return {0xc3000001, words[0], words[1], words[2], words[3], words[4], words[5], size};
+}
+Decision write(std::string_view text, std::uint64_t size) {
+  return decode(text_call(text, size), kEl2, kImage, kFourCores);
+}
+Decision write(std::string_view text) { return write(text, text.size()); }
+
+TEST(ConsoleCall, TakesPrintableTextOfEveryLengthInItsOrder) {
+  const std::string all = "cofferdam: 48 bytes are what six registers hold\n";
+  ASSERT_EQ(all.size(), kMaxText);
+  for (std::size_t size = 1; size <= kMaxText; ++size) {
+    const Decision decision = write(all.substr(0, size));
+    ASSERT_EQ(decision.action, Action::kWriteText) << size;
+    ASSERT_EQ(decision.text_size, size);
+    std::string seen;
+    for (std::size_t i = 0; i < size; ++i) seen += text_byte(text_call(all.substr(0, size), size), i);
+    ASSERT_EQ(seen, all.substr(0, size));
+  }
+}
+
+TEST(ConsoleCall, EveryByteThatIsNotTextIsRefusedWhereverItStands) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool text = (byte >= 0x20 && byte < 0x7f) || byte == '\n';
+    for (const std::size_t place : {std::size_t{0}, std::size_t{7}, std::size_t{8}, kMaxText - 1}) {
+      std::string line(kMaxText, 'x');
+      line[place] = static_cast<char>(byte);
+      const Decision decision = write(line);
+      if (text) {
+        EXPECT_EQ(decision.action, Action::kWriteText) << byte << " at " << place;
+      } else {
+        expect_reply(decision, Reply::kInvalidParameters);
+      }
+    }
+  }
+}
+
+TEST(ConsoleCall, ASizeThatDoesNotFitOrHidesBytesIsRefused) {
+  for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{49}, std::uint64_t{1} << 32, ~std::uint64_t{0}}) {
+    expect_reply(write("text", size), Reply::kInvalidParameters);
+  }
+  expect_reply(write("text", 3), Reply::kInvalidParameters);
+  expect_reply(write("text", 5), Reply::kInvalidParameters);
+}
+
+TEST(ConsoleCall, IsEl2s) {
+  expect_reply(decode(text_call("text", 4), Caller{false}, kImage, kFourCores), Reply::kNotSupported);
 }
 
 TEST(Psci, CoreNumbersFollowTheAffinity) {

@@ -89,7 +89,8 @@ TEST(Digest, EveryAttributeCounts) {
                                       "512 KiB",
                                       "0xc0000",
                                       "132 MiB",
-                                      "pcie-io"}) {
+                                      "pcie-io",
+                                      "192"}) {
         if (other == value || (value == "256 KiB" && other == "0x40000")) continue;
         std::string altered = text;
         altered.replace(static_cast<std::size_t>(match->position(2)), value.size(), other);
@@ -102,7 +103,7 @@ TEST(Digest, EveryAttributeCounts) {
   }
   for (const std::string& key : counted) fixed.erase(key);
   // The rest can't be changed alone: one value only (format, type, dma), or another part has to agree.
-  EXPECT_EQ(fixed, (std::set<std::string>{"dma", "ecam", "format", "secure-rom", "smmu", "type"}));
+  EXPECT_EQ(fixed, (std::set<std::string>{"dma", "ecam", "format", "parent-view", "secure-rom", "smmu", "type"}));
 }
 
 // What can only be changed together with something else, or be absent, counts too.
@@ -110,6 +111,13 @@ TEST(Digest, AbsentAttributesCount) {
   const std::string text = board_files::xml_of("qemu-virt");
   EXPECT_NE(digest(changed(text, " dma=\"bypass\"", "")), digest(text));
   EXPECT_NE(digest(changed(text, " io=\"pcie-io\"", "")), digest(text));
+  EXPECT_NE(digest(changed(text, " parent-view=\"pl031\"", "")), digest(text));
+  EXPECT_NE(digest(changed(text, "<uart type=\"pl011\" window=\"uart0\" interrupt=\"uart0\" clock=\"24000000\"/>", "")),
+            digest(text));
+  const std::string console = "<window name=\"log\" base=\"0x0900f000\" size=\"4 KiB\" owner=\"monitor\"/></windows>";
+  const std::string with_console = changed(text, "</windows>", console);
+  EXPECT_NE(digest(changed(with_console, "<console type=\"rom\"/>", "<console type=\"pl011\" window=\"log\"/>")),
+            digest(with_console));
   EXPECT_NE(digest(changed(text, "<clock type=\"pl031\" window=\"rtc\"/>", "")), digest(text));
   const std::string wide = "<window name=\"wide\" base=\"0x5000000000\" size=\"256 MiB\" owner=\"parent\"/></windows>";
   const std::string with_window = changed(text, "</windows>", wide);

@@ -6,6 +6,7 @@
 
 #include "board_tables.hpp"
 #include "firmware/rom/layout.hpp"
+#include "parent_device_tree.hpp"
 #include "tests/unit/tools/boardgen/board_files.hpp"
 #include "tools/boardgen/canonical.hpp"
 #include "tools/boardgen/emit.hpp"
@@ -44,7 +45,7 @@ TEST(EmittedTables, CompileToWhatWasRead) {
               [](const board::Core& a, const board::Core& b) { return a.mpidr == b.mpidr && a.boot == b.boot; });
   expect_same(compiled.mmio, read.mmio, [](const board::Mmio& a, const board::Mmio& b) {
     return a.name == b.name && a.base == b.base && a.size == b.size && a.owner == b.owner &&
-           a.bypasses_smmu == b.bypasses_smmu;
+           a.bypasses_smmu == b.bypasses_smmu && a.parent_view == b.parent_view;
   });
   expect_same(compiled.devices, read.devices, [](const board::Device& a, const board::Device& b) {
     return a.name == b.name && a.stream == b.stream && a.mmio_base == b.mmio_base && a.mmio_size == b.mmio_size &&
@@ -64,6 +65,10 @@ TEST(EmittedTables, CompileToWhatWasRead) {
   EXPECT_EQ(compiled.gic_distributor, read.gic_distributor);
   EXPECT_EQ(compiled.gic_redistributor, read.gic_redistributor);
   EXPECT_EQ(compiled.gic_redistributor_stride, read.gic_redistributor_stride);
+  EXPECT_EQ(compiled.message_interrupts.its_base, read.message_interrupts.its_base);
+  EXPECT_EQ(compiled.message_interrupts.first, read.message_interrupts.first);
+  EXPECT_EQ(compiled.message_interrupts.count, read.message_interrupts.count);
+  EXPECT_EQ(compiled.message_interrupts.offered, read.message_interrupts.offered);
   EXPECT_EQ(compiled.smmu_base, read.smmu_base);
   EXPECT_EQ(compiled.smmu_stream_bits, read.smmu_stream_bits);
   EXPECT_EQ(compiled.uart_base, read.uart_base);
@@ -107,6 +112,7 @@ TEST(EmittedTables, AgreeWithTheRomsLayout) {
   EXPECT_EQ(board::kRomIdentitySize, layout::kIdentitySize);
   EXPECT_EQ(board::kRomRamBase, layout::kSecureRamBase);
   EXPECT_EQ(board::kRomConsoleBase, layout::kSecureUart);
+  EXPECT_EQ(board::kBoard.uart_base, 0U) << "the monitor speaks through the ROM";
   EXPECT_EQ(board::kPackageBase, layout::kPackageBase);
   EXPECT_LE(layout::kPackageSize, board::kPackageSize);
   EXPECT_EQ(board::kBoard.gic_distributor, layout::kGicDistributor);
@@ -134,7 +140,7 @@ TEST_P(ShippedBoard, GivesTheSameBytesEachTime) {
   const auto first = accepted(text), second = accepted(text);
   ASSERT_TRUE(first && second);
   const auto a = boardgen::emit_all(*first), b = boardgen::emit_all(*second);
-  ASSERT_EQ(a.size(), 6U);
+  ASSERT_EQ(a.size(), 7U);
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].bytes, b[i].bytes) << a[i].name;
     EXPECT_FALSE(a[i].bytes.empty()) << a[i].name;
@@ -170,9 +176,85 @@ TEST_P(ShippedBoard, DeviceTreeHoldsWhatTheParentOwns) {
     EXPECT_TRUE(base >= description->tables.monitor.base + description->tables.monitor.size ||
                 base + size <= description->tables.monitor.base);
   }
-  for (const char* hidden : {"arm,smmu-v3", "arm,pl011", "arm,pl031", "qemu,fw-cfg-mmio", "virtio,mmio"}) {
+  for (const char* hidden : {"arm,smmu-v3", "arm,gic-v3-its", "qemu,fw-cfg-mmio", "virtio,mmio", "arm,pl061"}) {
     EXPECT_EQ(fdt_node_offset_by_compatible(blob.data(), -1, hidden), -FDT_ERR_NOTFOUND) << hidden;
   }
+}
+
+std::string property(const std::string& blob, const char* path, const char* name) {
+  int length = 0;
+  const void* value = fdt_getprop(blob.data(), fdt_path_offset(blob.data(), path), name, &length);
+  return value == nullptr ? "" : std::string(static_cast<const char*>(value), static_cast<std::size_t>(length));
+}
+std::string cells(std::initializer_list<std::uint32_t> values) {
+  std::string bytes;
+  for (const std::uint32_t value : values) {
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xFF);
+  }
+  return bytes;
+}
+
+// What Linux's drivers look up, against numbers written down here.
+TEST(DeviceTree, TellsLinuxOfTheParentsOwnDevices) {
+  const auto description = accepted(board_files::xml_of("qemu-virt"));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  EXPECT_STREQ(property(blob, "/aliases", "serial0").c_str(), "/serial@9000000");
+  EXPECT_STREQ(property(blob, "/chosen", "stdout-path").c_str(), "serial0:115200n8");
+  EXPECT_EQ(property(blob, "/serial@9000000", "compatible"), std::string("arm,pl011\0arm,primecell\0", 24));
+  EXPECT_EQ(property(blob, "/serial@9000000", "reg"), cells({0, 0x0900'0000, 0, 0x1000}));
+  EXPECT_EQ(property(blob, "/serial@9000000", "interrupts"), cells({0, 1, 4}));  // SPI 1, level, high
+  EXPECT_EQ(property(blob, "/serial@9000000", "clock-names"), std::string("uartclk\0apb_pclk\0", 17));
+  EXPECT_EQ(property(blob, "/uart-clock", "clock-frequency"), cells({24'000'000}));
+  EXPECT_EQ(property(blob, "/serial@9000000", "clocks"),
+            property(blob, "/uart-clock", "phandle") + property(blob, "/apb-pclk", "phandle"));
+  EXPECT_EQ(property(blob, "/rtc@9010000", "compatible"), std::string("arm,pl031\0arm,primecell\0", 24));
+  EXPECT_EQ(property(blob, "/rtc@9010000", "interrupts"), "") << "the view has no interrupt";
+  EXPECT_STREQ(property(blob, "/psci", "method").c_str(), "hvc");
+  EXPECT_EQ(property(blob, "/psci", "compatible"), std::string("arm,psci-1.0\0arm,psci-0.2\0", 26));
+  // Secure, non-secure, virtual: PPI 13, 14, 11. Not the hypervisor's.
+  EXPECT_EQ(property(blob, "/timer", "interrupts"), cells({1, 13, 4, 1, 14, 4, 1, 11, 4}));
+  EXPECT_EQ(property(blob, "/interrupt-controller@8000000", "reg"),
+            cells({0, 0x0800'0000, 0, 0x1'0000, 0, 0x080a'0000, 0, 8 * 0x2'0000}));
+}
+
+// A board that gives the parent no UART and no view of a clock says nothing of them.
+TEST(DeviceTree, SaysNothingOfWhatTheParentDoesNotHave) {
+  const auto description = accepted(board_files::xml_of("host"));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  for (const char* hidden : {"arm,pl011", "arm,pl031"}) {
+    EXPECT_EQ(fdt_node_offset_by_compatible(blob.data(), -1, hidden), -FDT_ERR_NOTFOUND) << hidden;
+  }
+  EXPECT_EQ(fdt_path_offset(blob.data(), "/aliases"), -FDT_ERR_NOTFOUND);
+  EXPECT_EQ(property(blob, "/chosen", "stdout-path"), "");
+}
+
+TEST(DeviceTree, OffersMessageInterruptsOnlyWhenTheBoardSaysSo) {
+  const std::string text = board_files::xml_of("qemu-virt");
+  const auto without = accepted(text), with = accepted(board_files::changed(text, "offered=\"no\"", "offered=\"yes\""));
+  ASSERT_TRUE(without && with);
+  const char *controller = "/interrupt-controller@8000000", *bridge = "/pcie@4010000000";
+  const std::string silent = bytes_of(*without, "parent.dtb"), offered = bytes_of(*with, "parent.dtb");
+  EXPECT_EQ(property(offered, controller, "mbi-ranges"), cells({224, 64}));
+  EXPECT_EQ(property(offered, controller, "mbi-alias"), cells({0, 0x0809'0000}));  // the frame of GITS_TRANSLATER
+  EXPECT_EQ(property(offered, bridge, "msi-parent"), property(offered, controller, "phandle"));
+  EXPECT_NE(fdt_getprop(offered.data(), fdt_path_offset(offered.data(), controller), "msi-controller", nullptr), nullptr);
+  for (const char* name : {"mbi-ranges", "mbi-alias", "msi-controller"}) {
+    EXPECT_EQ(fdt_getprop(silent.data(), fdt_path_offset(silent.data(), controller), name, nullptr), nullptr) << name;
+  }
+  EXPECT_EQ(fdt_getprop(silent.data(), fdt_path_offset(silent.data(), bridge), "msi-parent", nullptr), nullptr);
+}
+
+// The monitor's copy, through the compiler.
+TEST(DeviceTree, IsInTheImageByteForByte) {
+  const auto description = accepted(board_files::xml_of("qemu-virt"));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  ASSERT_EQ(board::kParentDeviceTree.size(), blob.size());
+  EXPECT_TRUE(std::equal(blob.begin(), blob.end(), board::kParentDeviceTree.begin(),
+                         [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }));
+  EXPECT_GE(board::kParentDeviceTreeRoom, blob.size() + 4096);
 }
 
 TEST_P(ShippedBoard, ReportsNameEveryPart) {
