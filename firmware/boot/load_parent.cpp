@@ -5,7 +5,7 @@
 #include "board_tables.hpp"
 #include "firmware/base/fixed_list.hpp"
 #include "firmware/boot/kernel_image.hpp"
-#include "firmware/boot/parent_device_tree.hpp"
+#include "firmware/boot/amend_device_tree.hpp"
 #include "firmware/boot/payload.hpp"
 #include "firmware/boot/platform_record.hpp"
 #include "firmware/crypto/drbg.hpp"
@@ -26,8 +26,8 @@ namespace {
 using measure::PlatformPcr;
 using monitor::panic;
 
-constexpr std::size_t kMaxDeviceTree = std::size_t{64} << 10;
-constinit std::array<std::uint8_t, kMaxDeviceTree> g_device_tree{};
+
+constinit std::array<std::uint8_t, board::kParentDeviceTreeRoom> g_device_tree{};
 
 struct Range {
   std::uint64_t base;

@@ -1,7 +1,10 @@
 #include "firmware/monitor/emulate_access.hpp"
 
+#include "board_tables.hpp"
+#include "firmware/emulation/pl031.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
+#include "hal/clock.hpp"
 #include "hal/cpu.hpp"
 #include "hal/registers/esr_el2.hpp"
 
@@ -26,8 +29,29 @@ constexpr std::uint64_t kInstruction = 4;
   return abort.register64 ? value : value & 0xFFFF'FFFF;
 }
 
+constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
+
+[[nodiscard]] AccessResult access_clock(const RegisterAccess& access, std::uint64_t offset) {
+  const auto second = static_cast<std::uint32_t>(hal::unix_milliseconds() / 1000);
+  const Locked locked{g_state_lock};
+  if (access.write) {
+    const auto value = static_cast<std::uint32_t>(access.value);
+    return {g_parent_clock.write(offset, access.size, value, second).ok(), 0};
+  }
+  const auto value = g_parent_clock.read(offset, access.size, second);
+  return value ? AccessResult{true, *value} : AccessResult{};
+}
+
 [[nodiscard]] AccessResult access_device(base::CoreId core, base::PartitionId partition, const RegisterAccess& access) {
   if (const auto answer = access_interrupt_registers(core, partition, access)) return *answer;
+  if (partition != base::kParent) return {};
+  for (const board::Mmio& window : board::kBoard.mmio) {
+    if (window.parent_view == board::View::kNone || access.address.value - window.base >= window.size) continue;
+    switch (window.parent_view) {
+      case board::View::kNone: break;
+      case board::View::kPl031: return access_clock(access, access.address.value - window.base);
+    }
+  }
   return {};
 }
 

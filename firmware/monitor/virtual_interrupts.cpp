@@ -56,6 +56,10 @@ constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
     for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
       if (interrupt.owner == board::Owner::kParent) configuration.physical.add(interrupt.intid);
     }
+    constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
+    if constexpr (kMessages.offered) {
+      configuration.message.add(kMessages.first, base::Intid{kMessages.first.value + kMessages.count - 1});
+    }
     return configuration;
   }
   for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {

@@ -1,5 +1,5 @@
 # libfdt, the reference implementation of the devicetree format, as source: `fdt_for_cofferdam`, used by
-# firmware/enclave/device_tree.cpp, firmware/boot/parent_device_tree.cpp and tools/boardgen.
+# firmware/enclave/device_tree.cpp, firmware/boot/amend_device_tree.cpp and tools/boardgen.
 set(cofferdam_dtc ${COFFERDAM_THIRD_PARTY}/dtc-1.7.2)
 if(NOT EXISTS ${cofferdam_dtc}/libfdt/fdt_sw.c)
   message(FATAL_ERROR "${cofferdam_dtc}/libfdt is missing. Run ./x setup: it fetches dtc 1.7.2, checks its sha256 and "

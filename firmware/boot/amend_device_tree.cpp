@@ -1,4 +1,4 @@
-#include "firmware/boot/parent_device_tree.hpp"
+#include "firmware/boot/amend_device_tree.hpp"
 
 #include <libfdt.h>
 

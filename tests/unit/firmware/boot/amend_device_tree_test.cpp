@@ -1,5 +1,5 @@
 // The tree that the parent gets: what the board compiler wrote, and what boot adds and takes away.
-#include "firmware/boot/parent_device_tree.hpp"
+#include "firmware/boot/amend_device_tree.hpp"
 
 #include <gtest/gtest.h>
 #include <libfdt.h>
@@ -52,7 +52,7 @@ std::string property(const Bytes& tree, const char* name) {
   return value == nullptr ? std::string{"(absent)"} : std::string(static_cast<const char*>(value), static_cast<std::size_t>(length));
 }
 
-TEST(ParentDeviceTree, SaysCommandLineAndInitrd) {
+TEST(AmendDeviceTree, SaysCommandLineAndInitrd) {
   const Bytes tree = amended({.command_line = "console=ttyAMA0 quiet", .initrd = 0x4810'0000, .initrd_size = 0x1234});
   EXPECT_EQ(property(tree, "bootargs"), std::string("console=ttyAMA0 quiet\0", 22));
   EXPECT_EQ(property(tree, "linux,initrd-start"), std::string("\0\0\0\0\x48\x10\0\0", 8));
@@ -61,7 +61,7 @@ TEST(ParentDeviceTree, SaysCommandLineAndInitrd) {
   EXPECT_EQ(property(amended({}), "linux,initrd-start"), "(absent)");
 }
 
-TEST(ParentDeviceTree, ACoreThatTheMachineLacksIsNotNamed) {
+TEST(AmendDeviceTree, ACoreThatTheMachineLacksIsNotNamed) {
   const std::array<std::uint64_t, 2> absent{0x1, 0x1A00};
   const Bytes tree = amended({.absent_cores = absent});
   EXPECT_GE(fdt_path_offset(tree.data(), "/cpus/cpu@0"), 0);
@@ -70,7 +70,7 @@ TEST(ParentDeviceTree, ACoreThatTheMachineLacksIsNotNamed) {
   EXPECT_LT(fdt_path_offset(tree.data(), "/cpus/cpu@1a00"), 0);
 }
 
-TEST(ParentDeviceTree, IsTheSameUntilSeedsArePlanted) {
+TEST(AmendDeviceTree, IsTheSameUntilSeedsArePlanted) {
   Bytes first = amended({.command_line = "a"});
   EXPECT_EQ(first, amended({.command_line = "a"}));
   EXPECT_EQ(property(first, "rng-seed"), std::string(boot::kRngSeedSize, '\0'));
@@ -82,7 +82,7 @@ TEST(ParentDeviceTree, IsTheSameUntilSeedsArePlanted) {
   EXPECT_EQ(property(first, "kaslr-seed"), std::string("\x01\x02\x03\x04\x05\x06\x07\x08", 8));
 }
 
-TEST(ParentDeviceTree, WhatDoesNotFitIsRefused) {
+TEST(AmendDeviceTree, WhatDoesNotFitIsRefused) {
   Bytes out(16384);
   const std::string longest(boot::kMaxCommandLine, 'x');
   EXPECT_TRUE(amend_device_tree(original(), {.command_line = longest}, out).ok());
