@@ -88,8 +88,15 @@ def add_ours(archive):
         archive.file(f"lib/modules/{path.name}", path.read_bytes())
 
 
-def parent(command=(), added=(), report=()):
-    """The archive's bytes. command: words, none for a shell. added: folders laid over the root. report: disks."""
+def command_file(command, script):
+    if command:
+        return shlex.join(command)
+    return "exec sh -l" if script is None else "exec sh /etc/cofferdam/script"
+
+
+def parent(command=(), added=(), report=(), script=None):
+    """The archive's bytes. command: words; none of it and no script: a shell on the console. added: folders laid over
+    the root. report: names of the disks that may carry the exit status."""
     archive = cpio.Archive()
     for folder in ("bin", "dev", "etc/cofferdam", "lib/modules", "proc", "root", "sys", "tmp"):
         archive.folder(folder)
@@ -112,8 +119,10 @@ def parent(command=(), added=(), report=()):
         archive.tree(folder)
         if folder.resolve().name not in archive.entries:
             archive.link(folder.resolve().name, ".")
-    archive.file("etc/cofferdam/settings", f"INTERACTIVE={'no' if command else 'yes'}\nREPORT='{' '.join(report)}'\n".encode())
-    archive.file("etc/cofferdam/command", (shlex.join(command) if command else "exec sh -l").encode() + b"\n", 0o755)
+    archive.file("etc/cofferdam/settings", f"INTERACTIVE={'yes' if not command and script is None else 'no'}\nREPORT='{' '.join(report)}'\n".encode())
+    archive.file("etc/cofferdam/command", (command_file(command, script) + "\n").encode(), 0o755)
+    if script is not None:
+        archive.file("etc/cofferdam/script", script)
     archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
     archive.file("etc/profile", b"PS1='parent# '\n")
