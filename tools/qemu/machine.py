@@ -14,6 +14,8 @@ import time
 
 FLASH_BYTES = 64 << 20
 OLDEST = (8, 1)
+BOOT_PAYLOAD = "boot-payload.bin"  # beside flash1: what the parent starts with (assemble.py)
+BOOT_PAYLOAD_ADDRESS = 0x48000000
 LINE_LIMIT = 1 << 20  # bytes: what a guest can make us keep of one line
 
 
@@ -31,23 +33,85 @@ def qemu_version(program="qemu-system-aarch64"):
     return int(match[1]), int(match[2])
 
 
-def command(flash0, flash1, cores=4, instruction_clock=False, devices=True):
+def board_devices(disks=None):
+    """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only."""
+    line = ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
+    if disks:
+        nvme, block = disks
+        virtio = "iommu_platform=on,disable-legacy=on"  # else QEMU's virtio devices pass the SMMU by
+        line += ["-drive", f"if=none,id=nvme,format=raw,file={option_value(nvme)}",
+                 "-device", "nvme,addr=2,serial=cofferdam,drive=nvme",
+                 "-drive", f"if=none,id=block,format=raw,file={option_value(block)}",
+                 "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}",
+                 "-netdev", "user,id=net,restrict=on",
+                 "-device", f"virtio-net-pci,addr=4,netdev=net,romfile=,{virtio}"]
+    return line
+
+
+def option_value(path):
+    """A path inside one of QEMU's options, where a comma would end it."""
+    return str(path).replace(",", ",,")
+
+
+def clock(instruction_clock):
+    if not instruction_clock:
+        return []
+    # Time, the machine's random numbers and the calendar are the same in every run.
+    return ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-seed", "1",
+            "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
+
+
+def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None):
     """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock)."""
     line = ["qemu-system-aarch64",
             "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
-            "-cpu", "max", "-smp", str(cores), "-m", "2G",
+            "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
             "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
             "-bios", str(flash0),
-            "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={flash1}"]
+            "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={option_value(flash1)}"]
+    payload = pathlib.Path(flash1).parent / BOOT_PAYLOAD
+    if payload.is_file():
+        line += ["-device", f"loader,file={option_value(payload)},addr={BOOT_PAYLOAD_ADDRESS:#x},force-raw=on"]
     if qemu_version() < (10, 0):
         line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
-    if devices:  # slot 1: StreamID 0x8
-        line += ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
-    if instruction_clock:
-        # Time, the machine's random numbers and the calendar are the same in every run.
-        line += ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-seed", "1",
-                 "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
-    return line
+    return line + (board_devices(disks) if devices else []) + clock(instruction_clock)
+
+
+def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None):
+    """The same board and devices without a monitor: QEMU itself starts the kernel, at EL1."""
+    qemu_version()
+    line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
+            "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none", "-kernel", str(kernel)]
+    if initrd:
+        line += ["-initrd", str(initrd)]
+    if command_line:
+        line += ["-append", command_line]
+    return line + board_devices(disks) + clock(instruction_clock)
+
+
+def run_on_terminal(line, log, seconds=None, attended=True):
+    """Runs a machine with its first UART on this process's standard output and what the second UART says in a file.
+
+    attended: standard input goes to the UART as well, and Ctrl-A x ends the run. Answers "off" or "time".
+    """
+    line = [*line, "-chardev", f"stdio,id=parent,signal=off,mux={'on' if attended else 'off'}", "-serial", "chardev:parent",
+            "-chardev", f"file,id=log,path={option_value(log)}", "-serial", "chardev:log"]
+    with subprocess.Popen(line, stdin=None if attended else subprocess.DEVNULL) as machine:
+        try:
+            status = machine.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            machine.terminate()  # lets QEMU put the terminal back
+            try:
+                machine.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                machine.kill()
+            return "time"
+        except BaseException:
+            machine.terminate()
+            raise
+    if status != 0:
+        raise MachineError(f"QEMU ended with status {status}; what it said stands above")
+    return "off"
 
 
 def pad_to_flash(source, target):

@@ -25,7 +25,7 @@ if [[ $what =~ ^(target|size|all)$ ]]; then
 fi
 if [[ $what =~ ^(target|all)$ ]]; then
   heading "Benchmarks: the target, in instructions"
-  python3 tools/demo/assemble.py bench build/bench
+  python3 tools/qemu/assemble.py bench build/bench
   status=0
   python3 bench/target/run.py build/bench/flash0.bin build/bench/flash1.bin --json build/bench/target.json \
     "${update[@]}" || status=$?

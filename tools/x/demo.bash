@@ -9,5 +9,5 @@ heading "Build"
 build host-debug boardgen provision cofferdam
 build qemu-virt-release
 heading "A development identity, a signed monitor, two enclave images: build/demo"
-python3 tools/demo/assemble.py demo build/demo
+python3 tools/qemu/assemble.py demo build/demo
 python3 tools/demo/demo.py build/demo "$@"

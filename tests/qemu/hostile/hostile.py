@@ -14,7 +14,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT / "tools/qemu"), str(ROOT / "tools/demo")]
+sys.path.insert(0, str(ROOT / "tools/qemu"))
 import assemble  # noqa: E402
 import machine  # noqa: E402
 

@@ -3,6 +3,8 @@
 
   apt_sources.py backports CODENAME   prints a sources entry for CODENAME-backports, derived from the entry that
                                       provides CODENAME itself (same address, same options, same key)
+  apt_sources.py guest CODENAME       prints the sources that packages for the Linux guest come from: the distribution's
+                                      own entries for any architecture, and for bookworm its backports, which have Linux 6.12
   apt_sources.py archives             prints the base address of every archive, one a line
 
 Both formats of sources are read: one line (*.list) and deb822 (*.sources). Nothing is changed.
@@ -52,20 +54,38 @@ def entries():
             yield from deb822_entries(text)
 
 
+def stanza_like(entry, suites, dropped=()):
+    """An entry for other suites of the same archive: same address, same key, same options but the dropped ones."""
+    lines = ["Types: deb", f"URIs: {' '.join(entry['uris'])}", f"Suites: {' '.join(suites)}", "Components: main"]
+    if "fields" in entry:  # keep the key and options; the address, suite and components are ours
+        options = entry["fields"].items()
+    else:
+        names = {"arch": "architectures"}
+        pairs = [option.partition("=") for option in entry["options"].split()]
+        options = [(names.get(name, name), value.replace(",", " ")) for name, _, value in pairs]
+    ours = ("types", "uris", "suites", "components", "enabled", *dropped)
+    lines += [f"{name.title()}: {value}" for name, value in options if name not in ours]
+    return "\n".join(lines) + "\n"
+
+
 def backports(codename):
     for entry in entries():
-        if codename not in entry["suites"]:
-            continue
-        lines = ["Types: deb", f"URIs: {' '.join(entry['uris'])}", f"Suites: {codename}-backports", "Components: main"]
-        if "fields" in entry:  # keep the key and options; the address, suite and components are ours
-            ours = ("types", "uris", "suites", "components", "enabled")
-            lines += [f"{name.title()}: {value}" for name, value in entry["fields"].items() if name not in ours]
-        else:
-            for option in entry["options"].split():
-                name, _, value = option.partition("=")
-                lines.append(f"{name.title()}: {value.replace(',', ' ')}")
-        return "\n".join(lines) + "\n"
+        if codename in entry["suites"]:
+            return stanza_like(entry, [f"{codename}-backports"])
     sys.exit(f"apt_sources: no entry of {APT} provides the suite {codename}")
+
+
+def guest(codename):
+    stanzas = []
+    for entry in entries():
+        suites = [suite for suite in entry["suites"] if suite in (codename, f"{codename}-updates", f"{codename}-security")]
+        if codename == "bookworm" and codename in suites:  # Linux 6.12 is newer than this release
+            suites.append(f"{codename}-backports")
+        if suites:
+            stanzas.append(stanza_like(entry, suites, dropped=("architectures",)))
+    if not stanzas:
+        sys.exit(f"apt_sources: no entry of {APT} provides the suite {codename}")
+    return "\n".join(stanzas)
 
 
 def archives():
@@ -88,6 +108,8 @@ def archives():
 if __name__ == "__main__":
     if sys.argv[1:2] == ["backports"] and len(sys.argv) == 3:
         print(backports(sys.argv[2]), end="")
+    elif sys.argv[1:2] == ["guest"] and len(sys.argv) == 3:
+        print(guest(sys.argv[2]), end="")
     elif sys.argv[1:] == ["archives"]:
         print(archives(), end="")
     else:

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Lays together what QEMU starts from: the two flashes, for the demonstration, the tests or the benchmarks.
+"""Lays together what QEMU starts from: the two flashes and the boot payload, for a run, the demonstration, the tests or
+the benchmarks.
 
   assemble.py demo FOLDER    the demonstration's parent and two enclave images
   assemble.py bench FOLDER   the benchmark's parent, and an identity from a fixed seed: the same bytes every time
 
-flash0: ROM and the device's identity. flash1: the signed firmware package, and at 16 MiB the parent's boot payload.
+flash0: ROM and the device's identity. flash1: the signed firmware package. boot-payload.bin: what the parent starts
+with; QEMU lays it into the parent's memory, and the monitor measures it there (machine.py).
 Needs build/bin (./x build host) and build/qemu-virt/bin (./x build qemu-virt).
 """
 import hashlib
@@ -14,17 +16,15 @@ import struct
 import subprocess
 import sys
 
+import machine
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build/bin"
 IMAGES = ROOT / "build/qemu-virt/bin"
 BOARD = ROOT / "build/qemu-virt/boards/qemu-virt/board.json"
 SECURITY_VERSION = 1
-PAYLOAD_OFFSET = 16 << 20  # in flash1, behind the ROM's room for the package
-FLASH_BYTES = 64 << 20
+PACKAGE_ROOM = 16 << 20  # what the ROM reads of flash1
 ALIGNMENT = 4096
-
-sys.path.insert(0, str(ROOT / "tools/qemu"))
-import machine  # noqa: E402
 
 
 class AssemblyError(Exception):
@@ -75,7 +75,7 @@ def make_image(folder, name, command_line, kernel="enclave.bin"):
 
 
 def payload(pieces):
-    """The table that the monitor lays into the parent's memory (firmware/boot/payload.hpp)."""
+    """The table of what the parent starts with (firmware/boot/payload.hpp), each piece on a page of its own."""
     header = struct.pack("<8sII", b"COFFPAY1", len(pieces), 0)
     entries, body = b"", b""
     start = -(-(len(header) + 40 * len(pieces)) // ALIGNMENT) * ALIGNMENT
@@ -87,13 +87,12 @@ def payload(pieces):
 
 
 def make_flash1(folder, pieces):
-    package = (folder / "package.bin").read_bytes()
-    if len(package) > PAYLOAD_OFFSET:
-        raise AssemblyError("the firmware package does not fit its 16 MiB")
-    content = package + bytes(PAYLOAD_OFFSET - len(package)) + payload(pieces)
-    (folder / "flash1.part").write_bytes(content)
-    machine.pad_to_flash(folder / "flash1.part", folder / "flash1.bin")
-    (folder / "flash1.part").unlink()
+    """flash1, and the boot payload beside it."""
+    package = folder / "package.bin"
+    if package.stat().st_size > PACKAGE_ROOM:
+        raise AssemblyError(f"the firmware package does not fit its {PACKAGE_ROOM >> 20} MiB")
+    machine.pad_to_flash(package, folder / "flash1.bin")
+    (folder / machine.BOOT_PAYLOAD).write_bytes(payload(pieces))
 
 
 def make_reference_values(folder):
