@@ -34,6 +34,7 @@ void adopt_core(std::uint64_t index) {
   prepare_guest_controls();
   prepare_stage2_controls();
   prepare_core_interrupts();
+  prepare_core_message_interrupts();
   core.online.store(true, std::memory_order_release);
 }
 
@@ -61,6 +62,7 @@ void hal_boot_core_main(std::uint64_t index, std::uint64_t handover) {
   prepare_interrupt_distributor();
   adopt_core(index);
   prepare_device_isolation();
+  prepare_message_interrupts();
   prepare_clock();
   take_handover(handover);
   hal::monitor_main();

@@ -3,9 +3,11 @@
 // Compiled with general registers only, without a stack protector and without calls to the C library: unaligned and
 // SIMD accesses fault here, and nothing is initialised but constants. Writes only objects of section .bss.keep.early,
 // which start.S does not clear.
+#include "hal/aarch64/message_range.hpp"
 #include "hal/aarch64/mmio.hpp"
 #include "hal/aarch64/monitor_map.hpp"
 #include "hal/aarch64/system_registers.hpp"
+#include "hal/registers/its.hpp"
 #include "hal/registers/sctlr.hpp"
 #include "hal/registers/smmuv3.hpp"
 #include "hal/registers/stage1_el2.hpp"
@@ -143,6 +145,8 @@ void hal_early_map() {
   constexpr const board::Board& kBoard = board::kBoard;
   map_registers(root, kBoard.gic_distributor, kBoard.gic_distributor != 0 ? 0x1'0000 : 0);
   map_registers(root, kBoard.gic_redistributor, kBoard.gic_redistributor_stride * kCores);
+  // Its second frame, where devices write, is never the monitor's own to write.
+  map_registers(root, kMessages.its, kMessages.its != 0 ? registers::its::kControlFrameBytes : 0);
   map_registers(root, kBoard.smmu_base, kBoard.smmu_base != 0 ? 0x2'0000 : 0);
   map_registers(root, kBoard.uart_base & ~std::uint64_t{0xFFF}, kBoard.uart_base != 0 ? 0x1000 : 0);
   map_registers(root, kBoard.rtc_base & ~std::uint64_t{0xFFF}, kBoard.rtc_base != 0 ? 0x1000 : 0);

@@ -90,6 +90,8 @@ void drop_highest_pending() {
 
 namespace aarch64 {
 
+std::uint64_t redistributor_frame(std::size_t core) { return find_redistributor(core); }
+
 void send_sgi(std::size_t core, base::Intid intid) {
   dsb_ishst();
   HAL_WRITE_REGISTER(s3_0_c12_c11_5, gic::make_sgi(affinity_of(core), intid));  // ICC_SGI1R_EL1

@@ -13,10 +13,14 @@ namespace hal::aarch64 {
 void prepare_interrupt_distributor();
 void prepare_device_isolation();
 void prepare_clock();
+void prepare_message_interrupts();  // after the boot core's own part
 // Once on every core.
 void prepare_guest_controls();
 void prepare_stage2_controls();
 void prepare_core_interrupts();
+void prepare_core_message_interrupts();  // after prepare_core_interrupts(); the boot core first
+
+[[nodiscard]] std::uint64_t redistributor_frame(std::size_t core);  // 0: the machine has no such core
 
 void reset_virtual_interrupts();  // this core's list registers empty, its virtual interface as out of reset
 

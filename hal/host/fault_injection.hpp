@@ -16,6 +16,7 @@ namespace host {
 enum class FallibleStep : std::uint8_t {
   kStage2Create, kStage2Map, kStage2Unmap, kStage2Invalidate, kTableFrame,
   kStreamAttach, kStreamDetach, kSmmuInvalidate, kEntropy, kStartCore,
+  kMessageAttach, kMessageDetach,
 };
 
 [[nodiscard]] constexpr std::string_view name_of(FallibleStep step) {
@@ -30,6 +31,8 @@ enum class FallibleStep : std::uint8_t {
     case FallibleStep::kSmmuInvalidate: return "device_isolation::invalidate";
     case FallibleStep::kEntropy: return "entropy_sample";
     case FallibleStep::kStartCore: return "power::start_core";
+    case FallibleStep::kMessageAttach: return "message_interrupts::attach";
+    case FallibleStep::kMessageDetach: return "message_interrupts::detach";
   }
   return "";
 }

@@ -29,6 +29,7 @@
 #include "hal/host/event.hpp"
 #include "hal/host/fault_injection.hpp"
 #include "hal/host/guest_cpu.hpp"
+#include "hal/host/message_interrupts.hpp"
 #include "hal/host/recorder.hpp"
 #include "hal/host/replayer.hpp"
 #include "hal/host/sabotage.hpp"
@@ -91,6 +92,8 @@ class Machine {
 
   // ---- a test's side: the world around --------------------------------------------------------------------------
   void raise_interrupt(base::Intid intid);
+  // The device behind that stream writes `data` to the message page (MSI).
+  void raise_message(base::StreamId stream, std::uint32_t data);
   [[nodiscard]] std::string console() const;
   void set_unix_milliseconds(std::uint64_t now) { unix_milliseconds_ = now; }
   void set_entropy(EntropySource source) { entropy_ = source; }
@@ -111,6 +114,7 @@ class Machine {
   // ---- what checkers look at ----------------------------------------------------------------------------------------
   [[nodiscard]] SimulatedMemory& memory() { return memory_; }
   [[nodiscard]] Smmu& smmu() { return smmu_; }
+  [[nodiscard]] MessageInterrupts& messages() { return messages_; }
   [[nodiscard]] StaleTranslations& stale() { return stale_; }
   [[nodiscard]] std::vector<std::unique_ptr<Core>>& cores() { return cores_; }
   [[nodiscard]] const board::Board& board() const { return board_; }
@@ -138,6 +142,7 @@ class Machine {
   void wait_in_guest(Core& core);    // WFI of a program
   void signal_cores();
   void make_pending(base::CoreId core, base::Intid intid);
+  void drop_pending(base::Intid intid);  // on every core
   void maybe_preempt();
   [[nodiscard]] base::Status start_core(base::CoreId core);
   void enable(base::Intid intid, base::CoreId core);
@@ -181,6 +186,7 @@ class Machine {
   const board::Board& board_;
   SimulatedMemory memory_;
   Smmu smmu_;
+  MessageInterrupts messages_;
   StaleTranslations stale_;
   FaultInjection faults_;
   Sabotage sabotage_;

@@ -339,6 +339,14 @@ void Machine::make_pending(base::CoreId core, base::Intid intid) {
   wake_.notify_all();
 }
 
+void Machine::drop_pending(base::Intid intid) {
+  const std::lock_guard lock(wake_mutex_);
+  for (const auto& core : cores_) {
+    core->pending.erase(intid);
+    core->interrupt_pending = !core->pending.empty();
+  }
+}
+
 void Machine::raise_interrupt(base::Intid intid) {
   std::optional<base::CoreId> target;
   {
