@@ -34,20 +34,22 @@ struct Action {
 // Controller puts something in, and only INTIDs that were configured as physical.
 class Actions {
  public:
-  // One access can at most disable, enable, set pending and deactivate in every word; sync and fill add a few for each
+  // One access, or a core that comes or goes, can at most disable, set pending, deactivate, route and enable in every
+  // word (a route is written where the guest names it, so there is one target in each word); sync adds a few for each
   // list register.
-  static constexpr std::size_t kCapacity = 4 * (kWords + kMaxCores) + 4 * kMaxListRegisters;
+  static constexpr std::size_t kCapacity = 5 * (kWords + kMaxCores) + 4 * kMaxListRegisters;
 
   constexpr void kick(CoreIndex core) { kicks_ |= static_cast<std::uint8_t>(1U << core.value); }
+  constexpr void forget_kick(CoreIndex core) { kicks_ &= static_cast<std::uint8_t>(~(1U << core.value)); }
   constexpr void add(ActionKind kind, std::size_t word, CoreIndex core, std::uint32_t mask) {
     for (std::size_t i = list_.size(); i-- > 0;) {
       Action& last = list_[i];
-      if (last.word != word || last.core != core) break;  // one of another kind for the same interrupts keeps its place
-      if (last.kind == kind) {
+      if (last.word != word || (word == 0 && last.core != core)) break;
+      if (last.kind == kind && last.core == core) {
         last.mask |= mask;
         return;
       }
-      if ((last.mask & mask) != 0) break;
+      if ((last.mask & mask) != 0) break;  // what is already said about the same interrupt comes first
     }
     if (!list_.push(Action{mask, kind, static_cast<std::uint8_t>(word), core}).ok()) overflow_ = true;
   }

@@ -135,6 +135,7 @@ class Controller {
     std::uint32_t listed_latch;  // what `latch` was when it went there; pending again if it comes back pending
     std::uint32_t taken;         // active in the physical GIC
     std::uint32_t came_again;    // taken anew while still listed: the guest has ended it there
+    std::uint32_t set_by_guest;  // a physical one that GICD_ISPENDR made pending: pending whatever its line
     std::uint32_t armed;         // enabled in the physical GIC
     std::uint32_t any_core;      // GICD_IROUTER.IRM
     // Asked for while in the list register of another core; done by its sync.
@@ -149,6 +150,8 @@ class Controller {
     std::uint8_t holder;  // the core that has it listed or active
     std::uint8_t queued;  // the core in whose queue it waits for a list register, or kNowhere
     std::uint8_t routed;  // where the physical GIC sends it
+    std::uint8_t ran_priority;  // as it was listed: the guest's end of it must find that (IHI 0069, 4.8.5)
+    bool ran_group1;
   };
   struct Listed {  // what stands in one list register
     std::uint16_t slot;
@@ -191,7 +194,9 @@ class Controller {
   // After a change of configuration: the physical GIC's enable and route too.
   void reconfigure(const Place& at, Actions& actions);
   void reconfigure_all(std::size_t bank, std::uint32_t mask, Actions& actions);
-  void retarget(const Place& at);
+  void retarget(const Place& at, Actions& actions);
+  void retarget_all(std::uint8_t core, Actions& actions);  // SPIs that go there, or anywhere
+  void clear_private(CoreIndex core, Actions& actions);
   void give_back(const Place& at, Actions& actions);
   void act(ActionKind kind, const Place& at, Actions& actions) const;
   void kick(std::uint8_t core, Actions& actions) const {
@@ -199,12 +204,24 @@ class Controller {
   }
   void set_line(const Place& at, bool level, Actions& actions);
   void end_active(const Place& at, Actions& actions);
+  void end_outside(CoreIndex core, unsigned count, Actions& actions);
   void take_back(const Listed& listed, std::uint64_t state, Actions& actions);
   [[nodiscard]] std::uint64_t list(CoreIndex core, std::uint16_t slot, Listed& listed);
+  [[nodiscard]] static constexpr std::uint32_t intid_of(std::size_t slot) {
+    return static_cast<std::uint32_t>(32 * word_of_bank(slot / 32) + slot % 32);
+  }
 
-  // One bank's registers of one bit an interrupt, in registers.cpp.
-  [[nodiscard]] std::uint32_t read_bank(std::size_t bank, std::uint64_t kind, Actions& actions) const;
-  void write_bank(std::size_t bank, std::uint64_t kind, std::uint32_t mask, Actions& actions);
+  // In registers.cpp and banks.cpp. Registers of one bit an interrupt, in the order of their offsets, 0x80 apart.
+  enum class BankRegister : std::uint8_t {
+    kGroup = 1, kSetEnable, kClearEnable, kSetPending, kClearPending, kSetActive, kClearActive
+  };
+  [[nodiscard]] std::uint32_t read_bank(std::size_t bank, BankRegister which, Actions& actions) const;
+  void write_bank(std::size_t bank, BankRegister which, std::uint32_t mask, Actions& actions);
+  void set_pending(std::size_t bank, std::uint32_t mask, Actions& actions);
+  void clear_pending(std::size_t bank, std::uint32_t mask, Actions& actions);
+  void set_active(std::size_t bank, std::uint32_t mask, Actions& actions);
+  void clear_active(std::size_t bank, std::uint32_t mask, Actions& actions);
+  void wait_for_holders(std::size_t bank, std::uint32_t mask, std::uint8_t& waits) const;
   [[nodiscard]] std::uint64_t read_priorities(std::size_t bank, std::size_t first, unsigned size) const;
   void write_priorities(std::size_t bank, std::size_t first, unsigned size, std::uint64_t value, Actions& actions);
   [[nodiscard]] std::uint32_t read_edges(std::size_t bank, std::size_t half) const;
@@ -212,6 +229,8 @@ class Controller {
   [[nodiscard]] std::uint64_t read_distributor(std::uint64_t offset, unsigned size, Actions& actions) const;
   void write_distributor(std::uint64_t offset, unsigned size, std::uint64_t value, Actions& actions);
   [[nodiscard]] std::uint64_t read_redistributor(CoreIndex core, std::uint64_t offset, unsigned size) const;
+  [[nodiscard]] std::uint64_t read_sgi_frame(CoreIndex core, std::uint64_t offset, unsigned size, Actions& actions) const;
+  void write_sgi_frame(CoreIndex core, std::uint64_t offset, unsigned size, std::uint64_t value, Actions& actions);
   void write_redistributor(CoreIndex core, std::uint64_t offset, unsigned size, std::uint64_t value);
   void write_control(std::uint32_t value, Actions& actions);
   void write_route(std::uint32_t intid, std::uint64_t route, Actions& actions);

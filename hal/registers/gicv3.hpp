@@ -47,6 +47,9 @@ inline constexpr std::uint64_t kHardware = bit(61);
 using State = Field<62, 2>;
 inline constexpr std::uint64_t kInactive = 0;
 inline constexpr std::uint64_t kPending = 1;
+inline constexpr std::uint64_t kActive = 2;
+inline constexpr std::uint64_t kPendingAndActive = 3;        // never with kHardware (IHI 0069, 12.4.4 ICH_LR<n>_EL2)
+inline constexpr std::uint64_t kMaintenanceAtEnd = bit(41);  // EOI, without kHardware: tell when it becomes inactive
 inline constexpr std::uint8_t kGuestPriority = 0x80;
 [[nodiscard]] constexpr std::uint64_t make_pending(base::Intid intid) {
   return VirtualId::put(intid.value) | Priority::put(kGuestPriority) | kGroup1 | State::put(kPending);
@@ -56,6 +59,38 @@ inline constexpr std::uint8_t kGuestPriority = 0x80;
   return base::Intid{static_cast<std::uint32_t>(VirtualId::get(value))};
 }
 }  // namespace list_register
+
+// ---- ICH_HCR_EL2 --------------------------------------------------------------------------------------------
+namespace hypervisor_control {
+inline constexpr std::uint64_t kEnable = bit(0);
+inline constexpr std::uint64_t kUnderflow = bit(1);       // UIE: one list register or none is used
+inline constexpr std::uint64_t kNotPresent = bit(2);      // LRENPIE: an EOI found no list register
+inline constexpr std::uint64_t kNoPending = bit(3);       // NPIE: no list register is pending
+inline constexpr std::uint64_t kGroup0Enabled = bit(4);   // VGrp0EIE
+inline constexpr std::uint64_t kGroup0Disabled = bit(5);  // VGrp0DIE
+inline constexpr std::uint64_t kGroup1Enabled = bit(6);   // VGrp1EIE
+inline constexpr std::uint64_t kGroup1Disabled = bit(7);  // VGrp1DIE
+inline constexpr std::uint64_t kTrapDeactivate = bit(14); // TDIR
+using EoiCount = Field<27, 5>;
+}  // namespace hypervisor_control
+
+// ---- ICH_VMCR_EL2 -------------------------------------------------------------------------------------------
+namespace virtual_machine_control {
+inline constexpr std::uint64_t kGroup0 = bit(0);    // VENG0
+inline constexpr std::uint64_t kGroup1 = bit(1);    // VENG1
+inline constexpr std::uint64_t kEoiSplit = bit(9);  // VEOIM
+}  // namespace virtual_machine_control
+
+// ---- ICC_SGI<n>R_EL1, as a guest writes it ------------------------------------------------------------------
+namespace sgi {
+using TargetList = Field<0, 16>;
+using Affinity1 = Field<16, 8>;
+using Intid = Field<24, 4>;
+using Affinity2 = Field<32, 8>;
+inline constexpr std::uint64_t kAllButSelf = bit(40);  // IRM
+using RangeSelector = Field<44, 4>;
+using Affinity3 = Field<48, 8>;
+}  // namespace sgi
 
 // ---- ICC_SGI1R_EL1: one core, by its MPIDR ------------------------------------------------------------------
 [[nodiscard]] constexpr std::uint64_t make_sgi(std::uint64_t mpidr, base::Intid intid) {
