@@ -40,6 +40,7 @@ class Actions {
   static constexpr std::size_t kCapacity = 5 * (kWords + kMaxCores) + 4 * kMaxListRegisters;
 
   constexpr void kick(CoreIndex core) { kicks_ |= static_cast<std::uint8_t>(1U << core.value); }
+  constexpr void forget_kick(CoreIndex core) { kicks_ &= static_cast<std::uint8_t>(~(1U << core.value)); }
   constexpr void add(ActionKind kind, std::size_t word, CoreIndex core, std::uint32_t mask) {
     for (std::size_t i = list_.size(); i-- > 0;) {
       Action& last = list_[i];

@@ -198,6 +198,7 @@ void Controller::leave(CoreIndex core, Actions& actions) {
   for (std::size_t i = 0; i < listed; ++i) take_back(at.listed[i], 1, actions);  // none, after sync()
   clear_private(core, actions);
   retarget_all(core.value, actions);
+  actions.forget_kick(core);
   const auto others = static_cast<std::uint8_t>(~(1U << core.value));
   distributor_waits_ &= others;
   redistributors_wait_ &= others;
