@@ -111,8 +111,8 @@ def parent(command=(), added=(), report=(), script=None):
     ordered = list(modules.in_order(MODULES))
     for name, content in [*ordered, *modules.in_order(MODULES_ABOARD)]:
         archive.file(f"lib/modules/{name}.ko", content)
-    archive.file("lib/modules/load", "".join(f"{name}\n" for name, _ in ordered).encode())
     add_ours(archive)
+    archive.file("lib/modules/load", "".join(f"{name}\n" for name, _ in ordered).encode())
     for folder in map(pathlib.Path, added):
         if (folder / "init").exists():
             raise InitramfsError(f"{folder} has an init of its own; give it with --guest and --initrd")

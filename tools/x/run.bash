@@ -6,6 +6,8 @@ source tools/x/lib/ready.bash
 source tools/x/lib/trees.bash
 # shellcheck source=tools/x/lib/guest_packages.bash
 source tools/x/lib/guest_packages.bash
+# shellcheck source=tools/x/lib/guest_programs.bash
+source tools/x/lib/guest_programs.bash
 
 bare=no guest=no
 for word in "$@"; do
@@ -25,6 +27,7 @@ done
   fi
   if [[ $guest == no ]]; then
     make_guest_packages_ready
+    make_guest_programs_ready
   fi
 } >&2
 exec python3 tools/guest/run.py "$@"

@@ -12,6 +12,7 @@ PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev              # tests, benchmarks
   clang libclang-rt-dev                                   # fuzzers
   python3 git openssl curl ca-certificates bzip2 xz-utils # scripts, downloads
+  make zstd                                               # the Linux parent: modules, kernels
 )
 QEMU_PACKAGE=qemu-system-arm
 QEMU_OLDEST=8.1

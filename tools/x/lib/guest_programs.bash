@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# Builds what guests/parent holds for the Linux parent: kernel modules, with the headers of its kernel, and static programs.
+# They land in build/guest-linux/{modules,bin}; what is newer than its sources is not built again.
+
+GUEST_LINUX=build/guest-linux
+
+newer_than_sources() {  # newer_than_sources TARGET SOURCE...
+  local target=$1 source
+  shift
+  [[ -s $target ]] || return 1
+  for source in "$@"; do [[ $target -nt $source ]] || return 1; done
+}
+
+build_guest_modules() {
+  local release packages common folder=$COFFERDAM_ROOT/$GUEST_LINUX/kbuild module
+  if newer_than_sources $GUEST_LINUX/modules/attack.ko guests/parent/modules/* guests/parent/*.h $GUEST_PACKAGES/release; then
+    return
+  fi
+  release=$(<$GUEST_PACKAGES/release)
+  packages=$COFFERDAM_ROOT/$GUEST_PACKAGES/usr/src
+  common=$packages/linux-headers-${release%"-$GUEST_FLAVOUR"}-common
+  rm -rf "$folder"
+  mkdir -p "$folder/modules" $GUEST_LINUX/modules
+  cp guests/parent/*.h "$folder"
+  cp guests/parent/modules/* "$folder/modules"
+  # The headers' own Makefile expects them installed below /usr/src; the one that it includes finds everything itself.
+  # No BTF: that would need pahole, and nobody reads it here.
+  run_logged build-guest-modules make -C "$packages/linux-headers-$release" -f "$common/Makefile" ARCH=arm64 \
+    CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-gcc KERNELRELEASE="$release" \
+    CONFIG_DEBUG_INFO_BTF_MODULES= M="$folder/modules" modules
+  for module in "$folder"/modules/*.ko; do
+    aarch64-linux-gnu-strip --strip-debug "$module" -o "$GUEST_LINUX/modules/$(basename "$module")"
+  done
+}
+
+build_guest_programs() {
+  local source name target
+  mkdir -p $GUEST_LINUX/bin
+  for source in guests/parent/*.cpp guests/parent/*/*.cpp; do
+    [[ -f $source ]] || continue
+    name=$(basename "${source%.cpp}")
+    target=$GUEST_LINUX/bin/${name//_/-}
+    if ! newer_than_sources "$target" "$source" guests/parent/*.h guests/parent/*/*.hpp; then
+      run_logged "build-guest-$name" aarch64-linux-gnu-g++ -std=c++23 -O2 -Wall -Wextra -Werror -static -pthread -s -I. \
+        "-ffile-prefix-map=$COFFERDAM_ROOT=." -Wl,--build-id=none -o "$target" "$source"
+    fi
+  done
+}
+
+make_guest_programs_ready() {
+  build_guest_modules
+  build_guest_programs
+}
