@@ -20,6 +20,7 @@
 #include "hal/floating_point.hpp"
 #include "hal/interrupts.hpp"
 #include "hal/memory.hpp"
+#include "hal/message_interrupts.hpp"
 #include "hal/power.hpp"
 #include "hal/stage2.hpp"
 #include "hal/upcalls.hpp"
@@ -86,6 +87,13 @@ void build_parent_space() {
     require(hal::stage2::map(base::kParent, base::Ipa{window.base}, *frames, base::Access::kDevice),
             "no tables for the parent's devices");
   }
+  if (board::kBoard.message_interrupts.offered && hal::message_interrupts::present()) {
+    // Where the parent's devices write their messages. Nothing else of the ITS is in this page.
+    const std::uint64_t page = board::kBoard.message_interrupts.its_base + 0x1'0000;  // GITS_TRANSLATER's frame
+    const auto frames = base::FrameRange::from_bytes(page, base::kFrameSize);
+    if (!frames) panic("the board's ITS is malformed");
+    require(hal::stage2::map(base::kParent, base::Ipa{page}, *frames, base::Access::kDevice), "no table for messages");
+  }
   for (const board::Device& device : board::kBoard.devices) {
     if (device.owner == board::Owner::kMonitor) continue;
     if (device.mmio_size != 0) {
@@ -116,12 +124,21 @@ void start_cores() {
 }
 
 // 6. The parent's devices reach its memory from now on: not before it was measured (5, load_parent.cpp).
+void attach_messages(base::StreamId stream) {
+  constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
+  if (!kMessages.offered || !hal::message_interrupts::present()) return;
+  if (!hal::message_interrupts::attach(stream, kMessages.first, kMessages.count).ok()) {
+    log(LogLine{}.text("messages of stream ").hex(stream.value).text(" are not delivered"));
+  }
+}
+
 void attach_parent_devices() {
   const monitor::Locked locked{monitor::g_state_lock};
   if (!hal::device_isolation::present()) return;
   for (const board::Device& device : board::kBoard.devices) {
     if (device.owner == board::Owner::kMonitor) continue;
     require(hal::device_isolation::attach(device.stream, base::kParent), "the SMMU does not answer");
+    attach_messages(device.stream);
   }
 }
 

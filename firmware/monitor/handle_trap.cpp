@@ -12,6 +12,7 @@
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/interrupts.hpp"
+#include "hal/message_interrupts.hpp"
 #include "hal/registers/esr_el2.hpp"
 #include "hal/upcalls.hpp"
 
@@ -196,7 +197,10 @@ void refuse_interrupt(base::CoreId core, base::Intid intid) {
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
   const base::Intid intid = hal::interrupts::acknowledge();
   if (intid == hal::interrupts::kSpurious) return after(core, CallerCore::kResumes);
-  if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
+  if (hal::message_interrupts::is_message(intid)) {
+    // Whose it was is decided by who could send it: only the parent's devices are attached.
+    if (const auto spi = hal::message_interrupts::virtual_spi(intid)) raise_message(base::kParent, *spi);
+  } else if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
     refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then
     hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
   } else if (!deliver_physical(core, partition, intid)) {

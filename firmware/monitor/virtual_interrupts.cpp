@@ -11,6 +11,7 @@
 #include "firmware/monitor/ticket_lock.hpp"
 #include "firmware/vgic/controller.hpp"
 #include "hal/interrupts.hpp"
+#include "hal/message_interrupts.hpp"
 
 namespace monitor {
 
@@ -57,7 +58,7 @@ constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
       if (interrupt.owner == board::Owner::kParent) configuration.physical.add(interrupt.intid);
     }
     constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
-    if constexpr (kMessages.offered) {
+    if (kMessages.offered && hal::message_interrupts::present()) {
       configuration.message.add(kMessages.first, base::Intid{kMessages.first.value + kMessages.count - 1});
     }
     return configuration;
@@ -176,14 +177,16 @@ void reset_interrupts(base::PartitionId partition) {
 void give_interrupt(base::PartitionId partition, base::Intid intid) {
   PartitionInterrupts& interrupts = of(partition);
   const Locked locked{interrupts.lock};
-  (void)intid; (void)interrupts;
+  Actions actions;
+  interrupts.controller.admit(intid, actions);
+  carry_out(interrupts, actions);
 }
 
 void take_interrupt(base::PartitionId partition, base::Intid intid) {
   PartitionInterrupts& interrupts = of(partition);
   const Locked locked{interrupts.lock};
   Actions actions;
-  (void)intid;
+  interrupts.controller.withdraw(intid, actions);
   carry_out(interrupts, actions);
 }
 

@@ -68,6 +68,11 @@ class Controller {
   // The partition ends or starts anew: no physical interrupt of its own stays enabled, pending or active.
   void stop(Actions& actions);
 
+  // A physical SPI becomes one of the partition's, as after reset, or is one no longer: disabled, neither pending nor
+  // active, and no register of it remains. What is none of these is left alone.
+  void admit(base::Intid intid, Actions& actions);
+  void withdraw(base::Intid intid, Actions& actions);
+
   // A core goes on: its private interrupts as after reset. Its list registers are empty.
   void reset_core(CoreIndex core, Actions& actions);
   // A core goes off, after its last sync(). What was pending there and may go to others does.

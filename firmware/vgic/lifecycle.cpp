@@ -101,6 +101,41 @@ void Controller::stop(Actions& actions) {
   online_ = groups_enabled_ = distributor_waits_ = redistributors_wait_ = 0;
 }
 
+void Controller::admit(base::Intid intid, Actions& actions) {
+  if (intid.value < kFirstSpi || intid.value >= kIntids) return;
+  const Place at = place(CoreIndex{0}, intid);
+  if ((at.bank.present & at.bit) != 0) return;
+  at.bank.present |= at.bit;
+  at.bank.physical |= at.bit;
+  at.interrupt.affinity = 0;
+  at.interrupt.priority = 0;
+  at.interrupt.routed = kNowhere;
+  retarget(at, actions);
+}
+
+void Controller::withdraw(base::Intid intid, Actions& actions) {
+  if (intid.value < kFirstSpi || intid.value >= kIntids) return;
+  const Place at = place(CoreIndex{0}, intid);
+  Bank& bank = at.bank;
+  if ((bank.physical & at.bit) == 0) return;
+  for (const ActionKind kind :
+       {ActionKind::kDisable, ActionKind::kClearPending, ActionKind::kDeactivate, ActionKind::kMakeLevel}) {
+    act(kind, at, actions);
+  }
+  // What stands in a list register goes at that core's next sync: the physical interrupt behind it is over already.
+  if ((bank.listed & at.bit) != 0) {
+    bank.drop_pending |= at.bit;
+    bank.drop_active |= at.bit;
+    kick(at.interrupt.holder, actions);
+  }
+  move_to_queue(at, kNowhere);
+  for (std::uint32_t* bits : {&bank.present, &bank.physical, &bank.enabled, &bank.group1, &bank.edge, &bank.latch,
+                              &bank.active, &bank.listed_latch, &bank.taken, &bank.came_again, &bank.set_by_guest,
+                              &bank.armed, &bank.any_core, &bank.gain_active}) {
+    *bits &= ~at.bit;
+  }
+}
+
 std::uint8_t Controller::lowest_online() const {
   return online_ == 0 ? kNowhere : static_cast<std::uint8_t>(std::countr_zero(online_));
 }

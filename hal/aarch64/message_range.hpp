@@ -11,13 +11,8 @@ struct MessageRange {
   std::uint32_t count;
 };
 
-[[nodiscard]] consteval std::uint64_t its_window() {
-  for (const board::Mmio& window : board::kBoard.mmio) {
-    if (window.name == "its") return window.base;
-  }
-  return 0;
-}
-
-inline constexpr MessageRange kMessages{.its = its_window(), .first = base::Intid{224}, .count = 64};
+inline constexpr MessageRange kMessages{.its = board::kBoard.message_interrupts.its_base,
+                                        .first = board::kBoard.message_interrupts.first,
+                                        .count = board::kBoard.message_interrupts.count};
 
 }  // namespace hal::aarch64
