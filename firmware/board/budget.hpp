@@ -27,7 +27,8 @@ inline constexpr std::uint64_t kMpidrAffinity = 0xFF'00FF'FFFF;  // Aff3, Aff2, 
 inline constexpr std::uint32_t kFirstSpi = 32;
 inline constexpr std::uint32_t kLastSpi = 1019;
 inline constexpr std::uint64_t kGicAlignment = 0x1'0000;
-inline constexpr std::uint64_t kItsBytes = 0x2'0000;  // control frame, then the frame that takes messages (IHI 0069, 12.18)
+// An ITS has a frame of control registers, then the one that takes messages (Arm IHI 0069, 12.18).
+inline constexpr std::uint64_t kItsBytes = 0x2'0000;
 inline constexpr std::uint64_t kItsMessages = 0x1'0000;
 inline constexpr std::uint64_t kStrideGicV3 = 0x2'0000;
 inline constexpr std::uint64_t kStrideGicV4 = 0x4'0000;

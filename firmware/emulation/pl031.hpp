@@ -27,13 +27,13 @@ class Pl031 {
   // Whether the alarm's second has come since the registers were last looked at.
   void advance(std::uint32_t guest_second);
 
-  std::uint32_t difference_{};    // guest's second minus real one, modulo 2^32
-  std::uint32_t loaded_{};        // RTCLR
-  std::uint32_t match_{};         // RTCMR
-  std::uint32_t last_{};          // guest's second at the last access
-  bool seen_{};                   // there was an access: last_ holds
-  bool raised_{};                 // RTCRIS
-  bool unmasked_{};               // RTCIMSC
+  std::uint32_t difference_{};  // guest's second minus real one, modulo 2^32
+  std::uint32_t loaded_{};      // RTCLR
+  std::uint32_t match_{};       // RTCMR
+  std::uint32_t last_{};        // guest's second at the last access
+  bool seen_{};                 // there was an access: last_ holds
+  bool raised_{};               // RTCRIS
+  bool unmasked_{};             // RTCIMSC
 };
 
 }  // namespace emulation

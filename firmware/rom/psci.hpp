@@ -1,4 +1,4 @@
-// Which calls of EL2 the resident ROM serves, and what it answers: PSCI, Arm DEN 0022, and text for its console, by SMC.
+// Which calls of EL2 the resident ROM serves by SMC, and what it answers: PSCI, Arm DEN 0022, and text for its console.
 //
 // Pure: decode() sees registers, answers data. Bounded: seven calls, no state but one word for each core. A call from
 // any level but EL2, and every number that is not listed, is kNotSupported.
@@ -18,8 +18,8 @@ inline constexpr std::uint32_t kFunctionSystemOff = 0x8400'0008;
 inline constexpr std::uint32_t kFunctionSystemReset = 0x8400'0009;
 inline constexpr std::uint32_t kFunctionCpuOn64 = 0xc400'0003;
 inline constexpr std::uint32_t kFunctionAffinityInfo64 = 0xc400'0004;
-// Of the OEM's range (SMCCC, Arm DEN 0028, section 6.2): x1..x6 hold text, the first byte lowest, x7 how many bytes. Only
-// printable ASCII and newline; bytes past the end are zero. kInternalFailure: other cores kept the console too long.
+// Of the OEM's range (SMCCC, Arm DEN 0028, section 6.2): x1..x6 hold text, the first byte lowest, x7 how many bytes.
+// Printable ASCII and newline only, zeros past the end. kInternalFailure: other cores kept the console too long.
 inline constexpr std::uint32_t kFunctionConsoleWrite64 = 0xc300'0001;
 inline constexpr std::size_t kMaxText = 48;
 

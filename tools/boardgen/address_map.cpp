@@ -28,7 +28,8 @@ std::string note_of(const Description& d, std::size_t index) {
   if (window.base == board.smmu_base) return "SMMU: decides what each device can reach";
   if (window.base == board.uart_base) return "the monitor's console, output only";
   if (window.base == board.rtc_base) {
-    return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here" : "wall clock";
+    return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here"
+                                                     : "wall clock";
   }
   if (d.uart && index == d.uart->window) return "the parent's console";
   if (board.message_interrupts.its_base != 0 && window.base == board.message_interrupts.its_base) {
@@ -66,7 +67,9 @@ std::vector<Piece> physical_map(const Description& d) {
     pieces.push_back({d.rom->identity, d.rom->identity_size, Holder::kRom, "identity",
                       "device secret, minimum version, certificates"});
     pieces.push_back({d.rom->ram, d.rom->ram_size, Holder::kRom, "secure-ram", "reached from EL3 only"});
-    pieces.push_back({d.rom->console, base::kFrameSize, Holder::kRom, "rom-console", d.tables.uart_base == 0 ? "what the ROM and the monitor say, output only" : "what the ROM says, output only"});
+    pieces.push_back(
+        {d.rom->console, base::kFrameSize, Holder::kRom, "rom-console",
+         d.tables.uart_base == 0 ? "what the ROM and the monitor say, output only" : "what the ROM says, output only"});
   }
   return with_gaps(std::move(pieces));
 }

@@ -35,8 +35,8 @@ class Builder {
       reader.refuse("format", "format '" + std::string(reader.text("format")) + "' is not known",
                     "this boardgen reads format 1");
     }
-    reader.expect_children({"protections", "memory", "cores", "windows", "interrupt-controller", "message-interrupts", "smmu",
-                            "console", "clock", "devices", "interrupts", "rom", "parent", "enclaves"});
+    reader.expect_children({"protections", "memory", "cores", "windows", "interrupt-controller", "message-interrupts",
+                            "smmu", "console", "clock", "devices", "interrupts", "rom", "parent", "enclaves"});
     protections();
     memory();
     cores();

@@ -125,8 +125,8 @@ void write_controller(TreeWriter& tree, const board::Board& board) {
                           .address(board::kGicAlignment)
                           .address(board.gic_redistributor)
                           .address(board.cores.size() * board.gic_redistributor_stride));
-    // Linux's binding of message-based SPIs (arm,gic-v3.yaml): a device writes an INTID to mbi-alias + 0x40. In the ITS's
-    // second frame that is GITS_TRANSLATER, so the same write makes the ITS look up the device's message.
+    // Linux's binding of message-based SPIs (arm,gic-v3.yaml): a device writes an INTID to mbi-alias + 0x40. In the
+    // ITS's second frame that is GITS_TRANSLATER, so the same write makes the ITS look up the device's message.
     const board::MessageInterrupts& messages = board.message_interrupts;
     if (messages.offered) {
       tree.flag("msi-controller");
@@ -149,8 +149,8 @@ void fixed_clock(TreeWriter& tree, const char* name, std::uint32_t frequency, st
   });
 }
 
-// PrimeCell devices: the UART is the parent's own, the clock is the monitor's view of one. Linux's bus wants a clock for
-// their registers (apb_pclk); its frequency is of no account.
+// PrimeCell devices: the UART is the parent's own, the clock is the monitor's view of one. Linux's bus wants a clock
+// for their registers (apb_pclk); its frequency is of no account.
 void write_primecells(TreeWriter& tree, const Description& d) {
   constexpr std::uint32_t kBusFrequency = 24'000'000;
   fixed_clock(tree, "apb-pclk", kBusFrequency, kBusClockPhandle);

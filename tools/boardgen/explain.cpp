@@ -227,8 +227,9 @@ class Explainer {
         return {"first", "the message interrupts are not SPIs",
                 "write a first INTID and a count that lie within 32 to 1019"};
       case Rule::kMessagesTaken:
-        return {"first", "the message interrupts take the INTID " + std::to_string(problem.value) + " of " + other +
-                             " of " + other_line,
+        return {"first",
+                "the message interrupts take the INTID " + std::to_string(problem.value) + " of " + other + " of " +
+                    other_line,
                 "an interrupt has one source: move them"};
       case Rule::kControllerUnaligned:
         return {board_.gic_distributor % board::kGicAlignment != 0 ? "distributor" : "redistributor",

@@ -22,7 +22,8 @@ constexpr const char* kUsage =
     "       boardgen --help\n"
     "\n"
     "Writes board_tables.hpp (constexpr tables), memory.ld (memory map for the linker), parent.dtb (the parent's\n"
-    "device tree), parent_device_tree.hpp (the same bytes for the monitor), board.json (canonical form, measured), report.html and report.md (for people).\n"
+    "device tree), parent_device_tree.hpp (the same bytes for the monitor), board.json (canonical form, measured), "
+    "report.html and report.md (for people).\n"
     "docs/board-xml.md describes the format.\n"
     "Exit status: 0 done, 1 the description is wrong, 2 usage or a file can't be read or written.\n";
 

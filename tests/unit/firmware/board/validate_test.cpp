@@ -127,17 +127,29 @@ const std::vector<Breakage>& breakages() {
       {"ViewWithoutClock", Rule::kViewWithoutClock, Part::kWindows, 2,
        [](Tables& t) { t.windows[2].parent_view = View::kPl031, t.board.rtc_base = 0; }},
       {"ItsNotMonitors", Rule::kNotMonitorWindow, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.windows[5].base, base::Intid{200}, 8, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.windows[5].base, base::Intid{200}, 8, true};
+       }},
       {"ItsTooSmall", Rule::kItsTooSmall, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.window("uart0").base, base::Intid{200}, 8, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("uart0").base, base::Intid{200}, 8, true};
+       }},
       {"NoMessages", Rule::kMessagesOutOfRange, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{200}, 0, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{200}, 0, true};
+       }},
       {"MessagesBelowSpis", Rule::kMessagesOutOfRange, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{31}, 1, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{31}, 1, true};
+       }},
       {"MessagesAboveSpis", Rule::kMessagesOutOfRange, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{1019}, 2, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{1019}, 2, true};
+       }},
       {"MessagesWrap", Rule::kMessagesOutOfRange, Part::kMessages, 0,
-       [](Tables& t) { t.board.message_interrupts = {t.window("smmu").base, base::Intid{64}, 0xffff'ffff, true}; }},
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{64}, 0xffff'ffff, true};
+       }},
       {"MessagesTaken", Rule::kMessagesTaken, Part::kMessages, 0,
        [](Tables& t) {
          t.board.message_interrupts = {t.window("smmu").base, base::Intid{t.interrupts[0].intid.value - 1}, 2, true};

@@ -54,8 +54,8 @@ TEST(Pl031View, StoppingOrWritingReadOnlyRegistersDoesNothing) {
   Pl031 clock;
   write(clock, kControl, 0);
   EXPECT_EQ(read(clock, kControl), 1U);
-  for (const std::uint64_t offset : {kData, kRaw, kMasked, std::uint64_t{0x20}, std::uint64_t{0xfdc},
-                                     std::uint64_t{0xfe0}, std::uint64_t{0xffc}}) {
+  for (const std::uint64_t offset :
+       {kData, kRaw, kMasked, std::uint64_t{0x20}, std::uint64_t{0xfdc}, std::uint64_t{0xfe0}, std::uint64_t{0xffc}}) {
     write(clock, offset, 0xffff'ffff);
   }
   EXPECT_EQ(read(clock, kData), kNow);

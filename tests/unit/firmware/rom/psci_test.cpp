@@ -38,12 +38,12 @@ TEST(Psci, ServesWhatItLists) {
 }
 
 TEST(Psci, EveryOtherNumberIsNotSupported) {
-  for (const std::uint64_t base : {0x84000000ull, 0xc4000000ull, 0x80000000ull, 0xc5000000ull, 0xc3000000ull, 0x83000000ull, 0ull}) {
+  for (const std::uint64_t base :
+       {0x84000000ull, 0xc4000000ull, 0x80000000ull, 0xc5000000ull, 0xc3000000ull, 0x83000000ull, 0ull}) {
     for (std::uint64_t low = 0; low < 0x200; ++low) {
       const std::uint64_t number = base + low;
       const bool listed = number == 0x84000000 || number == 0x84000002 || number == 0x84000008 ||
-                          number == 0x84000009 || number == 0xc4000003 || number == 0xc4000004 ||
-                          number == 0xc3000001;
+                          number == 0x84000009 || number == 0xc4000003 || number == 0xc4000004 || number == 0xc3000001;
       if (!listed) expect_reply(call(number), Reply::kNotSupported);
     }
   }

@@ -3,6 +3,7 @@
 #include <libfdt.h>
 
 #include <algorithm>
+#include <array>
 
 #include "board_tables.hpp"
 #include "firmware/rom/layout.hpp"
@@ -239,7 +240,8 @@ TEST(DeviceTree, OffersMessageInterruptsOnlyWhenTheBoardSaysSo) {
   EXPECT_EQ(property(offered, controller, "mbi-ranges"), cells({224, 64}));
   EXPECT_EQ(property(offered, controller, "mbi-alias"), cells({0, 0x0809'0000}));  // the frame of GITS_TRANSLATER
   EXPECT_EQ(property(offered, bridge, "msi-parent"), property(offered, controller, "phandle"));
-  EXPECT_NE(fdt_getprop(offered.data(), fdt_path_offset(offered.data(), controller), "msi-controller", nullptr), nullptr);
+  EXPECT_NE(fdt_getprop(offered.data(), fdt_path_offset(offered.data(), controller), "msi-controller", nullptr),
+            nullptr);
   for (const char* name : {"mbi-ranges", "mbi-alias", "msi-controller"}) {
     EXPECT_EQ(fdt_getprop(silent.data(), fdt_path_offset(silent.data(), controller), name, nullptr), nullptr) << name;
   }
@@ -255,6 +257,25 @@ TEST(DeviceTree, IsInTheImageByteForByte) {
   EXPECT_TRUE(std::equal(blob.begin(), blob.end(), board::kParentDeviceTree.begin(),
                          [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }));
   EXPECT_GE(board::kParentDeviceTreeRoom, blob.size() + 4096);
+}
+
+// What the monitor does with its copy at boot: the longest command line that Linux takes, a ramdisk, seeds, fewer
+// cores.
+TEST(DeviceTree, HasRoomForWhatBootAdds) {
+  constexpr int kRoom = board::kParentDeviceTreeRoom;
+  std::array<std::uint8_t, kRoom> tree{};
+  ASSERT_EQ(fdt_open_into(board::kParentDeviceTree.data(), tree.data(), kRoom), 0);
+  const int chosen = fdt_path_offset(tree.data(), "/chosen");
+  const std::string longest(2047, 'x');
+  EXPECT_EQ(fdt_setprop(tree.data(), chosen, "bootargs", longest.c_str(), 2048), 0);
+  EXPECT_EQ(fdt_setprop_u64(tree.data(), chosen, "linux,initrd-start", 0x4800'0000), 0);
+  EXPECT_EQ(fdt_setprop_u64(tree.data(), chosen, "linux,initrd-end", 0x4900'0000), 0);
+  EXPECT_EQ(fdt_setprop_u64(tree.data(), chosen, "kaslr-seed", ~std::uint64_t{0}), 0);
+  const std::array<std::uint8_t, 512> seed{};
+  EXPECT_EQ(fdt_setprop(tree.data(), chosen, "rng-seed", seed.data(), 512), 0);
+  EXPECT_EQ(fdt_del_node(tree.data(), fdt_path_offset(tree.data(), "/cpus/cpu@7")), 0);
+  EXPECT_EQ(fdt_path_offset(tree.data(), "/cpus/cpu@7"), -FDT_ERR_NOTFOUND);
+  EXPECT_GE(fdt_path_offset(tree.data(), "/cpus/cpu@6"), 0);
 }
 
 TEST_P(ShippedBoard, ReportsNameEveryPart) {
