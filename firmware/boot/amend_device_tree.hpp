@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxCommandLine = 2048;  // Linux, COMMAND_LINE_SIZ
 inline constexpr std::size_t kRngSeedSize = 64;
 
 // Writes the amended tree to `out`, with seeds of zero: these bytes are measured, so that equal inputs give an equal
-// register. Answers its size. Errors: kTooLarge (out is too small, or the command line is too long), kInvalidArgument
+// register. Answers its size. Precondition: both begin at a multiple of 8 (libfdt). Errors: kTooLarge (out is too small, or the command line is too long), kInvalidArgument
 // (`original` is no device tree with the nodes that boardgen writes).
 [[nodiscard]] base::Result<std::size_t> amend_device_tree(base::Bytes original, const BootFacts& facts,
                                                           base::MutableBytes out);

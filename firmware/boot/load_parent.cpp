@@ -27,7 +27,7 @@ using measure::PlatformPcr;
 using monitor::panic;
 
 
-constinit std::array<std::uint8_t, board::kParentDeviceTreeRoom> g_device_tree{};
+alignas(8) constinit std::array<std::uint8_t, board::kParentDeviceTreeRoom> g_device_tree{};
 
 struct Range {
   std::uint64_t base;

@@ -255,7 +255,7 @@ std::string emit_device_tree_bytes(const Description& d) {
                      "says it. It has no free space: who amends it opens it into a\n// buffer of "
                      "kParentDeviceTreeRoom bytes (fdt_open_into).\n#pragma once\n\n#include <array>\n#include "
                      "<cstddef>\n#include <cstdint>\n\nnamespace board {\n\n";
-  text += "inline constexpr std::array<std::uint8_t, " + std::to_string(blob.size()) + "> kParentDeviceTree{";
+  text += "alignas(8) inline constexpr std::array<std::uint8_t, " + std::to_string(blob.size()) + "> kParentDeviceTree{";
   for (std::size_t i = 0; i < blob.size(); ++i) {
     text += (i % 20 == 0 ? "\n    " : " ") + std::to_string(static_cast<unsigned char>(blob[i])) + ",";
   }
