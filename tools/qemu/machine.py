@@ -33,16 +33,21 @@ def qemu_version(program="qemu-system-aarch64"):
     return int(match[1]), int(match[2])
 
 
-def board_devices(disks=None):
-    """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only."""
+def board_devices(disks=None, instant=False):
+    """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only.
+
+    instant: the virtio-blk disk is all zeros, has no file, and answers before the core that asks goes on, so that its
+    time is not the host's.
+    """
     line = ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
     if disks:
         nvme, block = disks
         virtio = "iommu_platform=on,disable-legacy=on"  # else QEMU's virtio devices pass the SMMU by
         line += ["-drive", f"if=none,id=nvme,format=raw,file={option_value(nvme)}",
                  "-device", "nvme,addr=2,serial=cofferdam,drive=nvme",
-                 "-drive", f"if=none,id=block,format=raw,file={option_value(block)}",
-                 "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}",
+                 "-drive", "if=none,id=block,driver=null-co,size=64M,read-zeroes=on" if instant
+                 else f"if=none,id=block,format=raw,file={option_value(block)}",
+                 "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}" + (",ioeventfd=off" if instant else ""),
                  "-netdev", "user,id=net,restrict=on",
                  "-device", f"virtio-net-pci,addr=4,netdev=net,romfile=,{virtio}"]
     return line
@@ -74,7 +79,7 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
         line += ["-device", f"loader,file={option_value(payload)},addr={BOOT_PAYLOAD_ADDRESS:#x},force-raw=on"]
     if qemu_version() < (10, 0):
         line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
-    return line + (board_devices(disks) if devices else []) + clock(instruction_clock)
+    return line + (board_devices(disks, instruction_clock) if devices else []) + clock(instruction_clock)
 
 
 def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None):
@@ -86,7 +91,7 @@ def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, ins
         line += ["-initrd", str(initrd)]
     if command_line:
         line += ["-append", command_line]
-    return line + board_devices(disks) + clock(instruction_clock)
+    return line + board_devices(disks, instruction_clock) + clock(instruction_clock)
 
 
 def run_on_terminal(line, log, seconds=None, attended=True):
