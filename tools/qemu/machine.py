@@ -94,6 +94,16 @@ def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, ins
     return line + board_devices(disks, instruction_clock) + clock(instruction_clock)
 
 
+def panic_in(log):
+    """The line with which the monitor stopped for good, or None. Guests' lines never begin like that."""
+    try:
+        text = pathlib.Path(log).read_bytes()[:LINE_LIMIT].decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    match = re.search(r"^(?:cofferdam|rom): PANIC.*", text, re.MULTILINE)
+    return match[0].rstrip() if match else None
+
+
 def run_on_terminal(line, log, seconds=None, attended=True):
     """Runs a machine with its first UART on this process's standard output and what the second UART says in a file.
 
@@ -101,19 +111,27 @@ def run_on_terminal(line, log, seconds=None, attended=True):
     """
     line = [*line, "-chardev", f"stdio,id=parent,signal=off,mux={'on' if attended else 'off'}", "-serial", "chardev:parent",
             "-chardev", f"file,id=log,path={option_value(log)}", "-serial", "chardev:log"]
+    pathlib.Path(log).write_bytes(b"")  # an earlier run's panic is not this one's
+    end = None if seconds is None else time.monotonic() + seconds
     with subprocess.Popen(line, stdin=None if attended else subprocess.DEVNULL) as machine:
+        status = panic = None
         try:
-            status = machine.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            machine.terminate()  # lets QEMU put the terminal back
-            try:
-                machine.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                machine.kill()
-            return "time"
-        except BaseException:
-            machine.terminate()
-            raise
+            while status is None and panic is None and (end is None or time.monotonic() < end):
+                try:
+                    status = machine.wait(timeout=1 if end is None else min(1, max(0, end - time.monotonic())))
+                except subprocess.TimeoutExpired:
+                    panic = panic_in(log)
+        finally:
+            if status is None:
+                machine.terminate()  # lets QEMU put the terminal back
+                try:
+                    machine.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    machine.kill()
+    if panic:
+        raise MachineError(f"{panic}; see {log}")
+    if status is None:
+        return "time"
     if status != 0:
         raise MachineError(f"QEMU ended with status {status}; what it said stands above")
     return "off"
