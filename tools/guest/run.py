@@ -3,7 +3,7 @@
 
   ./x run                      a root shell in the parent, the attack tools aboard
   ./x run -- COMMAND...        runs COMMAND in the parent and exits with its status (124: the time was over,
-                               125: the parent ended without reporting a status)
+                               125: it could not be run, or ended without reporting one)
   ./x run --guest IMAGE        another kernel: a Linux Image (also compressed) or a flat binary with Linux's arm64 boot
                                protocol, its console on the terminal
 
@@ -55,7 +55,7 @@ def parse(words):
     parser.add_argument("--seconds", metavar="N", type=int,
                         help="stop after N seconds (default: 1800 with a COMMAND or script, else without end)")
     parser.add_argument("--log", metavar="FILE", type=pathlib.Path, help="where the monitor's words go")
-    parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread)")
+    parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     own, command = words, []
     if "--" in words:
         own, command = words[:words.index("--")], words[words.index("--") + 1:]
@@ -172,6 +172,7 @@ if __name__ == "__main__":
         sys.exit(run(parse(sys.argv[1:])))
     except (assemble.AssemblyError, cpio.CpioError, initramfs.InitramfsError, kernel_image.KernelError,
             machine.MachineError, OSError, subprocess.CalledProcessError) as problem:
-        sys.exit(f"x run: {problem}")
+        print(f"x run: {problem}", file=sys.stderr)
+        sys.exit(NO_REPORT)
     except KeyboardInterrupt:
         sys.exit(130)

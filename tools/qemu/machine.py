@@ -33,16 +33,21 @@ def qemu_version(program="qemu-system-aarch64"):
     return int(match[1]), int(match[2])
 
 
-def board_devices(disks=None):
-    """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only."""
+def board_devices(disks=None, instant=False):
+    """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only.
+
+    instant: the virtio-blk disk is all zeros, has no file, and answers before the core that asks goes on, so that its
+    time is not the host's.
+    """
     line = ["-device", "edu,dma_mask=0xffffffffffffffff,addr=1"]
     if disks:
         nvme, block = disks
         virtio = "iommu_platform=on,disable-legacy=on"  # else QEMU's virtio devices pass the SMMU by
         line += ["-drive", f"if=none,id=nvme,format=raw,file={option_value(nvme)}",
                  "-device", "nvme,addr=2,serial=cofferdam,drive=nvme",
-                 "-drive", f"if=none,id=block,format=raw,file={option_value(block)}",
-                 "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}",
+                 "-drive", "if=none,id=block,driver=null-co,size=64M,read-zeroes=on" if instant
+                 else f"if=none,id=block,format=raw,file={option_value(block)}",
+                 "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}" + (",ioeventfd=off" if instant else ""),
                  "-netdev", "user,id=net,restrict=on",
                  "-device", f"virtio-net-pci,addr=4,netdev=net,romfile=,{virtio}"]
     return line
@@ -74,7 +79,7 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
         line += ["-device", f"loader,file={option_value(payload)},addr={BOOT_PAYLOAD_ADDRESS:#x},force-raw=on"]
     if qemu_version() < (10, 0):
         line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
-    return line + (board_devices(disks) if devices else []) + clock(instruction_clock)
+    return line + (board_devices(disks, instruction_clock) if devices else []) + clock(instruction_clock)
 
 
 def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None):
@@ -86,7 +91,17 @@ def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, ins
         line += ["-initrd", str(initrd)]
     if command_line:
         line += ["-append", command_line]
-    return line + board_devices(disks) + clock(instruction_clock)
+    return line + board_devices(disks, instruction_clock) + clock(instruction_clock)
+
+
+def panic_in(log):
+    """The line with which the monitor stopped for good, or None. Guests' lines never begin like that."""
+    try:
+        text = pathlib.Path(log).read_bytes()[:LINE_LIMIT].decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    match = re.search(r"^(?:cofferdam|rom): PANIC.*", text, re.MULTILINE)
+    return match[0].rstrip() if match else None
 
 
 def run_on_terminal(line, log, seconds=None, attended=True):
@@ -96,19 +111,27 @@ def run_on_terminal(line, log, seconds=None, attended=True):
     """
     line = [*line, "-chardev", f"stdio,id=parent,signal=off,mux={'on' if attended else 'off'}", "-serial", "chardev:parent",
             "-chardev", f"file,id=log,path={option_value(log)}", "-serial", "chardev:log"]
+    pathlib.Path(log).write_bytes(b"")  # an earlier run's panic is not this one's
+    end = None if seconds is None else time.monotonic() + seconds
     with subprocess.Popen(line, stdin=None if attended else subprocess.DEVNULL) as machine:
+        status = panic = None
         try:
-            status = machine.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            machine.terminate()  # lets QEMU put the terminal back
-            try:
-                machine.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                machine.kill()
-            return "time"
-        except BaseException:
-            machine.terminate()
-            raise
+            while status is None and panic is None and (end is None or time.monotonic() < end):
+                try:
+                    status = machine.wait(timeout=1 if end is None else min(1, max(0, end - time.monotonic())))
+                except subprocess.TimeoutExpired:
+                    panic = panic_in(log)
+        finally:
+            if status is None:
+                machine.terminate()  # lets QEMU put the terminal back
+                try:
+                    machine.wait(timeout=10)
+                except subprocess.TimeoutExpired:
+                    machine.kill()
+    if panic:
+        raise MachineError(f"{panic}; see {log}")
+    if status is None:
+        return "time"
     if status != 0:
         raise MachineError(f"QEMU ended with status {status}; what it said stands above")
     return "off"

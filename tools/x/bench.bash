@@ -1,15 +1,19 @@
 # shellcheck shell=bash
-# bench [host|target|size|all] [--update]: benchmarks as tables and as JSON in build/bench; --update: a new budget
+# bench [host|target|size|linux|all] [--update]: tables, and JSON in build/bench; --update: a new budget
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
 source tools/x/lib/trees.bash
+# shellcheck source=tools/x/lib/guest_packages.bash
+source tools/x/lib/guest_packages.bash
+# shellcheck source=tools/x/lib/guest_programs.bash
+source tools/x/lib/guest_programs.bash
 what=all update=()
 for argument in "$@"; do
   case $argument in
-    host | target | size | all) what=$argument ;;
+    host | target | size | linux | all) what=$argument ;;
     --update) update=(--update) ;;
-    *) fail "bench does not know '$argument'" "./x bench [host|target|size|all] [--update]" ;;
+    *) fail "bench does not know '$argument'" "./x bench [host|target|size|linux|all] [--update]" ;;
   esac
 done
 make_ready
@@ -20,7 +24,7 @@ if [[ $what =~ ^(host|all)$ ]]; then
   build/model/bin/host_benchmarks --benchmark_out=build/bench/host.json --benchmark_out_format=json \
     --benchmark_counters_tabular=true
 fi
-if [[ $what =~ ^(target|size|all)$ ]]; then
+if [[ $what =~ ^(target|size|linux|all)$ ]]; then
   build_images
 fi
 if [[ $what =~ ^(target|all)$ ]]; then
@@ -36,5 +40,11 @@ if [[ $what =~ ^(size|all)$ ]]; then
     heading "Benchmarks: bytes of the $image by folder"
     python3 bench/size/size.py "build/qemu-virt/bin/$image.map" --json "build/bench/size-$image.json"
   done
+fi
+if [[ $what =~ ^(linux|all)$ ]]; then
+  make_guest_packages_ready
+  make_guest_programs_ready
+  heading "Benchmarks: Linux with and without the monitor, in instructions"
+  python3 bench/linux/run.py --json build/bench/linux.json || fail "a workload gave no figure" "see above"
 fi
 say "saved in build/bench"
