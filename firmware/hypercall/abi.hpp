@@ -63,16 +63,34 @@ inline constexpr std::uint64_t kNsmResponseMax = 0x3000;
 
 enum class FaultCounter : std::uint64_t { kStage2 = 0, kDma = 1, kUndefined = 2, kRefusedCalls = 3 };
 
-// PSCI 1.1 (Arm DEN 0022), for the parent and for enclaves.
+// Arm's own calls, for the parent and for enclaves. Those that end in 32 take the low halves of their arguments.
+// x0 is a result or the specification's own negative number; x1..x3 stay as they were, but for the TRNG's results.
+// PSCI 1.1 (Arm DEN 0022).
 inline constexpr std::uint32_t kPsciVersion = 0x8400'0000;
+inline constexpr std::uint32_t kPsciCpuSuspend32 = 0x8400'0001;
+inline constexpr std::uint32_t kPsciCpuSuspend = 0xC400'0001;
 inline constexpr std::uint32_t kPsciCpuOff = 0x8400'0002;
+inline constexpr std::uint32_t kPsciCpuOn32 = 0x8400'0003;
 inline constexpr std::uint32_t kPsciCpuOn = 0xC400'0003;
-inline constexpr std::uint32_t kPsciAffinityInfo = 0xC400'0004;
-inline constexpr std::uint32_t kPsciCpuOn32 = 0x8400'0003;  // the 32-bit forms: arguments are the low halves
 inline constexpr std::uint32_t kPsciAffinityInfo32 = 0x8400'0004;
+inline constexpr std::uint32_t kPsciAffinityInfo = 0xC400'0004;
+inline constexpr std::uint32_t kPsciMigrateInfoType = 0x8400'0006;
 inline constexpr std::uint32_t kPsciSystemOff = 0x8400'0008;
 inline constexpr std::uint32_t kPsciSystemReset = 0x8400'0009;
 inline constexpr std::uint32_t kPsciFeatures = 0x8400'000A;
+inline constexpr std::uint32_t kPsciSystemReset2With32 = 0x8400'0012;
+inline constexpr std::uint32_t kPsciSystemReset2 = 0xC400'0012;
+// SMC Calling Convention 1.1 (Arm DEN 0028).
 inline constexpr std::uint32_t kSmcccVersion = 0x8000'0000;
+inline constexpr std::uint32_t kSmcccArchFeatures = 0x8000'0001;
+inline constexpr std::uint32_t kSmcccArchWorkaround3 = 0x8000'3FFF;
+inline constexpr std::uint32_t kSmcccArchWorkaround2 = 0x8000'7FFF;
+inline constexpr std::uint32_t kSmcccArchWorkaround1 = 0x8000'8000;
+// True Random Number Generator Firmware Interface 1.0 (Arm DEN 0098).
+inline constexpr std::uint32_t kTrngVersion = 0x8400'0050;
+inline constexpr std::uint32_t kTrngFeatures = 0x8400'0051;
+inline constexpr std::uint32_t kTrngGetUuid = 0x8400'0052;
+inline constexpr std::uint32_t kTrngRnd32 = 0x8400'0053;
+inline constexpr std::uint32_t kTrngRnd = 0xC400'0053;
 
 }  // namespace cofferdam_abi

@@ -4,9 +4,9 @@
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
+#include "firmware/monitor/moment.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/work.hpp"
-#include "hal/clock.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/interrupts.hpp"
@@ -28,13 +28,9 @@ using partition::CallerCore;
 // The interrupt a guest sees when a channel of its was notified: the last SPI of the GIC's first 1,020 INTIDs.
 constexpr base::Intid kDoorbell{1019};
 
-[[nodiscard]] hypercall::Moment moment_for(std::uint32_t function) {
-  if (function != static_cast<std::uint32_t>(cofferdam_abi::Function::kSlotAllocate)) return {};
-  return {hal::unix_milliseconds(), static_cast<std::uint16_t>(hal::ticks())};
-}
-
-void write_reply(TrapFrame& frame, const partition::Reply& reply) {
+void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Reply& reply) {
   frame.x[0] = reply.status;
+  if (hypercall::answers_in_x0_alone(function)) return;
   frame.x[1] = reply.values[0];
   frame.x[2] = reply.values[1];
   frame.x[3] = reply.values[2];
@@ -56,7 +52,7 @@ struct Planned {
   // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
   const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
                        transition.reply.status != partition::status_of(base::Error::kInProgress) &&
-                       !hypercall::is_power_call(call.function);
+                       !hypercall::is_arm_call(call.function);
   if (refused) ++g_state.counters.refused_calls;
   keep_ledger_folded();
   return {transition.reply, transition.work, transition.caller_core};
@@ -81,13 +77,20 @@ void take_dma_faults() {
   }
 }
 
+// Calls are made with immediate 0 (DEN 0028 section 2.9); with any other, x0 names a function of nobody's.
+[[nodiscard]] std::uint32_t function_of(const TrapFrame& frame) {
+  if (hal::registers::esr_el2::CallImmediate::get(frame.esr) != 0) return hypercall::kFunctionOfNobody;
+  return static_cast<std::uint32_t>(frame.x[0]);
+}
+
 [[nodiscard]] AfterTrap handle_call(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
-  if (frame.x[0] == static_cast<std::uint64_t>(cofferdam_abi::Function::kVersion)) {
-    write_reply(frame, hypercall::version_reply());  // depends on nothing, so it waits for nobody
+  const std::uint32_t function = function_of(frame);
+  if (function == static_cast<std::uint32_t>(cofferdam_abi::Function::kVersion)) {
+    write_reply(frame, function, hypercall::version_reply());  // depends on nothing, so it waits for nobody
     return after(core, CallerCore::kResumes);
   }
-  const Call call{static_cast<std::uint32_t>(frame.x[0]),
+  const Call call{function,
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
   if (call.function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters)) take_dma_faults();
   const hypercall::Moment moment = moment_for(call.function);
@@ -98,7 +101,7 @@ void take_dma_faults() {
   if (planned.work.kind != partition::WorkKind::kNone) {
     planned.reply = do_unlocked_work(caller, call, planned.work, planned.reply);
   }
-  write_reply(frame, planned.reply);
+  write_reply(frame, function, planned.reply);
   return after(core, planned.caller_core);
 }
 

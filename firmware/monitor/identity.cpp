@@ -70,6 +70,8 @@ crypto::Drbg& generator() {
   return g_generator;
 }
 
+bool entropy_has_failed() { return g_collector.failed(); }
+
 const crypto::P384KeyPair& attestation_key() { return *g_attestation_key; }
 
 std::span<const base::Bytes> certificate_chain() { return {g_chain_views.data(), g_chain_size}; }

@@ -21,6 +21,7 @@ namespace monitor {
 [[nodiscard]] std::string_view device_id();  // "i-..." of the parent, as PCR4 extends it
 [[nodiscard]] [[nodiscard]] bool is_development();
 [[nodiscard]] crypto::Drbg& generator();     // reseeded from fresh entropy when it asks for it
+[[nodiscard]] bool entropy_has_failed();     // a health test did not pass, now or earlier
 [[nodiscard]] const crypto::P384KeyPair& attestation_key();
 [[nodiscard]] std::span<const base::Bytes> certificate_chain();  // root first, the monitor's last
 

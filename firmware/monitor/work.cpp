@@ -5,6 +5,7 @@
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/answer_nsm.hpp"
+#include "firmware/monitor/answer_trng.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/load_enclave.hpp"
@@ -81,6 +82,7 @@ base::Status do_locked_work(const Caller& caller, const Call& call, const Work& 
     case WorkKind::kConsole:
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset:
+    case WorkKind::kRandom:
     case WorkKind::kForget: return {};
   }
   return base::Error::kInternal;
@@ -96,6 +98,7 @@ Reply do_unlocked_work(const Caller& caller, const Call& call, const Work& work,
     case WorkKind::kConsole: print(caller, call); return planned;
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset: ask_to_end_machine(work.kind); return planned;
+    case WorkKind::kRandom: return answer_trng(call);
     case WorkKind::kForget:
       forget_leaf(work.slot);
       forget_console(base::partition_of(work.slot));

@@ -24,9 +24,12 @@ constexpr std::string_view kHead = R"(# The calls of the monitor
 A guest's own header is `firmware/hypercall/abi.hpp`: it includes nothing else of the project. `guests/bare` uses only that.
 
 ## Calling convention
-- `HVC #0` under the SMC Calling Convention 1.2 (Arm DEN 0028). `SMC #0` does the same: it is trapped.
+- `HVC #0` under the SMC Calling Convention 1.2 (Arm DEN 0028). `SMC #0` does the same: it is trapped. With another
+  immediate, whatever x0 says, the answer is -1.
 - x0 is the function identifier (its low 32 bits), x1..x6 are arguments. Registers beyond a call's arguments are ignored.
-- On return x0 is 0 or an error as a negative number; x1..x3 are results, 0 where a call has none. x4 and above are preserved.
+- On return x0 is 0 or an error as a negative number; x1..x3 are results, 0 where a call has none. x4 and above are
+  preserved; by Arm's own calls (PSCI, SMCCC, TRNG) and by numbers of other owners so are x1..x3, unless the call has
+  results there.
 - The caller is known by the core the call comes from. A call can't name another caller.
 - A refusal changes nothing, neither state nor machine, except the counter of refused calls.
 - Failures are checked in the order in which each call lists them. Before all of them: a call that is not for this kind
@@ -167,9 +170,13 @@ std::string render() {
     if (is_own(row)) add_call(page, row);
   }
   page +=
-      "\n## PSCI 1.1 (Arm DEN 0022) and SMCCC\n"
-      "x0 holds the answer or PSCI's own error numbers, not those of the table above. The 32-bit forms take the low "
-      "halves of their arguments.\n";
+      "\n## PSCI 1.1 (Arm DEN 0022), SMCCC 1.1 (Arm DEN 0028) and TRNG 1.0 (Arm DEN 0098)\n"
+      "x0 holds the answer or the specification's own error numbers, not those of the table above, sign-extended: w0 and "
+      "x0 say the same. The 32-bit forms take the low halves of their arguments.\n\n"
+      "What these specifications leave open and is not here is NOT_SUPPORTED (-1), like any number that is on nobody's "
+      "list: PSCI's MIGRATE, MIGRATE_INFO_UP_CPU, CPU_FREEZE, CPU_DEFAULT_SUSPEND, NODE_HW_STATE, SYSTEM_SUSPEND, "
+      "SET_SUSPEND_MODE, STAT_RESIDENCY, STAT_COUNT, MEM_PROTECT and MEM_PROTECT_CHECK_RANGE; SMCCC_ARCH_SOC_ID. "
+      "A core counts as on from the moment CPU_ON is accepted, so ON_PENDING is never seen.\n";
   for (const CallRow& row : hypercall::kCallTable) {
     if (!is_own(row)) add_call(page, row);
   }
