@@ -282,6 +282,20 @@ inline constexpr Named kCounterArguments[] = {{"kind",
 inline constexpr Named kCounterResults[] = {{"count", "since boot, of all partitions"}};
 inline constexpr Failure kCounterFailures[] = {fails(Error::kInvalidArgument, "kind", "there is no such counter")};
 
+inline constexpr Named kStatusArguments[] = {
+    {"section", "0 version, 1 machine, 2 counters of a core, 3 DMA faults, 4 event log, 5 slots in use"},
+    {"index", "which entry, from 0"},
+    {"buffer", "physical address, any alignment, in the parent's memory"},
+    {"capacity", "bytes of the buffer, at least 8"}};
+inline constexpr Named kStatusResults[] = {{"length", "bytes written"},
+                                           {"entries", "how many the section has in all"}};
+inline constexpr Failure kStatusFailures[] = {
+    fails(Error::kInvalidArgument, "section", "there is no such section"),
+    fails(Error::kOutOfRange, "index", "the section has no such entry"),
+    fails(Error::kBufferTooSmall, "capacity", "the buffer does not even hold an entry's size and version"),
+    fails(Error::kOutOfRange, "wrap", "the buffer passes the top of the address space"),
+    fails(Error::kNotOwned, "owner", "a frame under what would be written is not the parent's")};
+
 // ---- PSCI 1.1 (Arm DEN 0022) and SMCCC (Arm DEN 0028); x0 holds PSCI's own numbers ------------------------
 inline constexpr Named kCpuOnArguments[] = {
     {"target", "MPIDR; an enclave's cores are 0, 1, 2 .. in the order of donation"},

@@ -446,6 +446,9 @@ inline constexpr CallRow kCallTable[] = {
      kReadResults, kReadFailures, "One platform register (48 bytes, 0..7) lies in the buffer.", "kPlatformPcrRead"},
     {number_of(Function::kFaultCounters), "kFaultCounters", Permission::kParent, false, kCounterArguments,
      kCounterResults, kCounterFailures, "Nothing.", "kFaultCounters"},
+    {number_of(Function::kStatusRead), "kStatusRead", Permission::kParent, false, kStatusArguments, kStatusResults,
+     kStatusFailures,
+     "One entry of a section lies in the buffer, or as much of it as fits. The layouts are below.", "kStatusRead"},
 };
 
 // A new enumerator breaks this switch (-Wswitch), and then the assertion below, until it has a row.
@@ -479,6 +482,7 @@ inline constexpr CallRow kCallTable[] = {
     case Function::kLedgerRead:
     case Function::kPlatformPcrRead:
     case Function::kFaultCounters:
+    case Function::kStatusRead:
       return true;
   }
   return false;

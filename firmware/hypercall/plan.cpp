@@ -34,7 +34,8 @@ namespace {
     case Function::kEventLogRead:
     case Function::kLedgerRead:
     case Function::kPlatformPcrRead:
-    case Function::kFaultCounters: return plan_platform_call(state, caller, call);
+    case Function::kFaultCounters:
+    case Function::kStatusRead: return plan_platform_call(state, caller, call);
     case Function::kSlotAllocate:
     case Function::kSlotFree:
     case Function::kSlotStart:

@@ -1,5 +1,6 @@
 // What happens when a guest enters the monitor: take the call, plan, apply, commit, work, reply.
 #include "firmware/hypercall/plan.hpp"
+#include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
@@ -68,7 +69,10 @@ void take_dma_faults() {
   for (int i = 0; i < kMostAtOnce; ++i) {
     g_state_lock.lock();
     const auto fault = hal::device_isolation::take_fault();
-    if (fault) ++g_state.counters.dma_faults;
+    if (fault) {
+      ++g_state.counters.dma_faults;
+      g_state.dma_faults.add({uptime_milliseconds(), fault->address, fault->stream, fault->type, fault->write});
+    }
     g_state_lock.unlock();
     if (!fault) return;
     log_about(base::kParent, LogLine{}.text("refused: device stream ").hex(fault->stream.value)
@@ -92,7 +96,9 @@ void take_dma_faults() {
   }
   const Call call{function,
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
-  if (call.function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters)) take_dma_faults();
+  const bool shows_faults = function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters) ||
+                            function == static_cast<std::uint32_t>(cofferdam_abi::Function::kStatusRead);
+  if (shows_faults) take_dma_faults();
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);

@@ -5,6 +5,7 @@
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/answer_nsm.hpp"
+#include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/answer_trng.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
@@ -72,7 +73,13 @@ void print(const Caller& caller, const Call& call) {
 
 base::Status do_locked_work(const Caller& caller, const Call& call, const Work& work) {
   switch (work.kind) {
-    case WorkKind::kCopyOut: copy_record_out(call); return {};
+    case WorkKind::kCopyOut:
+      if (call.function == static_cast<std::uint32_t>(Function::kStatusRead)) {
+        write_status_out(call);
+      } else {
+        copy_record_out(call);
+      }
+      return {};
     case WorkKind::kNsm: return take_nsm_request(caller, call);
     case WorkKind::kLoad:
       if (g_state.slots[work.slot.value].state == enclave::SlotState::kInit) begin_loading(work.slot, call.arguments[3]);

@@ -154,7 +154,8 @@ class World {
         Function::kCoreDonate,  Function::kCoreReclaim,  Function::kDeviceAssign,  Function::kDeviceRelease,
         Function::kChannelOpen, Function::kChannelClose, Function::kChannelNotify, Function::kChannelInfo,
         Function::kChannelPending, Function::kNsmRequest, Function::kEnclaveExit,  Function::kEventLogRead,
-        Function::kLedgerRead,  Function::kPlatformPcrRead, Function::kFaultCounters};
+        Function::kLedgerRead,  Function::kPlatformPcrRead, Function::kFaultCounters,
+        Function::kStatusRead};
     static constexpr std::array kArms{
         cofferdam_abi::kPsciCpuOff,          cofferdam_abi::kPsciCpuOn,         cofferdam_abi::kPsciAffinityInfo,
         cofferdam_abi::kPsciFeatures,        cofferdam_abi::kPsciCpuSuspend,    cofferdam_abi::kPsciSystemReset2,

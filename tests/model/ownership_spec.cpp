@@ -423,7 +423,7 @@ Spec::Outcome Spec::parent_call(const Call& call, const Answer& answer) {
     return {};
   };
   switch (static_cast<Function>(static_cast<std::uint32_t>(call.function))) {
-    case Function::kVersion: return {.values = {0x1'0000}};
+    case Function::kVersion: return {.values = {0x1'0001}};
     case Function::kConsoleWrite:
       return x[0] == 0 || x[0] > 40 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};
     case Function::kPartitionInfo: {
@@ -455,6 +455,16 @@ Spec::Outcome Spec::parent_call(const Call& call, const Answer& answer) {
     case Function::kPlatformPcrRead: return record(48);
     case Function::kFaultCounters:
       return x[0] > 3 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};
+    case Function::kStatusRead: {
+      if (x[0] > 5) return Outcome::refusal(Error::kInvalidArgument);
+      if (answer.x[0] != 0) return {.loose_status = true};
+      for (std::uint64_t at = x[2] / kFrame; at <= (x[2] + answer.x[1] - 1) / kFrame; ++at) {
+        const FrameHolder now = holder(at);
+        if (now.owner != base::kParent || now.kind == Holder::kNotRam) return Outcome::refusal(Error::kNotOwned);
+      }
+      if (answer.x[1] > x[3] || x[1] >= answer.x[2]) return Outcome::refusal(Error::kOutOfRange);
+      return {};
+    }
     case Function::kChannelInfo:
     case Function::kNsmRequest:
     case Function::kEnclaveExit: break;  // an enclave's
@@ -731,7 +741,7 @@ Spec::Outcome Spec::enclave_call(const Call& call, unsigned number, const Answer
     return channel < kChannels && slot.channels.contains(static_cast<unsigned>(channel));
   };
   switch (static_cast<Function>(static_cast<std::uint32_t>(call.function))) {
-    case Function::kVersion: return {.values = {0x1'0000}};
+    case Function::kVersion: return {.values = {0x1'0001}};
     case Function::kConsoleWrite:
       if (!slot.debug) return Outcome::refusal(Error::kNotSupported);
       return x[0] == 0 || x[0] > 40 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};

@@ -40,6 +40,26 @@ A guest's own header is `firmware/hypercall/abi.hpp`: it includes nothing else o
   are found by a step of work after the call was accepted.
 )";
 
+constexpr std::string_view kLayouts = R"(
+### What kStatusRead writes
+Entries are little-endian, without padding; `firmware/hypercall/abi.hpp` has them as structs. Each begins with its `size`
+(u32) and the `version` of its layout (u32), now 1. A later version only adds at the end; a buffer that is too small for
+an entry gets its first bytes. `guests/parent/status.cpp` shows them as text and as JSON.
+
+| section | entries | fields after size and version |
+|---|---|---|
+| 0 version | 1 | abi u32 (as kVersion), security version u32, development u32, 0 u32, board char[32], digest of the board u8[48] |
+| 1 machine | 1 | uptime ms u64, wall time ms u64, bytes u64 each: partitions in all, the parent's, enclaves', being scrubbed, shared, the monitor's; u32 each: cores, the parent's, enclaves', slots in use |
+| 2 counters | one for each core | MPIDR u64, owner u64 (1 parent, 2 enclave), faults u64[4] as kFaultCounters, traps u64[16] by cause |
+| 3 DMA faults | the last 32, oldest first | sequence u64, uptime ms u64, address u64, stream u32, SMMU event u32, write u32, 0 u32 |
+| 4 event log | as kEventLogRead | PCR u32, name char[28], digest u8[48] |
+| 5 slots | one for each slot in use | uid u64, cid u64, memory u64, cores u32, state u16, exit u16, flags u32, channels u32 |
+
+Causes of traps: 0 hypercall, 1 WFI or WFE, 2 system register, 3 distributor, 4 redistributor, 5 UART, 6 RTC, 7 stage-2 fault,
+8 physical interrupt, 9 maintenance interrupt, 10 SGI, 11 other. They are counted while the parent has the core; of an
+enclave's core the parent reads zeroes, then and afterwards.
+)";
+
 constexpr std::string_view kExamples = R"(
 ## Examples
 Ask for the version, from a guest written in C++:
@@ -47,7 +67,7 @@ Ask for the version, from a guest written in C++:
     register std::uint64_t x0 asm("x0") = static_cast<std::uint32_t>(cofferdam_abi::Function::kVersion);
     register std::uint64_t x1 asm("x1");
     asm volatile("hvc #0" : "+r"(x0), "=r"(x1) : : "x2", "x3", "memory");
-    // x0 == 0, x1 == 1 << 16
+    // x0 == 0, x1 == 1 << 16 | 1
 
 An enclave from start to end, seen from the parent (`call(function, arguments...)` answers x0, results in `x[]`):
 
@@ -169,6 +189,7 @@ std::string render() {
   for (const CallRow& row : hypercall::kCallTable) {
     if (is_own(row)) add_call(page, row);
   }
+  page += kLayouts;
   page +=
       "\n## PSCI 1.1 (Arm DEN 0022), SMCCC 1.1 (Arm DEN 0028) and TRNG 1.0 (Arm DEN 0098)\n"
       "x0 holds the answer or the specification's own error numbers, not those of the table above, sign-extended: w0 and "

@@ -332,6 +332,13 @@ inline const Stimulus kAffected{"affected", kState, [](Scene& scene) { scene.wor
       {number(Function::kFaultCounters),
        from(kParentCore, Function::kFaultCounters, {3}),
        {{"kind", kIndex, argument(0, 4)}}},
+      {number(Function::kStatusRead),
+       from(kParentCore, Function::kStatusRead, {5, 1, kFree, 48}),
+       {{"section", kFlags, argument(0, 6)},
+        {"index", kIndex, argument(1, 5000)},
+        {"capacity", kSize, argument(3, 7)},
+        {"wrap", kPlace, argument(2, ~std::uint64_t{0} - 6)},
+        {"owner", kPlace, argument(2, kMemoryB + kSizeB - 1)}}},
   };
 }
 

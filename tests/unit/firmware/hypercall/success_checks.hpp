@@ -572,6 +572,31 @@ inline void fault_counters() {
   EXPECT_EQ(world.call(Function::kFaultCounters, 2U).values[0], 1U);
 }
 
+// Sections, entries and what fits; what the entries say is status_test.cpp's.
+inline void status_read() {
+  World world = World::with_two_enclaves();
+  constexpr std::array<std::uint64_t, abi::kStatusSections> kSizes{104, 88, 184, 48, 88, 48};
+  const std::array<std::uint64_t, abi::kStatusSections> entries{1, 1, board::kBoard.cores.size(), 0, 1, 2};
+  for (std::uint64_t section = 0; section < abi::kStatusSections; ++section) {
+    if (entries[section] == 0) continue;
+    for (const std::uint64_t capacity : {std::uint64_t{8}, kSizes[section] - 1, kSizes[section], std::uint64_t{4096}}) {
+      const Transition read =
+          world.perform(kParentCore, World::make(Function::kStatusRead, section, entries[section] - 1, kFree, capacity));
+      EXPECT_EQ(read.work.kind, WorkKind::kCopyOut);
+      EXPECT_EQ(read.reply.values[0], std::min(capacity, kSizes[section]));
+      EXPECT_EQ(read.reply.values[1], entries[section]);
+    }
+    EXPECT_EQ(world.call(Function::kStatusRead, section, entries[section], kFree, 4096U).status,
+              status_of(Error::kOutOfRange));
+  }
+  world.state().dma_faults.add({});
+  EXPECT_EQ(world.call(Function::kStatusRead, 3U, 0U, kFree, 48U).values[1], 1U);
+  // Only what is written must be the parent's.
+  const std::uint64_t end = kRam + board::kFrameTableFrames * 4096;
+  EXPECT_EQ(world.call(Function::kStatusRead, 1U, 0U, end - 88, 4096U).status, 0U);
+  EXPECT_EQ(world.call(Function::kStatusRead, 1U, 0U, end - 87, 4096U).status, status_of(Error::kNotOwned));
+}
+
 }  // namespace success
 
 [[nodiscard]] inline std::map<std::uint32_t, std::function<void()>> all_success_checks() {
@@ -645,6 +670,7 @@ inline void fault_counters() {
       {number(Function::kLedgerRead), [] { read_record(Function::kLedgerRead, 6, 32); }},
       {number(Function::kPlatformPcrRead), [] { read_record(Function::kPlatformPcrRead, 7, 48); }},
       {number(Function::kFaultCounters), fault_counters},
+      {number(Function::kStatusRead), status_read},
   };
 }
 
