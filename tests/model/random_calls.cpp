@@ -245,6 +245,7 @@ Op Generator::senseless(const Spec& spec) {
             (op.function | 0x4000'0000) == cofferdam_abi::kPsciSystemReset2) &&
            !one_in(200));
   for (std::uint64_t& argument : op.arguments) argument = extreme();
+  if ((op.function | 0x4000'0000) == cofferdam_abi::kTrngRnd) op.arguments[0] = below(200);  // bits
   if (one_in(2) && !spec.slots().empty()) op.uid_of_slot = static_cast<int>(spec.slots().begin()->first);
   return op;
 }
