@@ -21,6 +21,13 @@ struct CoreProtections {
   bool branch_targets;          // BTI in use at EL2
 };
 [[nodiscard]] CoreProtections core_protections();
+// Speculation faults that this core does not have, so that no guest on it needs firmware's help against them.
+struct SpeculationImmunity {
+  bool branch_targets;  // CVE-2017-5715
+  bool store_bypass;    // CVE-2018-3639; also where the guest has PSTATE.SSBS
+  bool branch_history;  // CVE-2022-23960
+};
+[[nodiscard]] SpeculationImmunity speculation_immunity();
 // The machine can't go on: secrets are wiped, every core is stopped, nothing returns.
 [[noreturn]] void halt();
 

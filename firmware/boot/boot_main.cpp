@@ -7,6 +7,7 @@
 #include "firmware/crypto/secret.hpp"
 #include "firmware/crypto/sha384.hpp"
 #include "firmware/measure/handover_check.hpp"
+#include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/cores.hpp"
 #include "firmware/monitor/globals.hpp"
@@ -40,6 +41,7 @@ void require(base::Status status, std::string_view what) {
 
 // 1. Who we are: the ROM's word, checked; then the key that only this code on this device can have.
 void take_over_identity() {
+  monitor::start_uptime();
   const base::MutableBytes bytes = hal::handover();
   if (bytes.size() < sizeof(measure::Handover)) panic("no handover from the ROM");
   auto& handover = *reinterpret_cast<measure::Handover*>(bytes.data());

@@ -12,6 +12,9 @@ namespace hypercall {
 
 using cofferdam_abi::Function;
 
+// The calling convention gives it to nobody: yielding calls from before there was one (DEN 0028 section 6).
+inline constexpr std::uint32_t kFunctionOfNobody = 0;
+
 struct Call {
   std::uint32_t function;
   std::array<std::uint64_t, 6> arguments;  // x1..x6, as the guest left them
@@ -35,10 +38,19 @@ class Caller {
   base::CoreId core_;
 };
 
-// Time and randomness are arguments of a plan, never read by it.
+// What the caller's core needs no firmware's help against. Each is what SMCCC_ARCH_FEATURES is asked about
+// SMCCC_ARCH_WORKAROUND_1, 2 and 3 (Arm DEN 0028 section 7).
+struct Immunity {
+  bool branch_targets{};  // CVE-2017-5715
+  bool store_bypass{};    // CVE-2018-3639
+  bool branch_history{};  // CVE-2022-23960
+};
+
+// Time, randomness and what the core is like are arguments of a plan, never read by it.
 struct Moment {
   std::uint64_t unix_milliseconds;
   std::uint16_t random;
+  Immunity immunity{};
 };
 
 }  // namespace hypercall

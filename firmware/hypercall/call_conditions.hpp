@@ -282,6 +282,20 @@ inline constexpr Named kCounterArguments[] = {{"kind",
 inline constexpr Named kCounterResults[] = {{"count", "since boot, of all partitions"}};
 inline constexpr Failure kCounterFailures[] = {fails(Error::kInvalidArgument, "kind", "there is no such counter")};
 
+inline constexpr Named kStatusArguments[] = {
+    {"section", "0 version, 1 machine, 2 counters of a core, 3 DMA faults, 4 event log, 5 slots in use"},
+    {"index", "which entry, from 0"},
+    {"buffer", "physical address, any alignment, in the parent's memory"},
+    {"capacity", "bytes of the buffer, at least 8"}};
+inline constexpr Named kStatusResults[] = {{"length", "bytes written"},
+                                           {"entries", "how many the section has in all"}};
+inline constexpr Failure kStatusFailures[] = {
+    fails(Error::kInvalidArgument, "section", "there is no such section"),
+    fails(Error::kOutOfRange, "index", "the section has no such entry"),
+    fails(Error::kBufferTooSmall, "capacity", "the buffer does not even hold an entry's size and version"),
+    fails(Error::kOutOfRange, "wrap", "the buffer passes the top of the address space"),
+    fails(Error::kNotOwned, "owner", "a frame under what would be written is not the parent's")};
+
 // ---- PSCI 1.1 (Arm DEN 0022) and SMCCC (Arm DEN 0028); x0 holds PSCI's own numbers ------------------------
 inline constexpr Named kCpuOnArguments[] = {
     {"target", "MPIDR; an enclave's cores are 0, 1, 2 .. in the order of donation"},
@@ -289,15 +303,46 @@ inline constexpr Named kCpuOnArguments[] = {
     {"context", "the core's x0"}};
 inline constexpr Failure kCpuOnFailures[] = {
     {-2, "core", "INVALID_PARAMETERS: no core has this MPIDR, or for an enclave: none of its cores"},
+    {-9, "entry", "INVALID_ADDRESS: the entry is not a multiple of 4, or no memory that the caller executes from"},
     {-3, "donated", "DENIED: the parent has donated the core"},
     {-4, "on", "ALREADY_ON: the core is not off"},
     {-3, "stopping", "DENIED: the caller is an enclave that is being stopped"}};
-inline constexpr Named kAffinityArguments[] = {{"target", "MPIDR"}, {"level", "0"}};
+inline constexpr Named kSuspendArguments[] = {
+    {"state", "32 bits: identifier of the state, any, in 15..0; bit 16 (power-down), level and all others 0"}};
+inline constexpr Failure kSuspendFailures[] = {
+    {-2, "state", "INVALID_PARAMETERS: a power-down state, or a level other than that of the core"}};
+inline constexpr Named kAffinityArguments[] = {{"target", "MPIDR"}, {"level", "32 bits: 0"}};
 inline constexpr Failure kAffinityFailures[] = {
     {-2, "level", "INVALID_PARAMETERS: the level is not 0"},
     {-2, "core", "INVALID_PARAMETERS: no core has this MPIDR, or for an enclave: none of its cores"}};
 inline constexpr Named kFeaturesArguments[] = {{"function", "a function identifier of PSCI, or of SMCCC_VERSION"}};
 inline constexpr Failure kFeaturesFailures[] = {{-1, "function", "NOT_SUPPORTED: it is not served"}};
+inline constexpr Named kReset2Arguments[] = {{"type", "32 bits: 0, the architecture's warm reset"},
+                                             {"cookie", "ignored"}};
+inline constexpr Failure kReset2Failures[] = {{-2, "type", "INVALID_PARAMETERS: another type"}};
+
+// ---- SMCCC (Arm DEN 0028) and TRNG (Arm DEN 0098) ---------------------------------------------------------
+inline constexpr Named kArchFeaturesArguments[] = {
+    {"function", "a function identifier of the Arm architecture's range, 0x80000000 to 0x8000FFFF"}};
+inline constexpr Failure kArchFeaturesFailures[] = {
+    {-1, "function", "NOT_SUPPORTED: it is not served"},
+    {-1, "affected", "NOT_SUPPORTED: a workaround that the caller's core may need, and that nobody here has"}};
+inline constexpr Failure kWorkaroundFailures[] = {
+    {-1, "affected", "NOT_SUPPORTED: the caller's core may need the workaround, and nobody here has it"}};
+inline constexpr Named kTrngFeaturesArguments[] = {{"function", "a function identifier of the TRNG interface"}};
+inline constexpr Named kUuidResults[] = {{"uuid", "with x2 and x3, bytes 4 to 15: four in each, the first in the lowest bits"},
+                                         {"uuid", "as x1"},
+                                         {"uuid", "as x1"}};
+inline constexpr Named kBitsArgument32[] = {{"bits", "1..96"}};
+inline constexpr Named kBitsArgument[] = {{"bits", "1..192"}};
+inline constexpr Named kRandomResults32[] = {
+    {"entropy", "bits 95..64; bits that were not asked for are 0"}, {"entropy", "bits 63..32"}, {"entropy", "bits 31..0"}};
+inline constexpr Named kRandomResults[] = {
+    {"entropy", "bits 191..128; bits that were not asked for are 0"}, {"entropy", "bits 127..64"}, {"entropy", "bits 63..0"}};
+inline constexpr Failure kRandomFailures[] = {
+    {-2, "bits", "INVALID_PARAMETERS: no bits, or more than the call can return"},
+    {-3, "entropy", "NO_ENTROPY: the machine's source has failed a health test, or has not answered for too long",
+     Noticed::kWork}};
 
 }  // namespace call_table
 

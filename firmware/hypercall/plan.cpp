@@ -10,6 +10,12 @@ Transition refuse(Error error) {
   return transition;
 }
 
+Transition answer_in_x0(std::int64_t value) {
+  Transition transition;
+  transition.reply.status = static_cast<std::uint64_t>(value);
+  return transition;
+}
+
 namespace {
 
 [[nodiscard]] Transition version() {
@@ -28,7 +34,8 @@ namespace {
     case Function::kEventLogRead:
     case Function::kLedgerRead:
     case Function::kPlatformPcrRead:
-    case Function::kFaultCounters: return plan_platform_call(state, caller, call);
+    case Function::kFaultCounters:
+    case Function::kStatusRead: return plan_platform_call(state, caller, call);
     case Function::kSlotAllocate:
     case Function::kSlotFree:
     case Function::kSlotStart:
@@ -54,11 +61,19 @@ namespace {
   return refuse(Error::kNotSupported);
 }
 
+[[nodiscard]] Transition plan_for_arm(const SystemState& state, const Caller& caller, const Call& call,
+                                      const Moment& moment) {
+  if (is_power_call(call.function)) return plan_power_call(state, caller, call);
+  if (is_convention_call(call.function)) return plan_convention_call(call, moment);
+  if (is_random_call(call.function)) return plan_random_call(call);
+  return refuse(Error::kNotSupported);
+}
+
 }  // namespace
 
 Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment) {
-  Transition transition = is_power_call(call.function) ? plan_power_call(state, caller, call)
-                                                       : plan_published(state, caller, call, moment);
+  Transition transition = is_number_of_arm(call.function) ? plan_for_arm(state, caller, call, moment)
+                                                          : plan_published(state, caller, call, moment);
   if (transition.overflow) {  // a plan that outgrew its lists is no plan
     transition.effects.clear();
     transition.facts.clear();

@@ -1,6 +1,7 @@
 // What any partition may ask of itself, and what an honest machine shows the parent: kConsoleWrite, kPartitionInfo,
-// kEventLogRead, kLedgerRead, kPlatformPcrRead, kFaultCounters. All of it is read-only data, nothing of it secret.
+// kEventLogRead, kLedgerRead, kPlatformPcrRead, kFaultCounters, kStatusRead. All of it is read-only data, nothing of it secret.
 #include "firmware/hypercall/plan.hpp"
+#include "firmware/hypercall/status.hpp"
 
 namespace hypercall {
 
@@ -66,6 +67,23 @@ constexpr std::uint64_t kMaxConsoleBytes = 40;  // five registers
   return transition;
 }
 
+// One entry of a section, cut to the buffer: a monitor that says more still answers who knows less.
+[[nodiscard]] Transition read_status(const SystemState& state, const Call& call) {
+  const auto [section, index, address, capacity, unused, unused_too] = call.arguments;
+  const base::Result<std::uint64_t> size = status_size(section);
+  if (!size) return refuse(size.error());
+  const std::uint64_t entries = status_entries(state, section);
+  if (index >= entries) return refuse(Error::kOutOfRange);
+  if (capacity < cofferdam_abi::kStatusCapacityMin) return refuse(Error::kBufferTooSmall);
+  const std::uint64_t written = capacity < *size ? capacity : *size;
+  if (const base::Status buffer = check_buffer(state, address, written); !buffer) return refuse(buffer.error());
+  Transition transition;
+  transition.work.kind = WorkKind::kCopyOut;
+  transition.reply.values[0] = written;
+  transition.reply.values[1] = entries;
+  return transition;
+}
+
 [[nodiscard]] Transition fault_counter(const SystemState& state, const Call& call) {
   Transition transition;
   switch (static_cast<cofferdam_abi::FaultCounter>(call.arguments[0])) {
@@ -94,6 +112,7 @@ Transition plan_platform_call(const SystemState& state, const Caller& caller, co
     case Function::kPlatformPcrRead:
       return read_record(state, call, 0, measure::kPlatformPcrCount, sizeof(measure::Digest));
     case Function::kFaultCounters: return fault_counter(state, call);
+    case Function::kStatusRead: return read_status(state, call);
     default: return refuse(Error::kNotSupported);
   }
 }

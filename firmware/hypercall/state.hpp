@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "firmware/enclave/slot.hpp"
+#include "firmware/hypercall/abi.hpp"
 #include "firmware/measure/ledger.hpp"
 #include "firmware/measure/platform_log.hpp"
 #include "firmware/partition/core_table.hpp"
@@ -26,6 +27,25 @@ struct Counters {
   std::uint64_t refused_calls{};
 };
 
+// The last faults of devices, for kStatusRead. `taken` counts those since boot; the newest is at (taken - 1) % size.
+struct DmaFaults {
+  struct Fault {
+    std::uint64_t uptime_milliseconds;
+    std::uint64_t address;
+    base::StreamId stream;
+    std::uint8_t type;
+    bool write;
+  };
+  std::array<Fault, cofferdam_abi::kDmaFaultsKept> kept{};
+  std::uint64_t taken{};
+
+  void add(const Fault& fault) { kept[taken++ % kept.size()] = fault; }
+  [[nodiscard]] std::uint64_t count() const { return taken < kept.size() ? taken : kept.size(); }
+  [[nodiscard]] std::uint64_t sequence_of(std::uint64_t index) const { return taken - count() + index; }
+  // Precondition: index < count(). The oldest has index 0.
+  [[nodiscard]] const Fault& at(std::uint64_t index) const { return kept[sequence_of(index) % kept.size()]; }
+};
+
 struct SystemState {
   partition::FrameTable frames{};
   partition::CoreTable cores{};
@@ -33,6 +53,7 @@ struct SystemState {
   enclave::SlotTable slots{};
   std::uint64_t last_uid{};
   Counters counters{};
+  DmaFaults dma_faults{};
   measure::PlatformLog platform{};
   measure::Ledger ledger{};
 };

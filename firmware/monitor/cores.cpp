@@ -7,6 +7,7 @@
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/power.hpp"
+#include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/cpu.hpp"
 #include "hal/upcalls.hpp"
@@ -27,6 +28,8 @@ void core_left(base::CoreId core) {
   const Locked locked{g_state_lock};
   const hypercall::Transition transition = hypercall::plan_core_left(g_state, core);
   if (!apply(transition.effects).ok()) panic("a core could not be taken back");
+  // What an enclave's core did is not for the parent, who may get the core next.
+  if (base::is_enclave(g_state.cores.at(core).owner)) g_trap_counters[core.value] = {};
   hypercall::commit(g_state, transition);
   keep_ledger_folded();
   g_mailboxes[core.value].stop.store(false, std::memory_order_release);

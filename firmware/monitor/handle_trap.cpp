@@ -1,14 +1,15 @@
 // What happens when a guest enters the monitor: take the call, plan, apply, commit, work, reply.
 #include "firmware/hypercall/plan.hpp"
+#include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/emulate_access.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
+#include "firmware/monitor/moment.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/work.hpp"
-#include "hal/clock.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/interrupts.hpp"
@@ -28,13 +29,9 @@ using hypercall::Caller;
 using hypercall::Transition;
 using partition::CallerCore;
 
-[[nodiscard]] hypercall::Moment moment_for(std::uint32_t function) {
-  if (function != static_cast<std::uint32_t>(cofferdam_abi::Function::kSlotAllocate)) return {};
-  return {hal::unix_milliseconds(), static_cast<std::uint16_t>(hal::ticks())};
-}
-
-void write_reply(TrapFrame& frame, const partition::Reply& reply) {
+void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Reply& reply) {
   frame.x[0] = reply.status;
+  if (hypercall::answers_in_x0_alone(function)) return;
   frame.x[1] = reply.values[0];
   frame.x[2] = reply.values[1];
   frame.x[3] = reply.values[2];
@@ -56,7 +53,7 @@ struct Planned {
   // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
   const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
                        transition.reply.status != partition::status_of(base::Error::kInProgress) &&
-                       !hypercall::is_power_call(call.function);
+                       !hypercall::is_arm_call(call.function);
   if (refused) ++g_state.counters.refused_calls;
   keep_ledger_folded();
   return {transition.reply, transition.work, transition.caller_core};
@@ -72,7 +69,10 @@ void take_dma_faults() {
   for (int i = 0; i < kMostAtOnce; ++i) {
     g_state_lock.lock();
     const auto fault = hal::device_isolation::take_fault();
-    if (fault) ++g_state.counters.dma_faults;
+    if (fault) {
+      ++g_state.counters.dma_faults;
+      g_state.dma_faults.add({uptime_milliseconds(), fault->address, fault->stream, fault->type, fault->write});
+    }
     g_state_lock.unlock();
     if (!fault) return;
     log_about(base::kParent, LogLine{}.text("refused: device stream ").hex(fault->stream.value)
@@ -81,15 +81,24 @@ void take_dma_faults() {
   }
 }
 
+// Calls are made with immediate 0 (DEN 0028 section 2.9); with any other, x0 names a function of nobody's.
+[[nodiscard]] std::uint32_t function_of(const TrapFrame& frame) {
+  if (hal::registers::esr_el2::CallImmediate::get(frame.esr) != 0) return hypercall::kFunctionOfNobody;
+  return static_cast<std::uint32_t>(frame.x[0]);
+}
+
 [[nodiscard]] AfterTrap handle_call(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
-  if (frame.x[0] == static_cast<std::uint64_t>(cofferdam_abi::Function::kVersion)) {
-    write_reply(frame, hypercall::version_reply());  // depends on nothing, so it waits for nobody
+  const std::uint32_t function = function_of(frame);
+  if (function == static_cast<std::uint32_t>(cofferdam_abi::Function::kVersion)) {
+    write_reply(frame, function, hypercall::version_reply());  // depends on nothing, so it waits for nobody
     return after(core, CallerCore::kResumes);
   }
-  const Call call{static_cast<std::uint32_t>(frame.x[0]),
+  const Call call{function,
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
-  if (call.function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters)) take_dma_faults();
+  const bool shows_faults = function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters) ||
+                            function == static_cast<std::uint32_t>(cofferdam_abi::Function::kStatusRead);
+  if (shows_faults) take_dma_faults();
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);
@@ -98,7 +107,7 @@ void take_dma_faults() {
   if (planned.work.kind != partition::WorkKind::kNone) {
     planned.reply = do_unlocked_work(caller, call, planned.work, planned.reply);
   }
-  write_reply(frame, planned.reply);
+  write_reply(frame, function, planned.reply);
   return after(core, planned.caller_core);
 }
 

@@ -4,9 +4,11 @@
 #include <cstring>
 #include <optional>
 
+#include "firmware/crypto/certificate_view.hpp"
 #include "firmware/crypto/entropy.hpp"
 #include "firmware/crypto/secret.hpp"
 #include "firmware/measure/dice.hpp"
+#include "firmware/measure/tcb_info.hpp"
 #include "hal/entropy.hpp"
 
 namespace monitor {
@@ -21,6 +23,7 @@ constinit std::array<base::Bytes, measure::kMaxChainCertificates> g_chain_views{
 constinit std::size_t g_chain_size{};
 constinit std::array<char, 32> g_device_id{};
 constinit bool g_development{};
+constinit std::uint32_t g_security_version{};
 
 [[nodiscard]] base::Result<crypto::Seed> fresh_seed() {
   while (g_collector.wants_more()) {
@@ -28,6 +31,16 @@ constinit bool g_development{};
     MON_TRY(g_collector.add(sample));
   }
   return g_collector.take();
+}
+
+// The ROM has certified it together with the key; the handover has no other word for it.
+[[nodiscard]] std::uint32_t certified_security_version(base::Bytes certificate) {
+  const auto view = crypto::read_certificate(certificate);
+  if (!view) return 0;
+  const auto extension = crypto::find_extension(*view, measure::kTcbInfoOid);
+  if (!extension) return 0;
+  const auto info = measure::read_tcb_info(*extension);
+  return info ? info->security_version : 0;
 }
 
 }  // namespace
@@ -52,12 +65,15 @@ base::Status establish_identity(const measure::Handover& handover) {
   g_chain_size = handover.certificate_count;
   g_device_id = handover.device_id;
   g_development = handover.development != 0;
+  if (g_chain_size > 0) g_security_version = certified_security_version(g_chain_views[g_chain_size - 1]);
   return {};
 }
 
 std::string_view device_id() { return {g_device_id.data(), strnlen(g_device_id.data(), g_device_id.size())}; }
 
 bool is_development() { return g_development; }
+
+std::uint32_t security_version() { return g_security_version; }
 
 crypto::Drbg& generator() {
   if (g_generator.wants_reseed()) {
@@ -69,6 +85,8 @@ crypto::Drbg& generator() {
   }
   return g_generator;
 }
+
+bool entropy_has_failed() { return g_collector.failed(); }
 
 const crypto::P384KeyPair& attestation_key() { return *g_attestation_key; }
 

@@ -5,6 +5,8 @@
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/answer_nsm.hpp"
+#include "firmware/monitor/answer_status.hpp"
+#include "firmware/monitor/answer_trng.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/load_enclave.hpp"
@@ -71,7 +73,13 @@ void print(const Caller& caller, const Call& call) {
 
 base::Status do_locked_work(const Caller& caller, const Call& call, const Work& work) {
   switch (work.kind) {
-    case WorkKind::kCopyOut: copy_record_out(call); return {};
+    case WorkKind::kCopyOut:
+      if (call.function == static_cast<std::uint32_t>(Function::kStatusRead)) {
+        write_status_out(call);
+      } else {
+        copy_record_out(call);
+      }
+      return {};
     case WorkKind::kNsm: return take_nsm_request(caller, call);
     case WorkKind::kLoad:
       if (g_state.slots[work.slot.value].state == enclave::SlotState::kInit) begin_loading(work.slot, call.arguments[3]);
@@ -81,6 +89,7 @@ base::Status do_locked_work(const Caller& caller, const Call& call, const Work& 
     case WorkKind::kConsole:
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset:
+    case WorkKind::kRandom:
     case WorkKind::kForget: return {};
   }
   return base::Error::kInternal;
@@ -96,6 +105,7 @@ Reply do_unlocked_work(const Caller& caller, const Call& call, const Work& work,
     case WorkKind::kConsole: print(caller, call); return planned;
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset: ask_to_end_machine(work.kind); return planned;
+    case WorkKind::kRandom: return answer_trng(call);
     case WorkKind::kForget:
       forget_leaf(work.slot);
       forget_console(base::partition_of(work.slot));

@@ -63,6 +63,7 @@ enum class WorkKind : std::uint8_t {
   kConsole,  // text from the caller's registers
   kPowerOff, // the parent asked for it
   kPowerReset,
+  kRandom,   // random bits for the caller's registers
   kForget,   // slot: its occupant is gone; the keys that were its documents' signer go too
 };
 

@@ -35,6 +35,8 @@ bool would_end_the_run(std::uint64_t function) {
   switch (static_cast<std::uint32_t>(function)) {
     case cofferdam_abi::kPsciSystemOff:
     case cofferdam_abi::kPsciSystemReset:
+    case cofferdam_abi::kPsciSystemReset2With32:
+    case cofferdam_abi::kPsciSystemReset2:
     case cofferdam_abi::kPsciCpuOff:
     case cofferdam_abi::kPsciCpuOn:  // with these arguments a core would enter anywhere
     case cofferdam_abi::kPsciCpuOn - 0x4000'0000:  // its 32-bit form

@@ -56,6 +56,7 @@ std::uint64_t ticks_per_second() { return 1'000'000'000; }
 CoreProtections core_protections() {
   return {.repeat_tlbi = Machine::current().repeat_tlbi(), .pointer_authentication = false, .branch_targets = false};
 }
+SpeculationImmunity speculation_immunity() { return {true, true, true}; }
 void halt() {
   Machine::current().power(host::PowerState::kHalted);
   throw host::MachineStopped{};

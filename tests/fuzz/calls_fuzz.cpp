@@ -154,12 +154,16 @@ class World {
         Function::kCoreDonate,  Function::kCoreReclaim,  Function::kDeviceAssign,  Function::kDeviceRelease,
         Function::kChannelOpen, Function::kChannelClose, Function::kChannelNotify, Function::kChannelInfo,
         Function::kChannelPending, Function::kNsmRequest, Function::kEnclaveExit,  Function::kEventLogRead,
-        Function::kLedgerRead,  Function::kPlatformPcrRead, Function::kFaultCounters};
-    static constexpr std::array kPower{cofferdam_abi::kPsciCpuOff, cofferdam_abi::kPsciCpuOn,
-                                       cofferdam_abi::kPsciAffinityInfo, cofferdam_abi::kPsciFeatures};
+        Function::kLedgerRead,  Function::kPlatformPcrRead, Function::kFaultCounters,
+        Function::kStatusRead};
+    static constexpr std::array kArms{
+        cofferdam_abi::kPsciCpuOff,          cofferdam_abi::kPsciCpuOn,         cofferdam_abi::kPsciAffinityInfo,
+        cofferdam_abi::kPsciFeatures,        cofferdam_abi::kPsciCpuSuspend,    cofferdam_abi::kPsciSystemReset2,
+        cofferdam_abi::kSmcccArchFeatures,   cofferdam_abi::kTrngFeatures,      cofferdam_abi::kTrngRnd,
+        cofferdam_abi::kTrngRnd32,           cofferdam_abi::kPsciCpuOn32};
     const int choice = input.ConsumeIntegralInRange<int>(0, 40);
     if (choice < static_cast<int>(kFunctions.size())) return static_cast<std::uint32_t>(kFunctions[static_cast<std::size_t>(choice)]);
-    if (choice < 34) return kPower[static_cast<std::size_t>(choice) % kPower.size()];
+    if (choice < 34) return kArms[input.ConsumeIntegralInRange<std::size_t>(0, kArms.size() - 1)];
     if (choice < 39) return cofferdam_abi::kFunctionBase + input.ConsumeIntegral<std::uint8_t>();
     return input.ConsumeIntegral<std::uint32_t>();
   }
@@ -205,11 +209,11 @@ class World {
 
   void perform(CoreId on, const Call& made, FuzzedDataProvider& input) {
     if (state_->cores.at(on).state == CoreState::kOff || state_->cores.at(on).state == CoreState::kStopping) return;
-    const hypercall::Moment moment{1'700'000'000'000, input.ConsumeIntegral<std::uint16_t>()};
+    const hypercall::Moment moment{1'700'000'000'000, input.ConsumeIntegral<std::uint16_t>(), {}};
     const Transition transition = hypercall::plan(*state_, Caller::on(state_->cores, on), made, moment);
     const bool progress = transition.reply.status == 0 ||
                           transition.reply.status == partition::status_of(base::Error::kInProgress);
-    if (!progress && !hypercall::is_power_call(made.function)) {
+    if (!progress && !hypercall::is_arm_call(made.function)) {
       DEMAND(transition.effects.empty() && transition.work.kind == WorkKind::kNone);
       for (const partition::Fact& fact : transition.facts) DEMAND(fact.kind == FactKind::kFaultCounted);
     }
@@ -263,6 +267,7 @@ class World {
       case WorkKind::kConsole:
       case WorkKind::kPowerOff:
       case WorkKind::kPowerReset:
+      case WorkKind::kRandom:
       case WorkKind::kForget: return;
     }
   }

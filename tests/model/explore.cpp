@@ -155,7 +155,8 @@ void Explorer::make_edges() {
           {board::kBoard.cores[core].mpidr, board::kBoard.memory[0].base}, 0);
     power("core " + std::to_string(core) + " switches off", cofferdam_abi::kPsciCpuOff, {}, number);
     add("core " + std::to_string(core) + " exits its enclave", Function::kEnclaveExit, -1, {}, number);
-    if (core > 1) power("core 1 starts core number 1 of its partition", cofferdam_abi::kPsciCpuOn, {1, 0}, 1);
+    if (core > 1) power("core 1 starts core number 1 of its partition", cofferdam_abi::kPsciCpuOn,
+                        {1, board::kBoard.enclave_ram_base}, 1);
   }
   const auto done = [&](std::string name, hypercall::LoadOutcome outcome) {
     edges_.push_back({.kind = Edge::Kind::kFinish, .name = std::move(name), .outcome = outcome});

@@ -162,7 +162,9 @@ std::optional<std::string> Lockstep::perform(const Op& op) {
     const auto& x = op.arguments;
     const host::CallResult result = machine_->cpu(op.core).hvc(op.function, {x[0], x[1], x[2], x[3], x[4], x[5]});
     std::copy_n(result.x.begin(), answer_.x.size(), answer_.x.begin());
-    for (std::size_t i = 4; i < result.x.size(); ++i) {
+    const auto number = static_cast<std::uint32_t>(op.function);
+    const bool has_results = (number >> 24 & 0x3F) == 6 || number == 0x8400'0052 || (number | 0x4000'0000) == 0xC400'0053;
+    for (std::size_t i = has_results ? 4 : 1; i < result.x.size(); ++i) {
       const std::uint64_t sent = i <= 6 ? x[i - 1] : 0;
       if (result.x[i] != sent) return "x" + std::to_string(i) + " was not preserved";
     }

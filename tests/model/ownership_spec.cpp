@@ -235,8 +235,9 @@ std::optional<std::string> Spec::step(const Call& call, const Answer& answer) {
   }
 
   const auto function = static_cast<std::uint32_t>(call.function);
-  const bool power = (function >> 24) == 0x84 || (function >> 24) == 0xC4 || function == cofferdam_abi::kSmcccVersion;
-  const Outcome outcome = power ? power_call(call, caller)
+  const std::uint32_t range = function >> 24;
+  const Outcome outcome = range == 0x80 || range == 0xC0   ? architecture_call(call)
+                          : range == 0x84 || range == 0xC4 ? secure_service_call(call, caller, answer)
                           : caller == base::kParent ? parent_call(call, answer)
                                                     : enclave_call(call, caller.value - 2U, answer);
   std::ostringstream wrong;
@@ -269,16 +270,77 @@ void Spec::failed_return(const Call& call, const Answer& answer) {
   if (last.empty()) slot.memory.pop_back();
 }
 
-// ---- power: PSCI (Arm DEN 0022) --------------------------------------------------------------------------------------
+// ---- Arm's services: SMCCC (DEN 0028), PSCI (DEN 0022), TRNG (DEN 0098) ---------------------------------------------
 
-Spec::Outcome Spec::power_call(const Call& call, base::PartitionId caller) {
-  enum : std::uint64_t { kInvalidParameters = 2, kDenied = 3, kAlreadyOn = 4 };
+namespace {
+
+constexpr std::uint64_t low(std::uint64_t value) { return value & 0xFFFF'FFFF; }
+constexpr std::array<std::uint64_t, 3> kWorkarounds = {0x8000'8000, 0x8000'7FFF, 0x8000'3FFF};
+constexpr std::array<std::uint64_t, 14> kPsciServed = {0x8400'0000, 0x8400'0001, 0xC400'0001, 0x8400'0002, 0x8400'0003,
+                                                       0xC400'0003, 0x8400'0004, 0xC400'0004, 0x8400'0006, 0x8400'0008,
+                                                       0x8400'0009, 0x8400'000A, 0x8400'0012, 0xC400'0012};
+constexpr std::array<std::uint64_t, 5> kTrngServed = {0x8400'0050, 0x8400'0051, 0x8400'0052, 0x8400'0053, 0xC400'0053};
+
+template <std::size_t kSize>
+bool among(const std::array<std::uint64_t, kSize>& list, std::uint64_t function) {
+  return std::find(list.begin(), list.end(), function) != list.end();
+}
+
+}  // namespace
+
+// The simulated cores have none of the three faults.
+Spec::Outcome Spec::architecture_call(const Call& call) {
+  const std::uint64_t function = low(call.function);
+  if (function == 0x8000'0000) return {.status = 0x1'0001};
+  if (among(kWorkarounds, function)) return {};
+  if (function != 0x8000'0001) return {.status = minus(1)};
+  const std::uint64_t asked = low(call.arguments[0]);
+  if (among(kWorkarounds, asked)) return {.status = 1};
+  return {.status = asked == 0x8000'0000 || asked == 0x8000'0001 ? 0 : minus(1)};
+}
+
+Spec::Outcome Spec::random_call(const Call& call, const Answer& answer) {
+  const std::uint64_t function = low(call.function);
+  switch (function) {
+    case 0x8400'0050: return {.status = 0x1'0000};
+    case 0x8400'0051: return {.status = among(kTrngServed, low(call.arguments[0])) ? 0 : minus(1)};
+    case 0x8400'0052: return {.status = 0x73EA'F428, .values = {0xA14D'E4BA, 0x7B81'19A1, 0x1F73'CBEE}};
+    default: break;
+  }
+  const bool wide = function == 0xC400'0053;
+  const std::uint64_t width = wide ? 64 : 32;
+  const std::uint64_t bits = wide ? call.arguments[0] : low(call.arguments[0]);
+  if (bits == 0 || bits > 3 * width) return {.status = minus(2), .values = {0, 0, 0}};
+  Outcome outcome;
+  for (std::uint64_t place = 3; place-- > 0;) {  // whatever the bits are, no others are set
+    const std::uint64_t used = bits <= place * width ? 0 : std::min(width, bits - place * width);
+    const std::uint64_t mask = used == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << used) - 1;
+    outcome.values.push_back(answer.x[3 - place] & mask);
+  }
+  return outcome;
+}
+
+// Where a core of the caller's may be told to begin.
+bool Spec::executes(base::PartitionId partition, std::uint64_t ipa) const {
+  if (ipa % 4 != 0) return false;
+  for (const ReachRun& run : reach(partition)) {
+    if (run.access != base::Access::kReadWriteExecute) continue;
+    if (ipa >= run.ipa && ipa - run.ipa < run.frames.count * kFrame) return true;
+  }
+  return false;
+}
+
+Spec::Outcome Spec::secure_service_call(const Call& call, base::PartitionId caller, const Answer& answer) {
+  enum : std::uint64_t { kInvalidParameters = 2, kDenied = 3, kAlreadyOn = 4, kInvalidAddress = 9 };
   const auto psci = [](std::uint64_t error) { return Outcome{.status = minus(error)}; };
+  if (among(kTrngServed, low(call.function))) return random_call(call, answer);
   std::uint32_t function = static_cast<std::uint32_t>(call.function);
+  if (!among(kPsciServed, function)) return psci(1);
   std::array<std::uint64_t, 6> x = call.arguments;
-  if (function == 0x8400'0003 || function == 0x8400'0004) {  // the 32-bit forms of CPU_ON and AFFINITY_INFO
-    function |= 0x4000'0000;
-    for (std::uint64_t& value : x) value &= 0xFFFF'FFFF;
+  if (function < 0xC400'0000) {
+    for (std::uint64_t& value : x) value = low(value);
+    // From here on what has a 64-bit form goes by its number.
+    if (among(kPsciServed, function | 0x4000'0000)) function |= 0x4000'0000;
   }
   const auto find = [&]() -> std::optional<std::size_t> {
     if (caller == base::kParent) return core_by_mpidr(x[0]);
@@ -288,16 +350,13 @@ Spec::Outcome Spec::power_call(const Call& call, base::PartitionId caller) {
     return std::nullopt;
   };
   switch (function) {
-    case cofferdam_abi::kPsciVersion:
-    case cofferdam_abi::kSmcccVersion: return {.status = 0x1'0001};
-    case cofferdam_abi::kPsciFeatures: {
-      constexpr std::array<std::uint64_t, 10> kServed = {0x8400'0000, 0x8400'0002, 0x8400'0003, 0xC400'0003, 0x8400'0004,
-                                                         0xC400'0004, 0x8400'0008, 0x8400'0009, 0x8400'000A, 0x8000'0000};
-      const bool served = std::find(kServed.begin(), kServed.end(), x[0]) != kServed.end();
-      return {.status = served ? 0 : minus(1)};
-    }
+    case cofferdam_abi::kPsciVersion: return {.status = 0x1'0001};
+    case cofferdam_abi::kPsciMigrateInfoType: return {.status = 2};
+    case cofferdam_abi::kPsciCpuSuspend: return low(x[0]) > 0xFFFF ? psci(kInvalidParameters) : Outcome{};
+    case cofferdam_abi::kPsciFeatures:
+      return {.status = among(kPsciServed, low(x[0])) || low(x[0]) == 0x8000'0000 ? 0 : minus(1)};
     case cofferdam_abi::kPsciAffinityInfo: {
-      if (x[1] != 0) return psci(kInvalidParameters);
+      if (low(x[1]) != 0) return psci(kInvalidParameters);
       const auto core = find();
       if (!core) return psci(kInvalidParameters);
       const bool on = cores_[*core].owner == caller && cores_[*core].on;
@@ -306,6 +365,7 @@ Spec::Outcome Spec::power_call(const Call& call, base::PartitionId caller) {
     case cofferdam_abi::kPsciCpuOn: {
       const auto core = find();
       if (!core) return psci(kInvalidParameters);
+      if (!executes(caller, x[1])) return psci(kInvalidAddress);
       if (cores_[*core].owner != caller) return psci(kDenied);
       if (cores_[*core].on) return psci(kAlreadyOn);
       return {.effect = [this, core] { cores_[*core].on = true; }};
@@ -320,6 +380,9 @@ Spec::Outcome Spec::power_call(const Call& call, base::PartitionId caller) {
                     if (caller != base::kParent && last) stop(caller.value - 2U, 1U << 8);
                   },
               .leaves = true};
+    case cofferdam_abi::kPsciSystemReset2:
+      if (low(x[0]) != 0) return psci(kInvalidParameters);
+      [[fallthrough]];
     case cofferdam_abi::kPsciSystemOff:
     case cofferdam_abi::kPsciSystemReset:
       return {.effect =
@@ -360,7 +423,7 @@ Spec::Outcome Spec::parent_call(const Call& call, const Answer& answer) {
     return {};
   };
   switch (static_cast<Function>(static_cast<std::uint32_t>(call.function))) {
-    case Function::kVersion: return {.values = {0x1'0000}};
+    case Function::kVersion: return {.values = {0x1'0001}};
     case Function::kConsoleWrite:
       return x[0] == 0 || x[0] > 40 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};
     case Function::kPartitionInfo: {
@@ -392,6 +455,16 @@ Spec::Outcome Spec::parent_call(const Call& call, const Answer& answer) {
     case Function::kPlatformPcrRead: return record(48);
     case Function::kFaultCounters:
       return x[0] > 3 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};
+    case Function::kStatusRead: {
+      if (x[0] > 5) return Outcome::refusal(Error::kInvalidArgument);
+      if (answer.x[0] != 0) return {.loose_status = true};
+      for (std::uint64_t at = x[2] / kFrame; at <= (x[2] + answer.x[1] - 1) / kFrame; ++at) {
+        const FrameHolder now = holder(at);
+        if (now.owner != base::kParent || now.kind == Holder::kNotRam) return Outcome::refusal(Error::kNotOwned);
+      }
+      if (answer.x[1] > x[3] || x[1] >= answer.x[2]) return Outcome::refusal(Error::kOutOfRange);
+      return {};
+    }
     case Function::kChannelInfo:
     case Function::kNsmRequest:
     case Function::kEnclaveExit: break;  // an enclave's
@@ -668,7 +741,7 @@ Spec::Outcome Spec::enclave_call(const Call& call, unsigned number, const Answer
     return channel < kChannels && slot.channels.contains(static_cast<unsigned>(channel));
   };
   switch (static_cast<Function>(static_cast<std::uint32_t>(call.function))) {
-    case Function::kVersion: return {.values = {0x1'0000}};
+    case Function::kVersion: return {.values = {0x1'0001}};
     case Function::kConsoleWrite:
       if (!slot.debug) return Outcome::refusal(Error::kNotSupported);
       return x[0] == 0 || x[0] > 40 ? Outcome::refusal(Error::kInvalidArgument) : Outcome{};

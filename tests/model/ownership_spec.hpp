@@ -122,7 +122,10 @@ class Spec {
   struct Outcome;  // what the call must answer and do
   Outcome parent_call(const Call& call, const Answer& answer);
   Outcome enclave_call(const Call& call, unsigned slot, const Answer& answer);
-  Outcome power_call(const Call& call, base::PartitionId caller);
+  Outcome architecture_call(const Call& call);
+  Outcome secure_service_call(const Call& call, base::PartitionId caller, const Answer& answer);
+  Outcome random_call(const Call& call, const Answer& answer);
+  [[nodiscard]] bool executes(base::PartitionId partition, std::uint64_t ipa) const;
   Outcome slot_call(const Call& call, const Answer& answer);
   Outcome memory_call(const Call& call);
   Outcome core_call(const Call& call);

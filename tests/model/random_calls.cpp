@@ -237,11 +237,15 @@ Op Generator::senseless(const Spec& spec) {
   do {
     op.function = cofferdam_abi::kFunctionBase + below(0x58);
     if (one_in(4)) op.function = 0x8400'0000 + below(32) + (one_in(2) ? 0x4000'0000 : 0);
+    if (one_in(8)) op.function = 0x8400'0050 + below(5) + (one_in(2) ? 0x4000'0000 : 0);
+    if (one_in(16)) op.function = one_in(2) ? 0x8000'0001 : 0x8000'0000 + below(0x1'0000);
     if (one_in(8)) op.function = random_();
     // Ending the machine ends the run: rarely.
-  } while (((op.function & ~1ULL) == cofferdam_abi::kPsciSystemOff || op.function == cofferdam_abi::kPsciCpuOff) &&
+  } while (((op.function & ~1ULL) == cofferdam_abi::kPsciSystemOff || op.function == cofferdam_abi::kPsciCpuOff ||
+            (op.function | 0x4000'0000) == cofferdam_abi::kPsciSystemReset2) &&
            !one_in(200));
   for (std::uint64_t& argument : op.arguments) argument = extreme();
+  if ((op.function | 0x4000'0000) == cofferdam_abi::kTrngRnd) op.arguments[0] = below(200);  // bits
   if (one_in(2) && !spec.slots().empty()) op.uid_of_slot = static_cast<int>(spec.slots().begin()->first);
   return op;
 }

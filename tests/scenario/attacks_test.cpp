@@ -297,7 +297,8 @@ constexpr std::uint64_t kExtremes[] = {0,
 bool ends_the_caller(std::uint64_t function) {
   const auto number = static_cast<std::uint32_t>(function);
   return number == cofferdam_abi::kPsciCpuOff || number == cofferdam_abi::kPsciSystemOff ||
-         number == cofferdam_abi::kPsciSystemReset || number == static_cast<std::uint32_t>(Function::kEnclaveExit);
+         number == cofferdam_abi::kPsciSystemReset || (number | 0x4000'0000) == cofferdam_abi::kPsciSystemReset2 ||
+         number == static_cast<std::uint32_t>(Function::kEnclaveExit);
 }
 
 TEST_F(Attacks, EveryUndefinedCallNumberIsRefused) {
@@ -309,7 +310,8 @@ TEST_F(Attacks, EveryUndefinedCallNumberIsRefused) {
         const std::uint64_t function = high << 24 | low;
         if (ends_the_caller(function)) continue;
         const CallResult result = on(core).hvc(function);
-        const bool known = (high == 0xC6) || high == 0x84 || high == 0xC4 || function == cofferdam_abi::kSmcccVersion;
+        const bool known = (high == 0xC6) || high == 0x84 || high == 0xC4 ||
+                           function == cofferdam_abi::kSmcccVersion || function == cofferdam_abi::kSmcccArchFeatures;
         if (!known) {
           EXPECT_EQ(result.x[0], ~std::uint64_t{0}) << std::hex << function;
           ++refused;

@@ -82,6 +82,11 @@ std::string observed(std::uint64_t secret, host::Sabotage sabotage) {
   std::vector<std::uint8_t> bytes(8);
   EXPECT_FALSE(device.read(kDonated, bytes));
   for (std::uint64_t kind = 0; kind < 4; ++kind) parent.call(Function::kFaultCounters, {kind});
+  for (std::uint64_t section = 0; section < 6; ++section) {
+    for (std::uint64_t i = 0; parent.call(Function::kStatusRead, {section, i, kRam + kBlock, 4096}).ok(); ++i) {
+      parent.memory(kRam + kBlock, 256);
+    }
+  }
   parent.call(Function::kChannelClose, {uid, 0});
   EXPECT_THROW((void)enclave().call(Function::kEnclaveExit, {0}), host::LeaveGuest);
   parent.call(Function::kSlotInfo, {uid});

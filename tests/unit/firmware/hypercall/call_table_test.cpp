@@ -299,7 +299,7 @@ TEST(CallTable, EveryOtherNumberIsNotSupported) {
   return count;
 }
 
-TEST(LaterFailures, AreAllTestedBelow) { EXPECT_EQ(later_failures(), 5U + 1U + 1U); }
+TEST(LaterFailures, AreAllTestedBelow) { EXPECT_EQ(later_failures(), 5U + 1U + 1U + 2U); }
 
 TEST(LaterFailures, AnImageRefusedBeforeTheFirstMoveLeavesTheEnclaveAsItWas) {
   const std::pair<std::string_view, Error> cases[] = {{"image", Error::kBadImage},
@@ -360,6 +360,26 @@ TEST(LaterFailures, MemoryThatCouldNotBeGivenBackIsNotLost) {
   EXPECT_EQ(world.call(Function::kMemoryDonate, world.uid_b, kMemoryA, kSizeA).status, status_of(Error::kWrongState));
   const std::uint64_t uid = world.call(Function::kSlotAllocate).values[0];
   EXPECT_EQ(world.call(Function::kMemoryDonate, uid, kMemoryA, kSizeA).status, 0U);
+}
+
+TEST(LaterFailures, WithoutEntropyThereAreNoRandomBits) {
+  for (const std::uint32_t number : {cofferdam_abi::kTrngRnd32, cofferdam_abi::kTrngRnd}) {
+    EXPECT_TRUE(table_says(static_cast<Function>(number), "entropy", Error::kInvalidArgument)) << "the specification's -3, by number";
+  }
+  const partition::Reply reply = hypercall::no_entropy_reply();
+  EXPECT_EQ(reply.status, register_of(-3));
+  for (const std::uint64_t value : reply.values) EXPECT_EQ(value, 0U);
+}
+
+TEST(Registers, OfAServiceOfArmsOnlyX0IsAnAnswer) {
+  for (const CallRow& row : kCallTable) {
+    const bool own = row.number >= cofferdam_abi::kFunctionBase;
+    EXPECT_EQ(hypercall::answers_in_x0_alone(row.number), !own && row.results.empty()) << row.name;
+  }
+  for (const std::uint32_t nobodys : {0U, 0x8000'0002U, 0x8400'0005U, 0x8500'FF01U, 0xC200'0000U}) {
+    EXPECT_TRUE(hypercall::answers_in_x0_alone(nobodys));
+  }
+  EXPECT_FALSE(hypercall::answers_in_x0_alone(0x8600'FF01)) << "the owner that the monitor is: results are 0";
 }
 
 TEST(LaterFailures, TheNsmNeedsRoomForAnError) {

@@ -139,16 +139,21 @@ inline void use_all_slots(Scene& scene) {
 
 [[nodiscard]] inline std::vector<Stimulus> cpu_on_failures() {
   return {{"core", kCore, argument(0, 0x7777)},
+          {"entry", kPlace, argument(1, kMemoryA)},
           {"donated", kCore, argument(0, mpidr_of(kCoreOfA))},
           {"on", kCore, argument(0, mpidr_of(kParentCore))},
-          {"stopping", kCore | kCallerAspect, [](Scene& scene) {
+          {"stopping", kCore | kCallerAspect | kPlace, [](Scene& scene) {
              // B has a second core, off; the one that calls is still running while B is being stopped.
              scene.world.commit_fact({.kind = FactKind::kCoreDonated, .slot = kSlotB, .core = kFreeCore});
              scene.world.b().state = SlotState::kStopping;
              scene.core = kCoreOfB;
              scene.call.arguments[0] = 1;
+             scene.call.arguments[1] = kIpa;
            }}};
 }
+inline const Stimulus kPowerDown{"state", kIndex, argument(0, 0x1'0000)};
+inline const Stimulus kVendorReset{"type", kIndex, argument(0, 0x8000'0000)};
+inline const Stimulus kAffected{"affected", kState, [](Scene& scene) { scene.world.moment.immunity = {}; }};
 [[nodiscard]] inline std::vector<Stimulus> affinity_failures() {
   return {{"level", kOther, argument(1, 1)}, {"core", kCore, argument(0, 0x7777)}};
 }
@@ -173,15 +178,33 @@ inline void use_all_slots(Scene& scene) {
   const base::PartitionId a = base::partition_of(kSlotA), b = base::partition_of(kSlotB);
   return {
       {abi::kSmcccVersion, power(kParentCore, abi::kSmcccVersion), {}},
+      {abi::kSmcccArchFeatures,
+       power(kParentCore, abi::kSmcccArchFeatures, {abi::kSmcccArchWorkaround2}),
+       {{"function", kIndex, argument(0, 0x8000'0002)}, kAffected}},
+      {abi::kSmcccArchWorkaround3, power(kCoreOfB, abi::kSmcccArchWorkaround3), {kAffected}},
+      {abi::kSmcccArchWorkaround2, power(kCoreOfB, abi::kSmcccArchWorkaround2), {kAffected}},
+      {abi::kSmcccArchWorkaround1, power(kCoreOfB, abi::kSmcccArchWorkaround1), {kAffected}},
       {abi::kPsciVersion, power(kParentCore, abi::kPsciVersion), {}},
+      {abi::kPsciCpuSuspend32, power(kCoreOfB, abi::kPsciCpuSuspend32, {3}), {kPowerDown}},
+      {abi::kPsciCpuSuspend, power(kParentCore, abi::kPsciCpuSuspend, {3, kFree, 7}), {kPowerDown}},
       {abi::kPsciCpuOff, power(kCoreOfB, abi::kPsciCpuOff), {}},
       {abi::kPsciCpuOn32, power(kParentCore, abi::kPsciCpuOn32, {2, kFree, 7}), cpu_on_failures()},
       {abi::kPsciAffinityInfo32, power(kParentCore, abi::kPsciAffinityInfo32, {0, 0}), affinity_failures()},
+      {abi::kPsciMigrateInfoType, power(kCoreOfB, abi::kPsciMigrateInfoType), {}},
       {abi::kPsciSystemOff, power(kCoreOfB, abi::kPsciSystemOff), {}},
       {abi::kPsciSystemReset, power(kCoreOfB, abi::kPsciSystemReset), {}},
       {abi::kPsciFeatures,
        power(kParentCore, abi::kPsciFeatures, {abi::kPsciCpuOn}),
-       {{"function", kIndex, argument(0, 0x8400'0001)}}},
+       {{"function", kIndex, argument(0, 0x8400'0005)}}},
+      {abi::kPsciSystemReset2With32, power(kCoreOfB, abi::kPsciSystemReset2With32, {0, 9}), {kVendorReset}},
+      {abi::kPsciSystemReset2, power(kCoreOfB, abi::kPsciSystemReset2, {0, 9}), {kVendorReset}},
+      {abi::kTrngVersion, power(kCoreOfB, abi::kTrngVersion), {}},
+      {abi::kTrngFeatures,
+       power(kParentCore, abi::kTrngFeatures, {abi::kTrngRnd}),
+       {{"function", kIndex, argument(0, 0x8400'0054)}}},
+      {abi::kTrngGetUuid, power(kCoreOfB, abi::kTrngGetUuid), {}},
+      {abi::kTrngRnd32, power(kCoreOfB, abi::kTrngRnd32, {96}), {{"bits", kSize, argument(0, 97)}}},
+      {abi::kTrngRnd, power(kParentCore, abi::kTrngRnd, {192}), {{"bits", kSize, argument(0, 193)}}},
       {abi::kPsciCpuOn, power(kParentCore, abi::kPsciCpuOn, {2, kFree, 7}), cpu_on_failures()},
       {abi::kPsciAffinityInfo, power(kParentCore, abi::kPsciAffinityInfo, {0, 0}), affinity_failures()},
 
@@ -309,6 +332,13 @@ inline void use_all_slots(Scene& scene) {
       {number(Function::kFaultCounters),
        from(kParentCore, Function::kFaultCounters, {3}),
        {{"kind", kIndex, argument(0, 4)}}},
+      {number(Function::kStatusRead),
+       from(kParentCore, Function::kStatusRead, {5, 1, kFree, 48}),
+       {{"section", kFlags, argument(0, 6)},
+        {"index", kIndex, argument(1, 5000)},
+        {"capacity", kSize, argument(3, 7)},
+        {"wrap", kPlace, argument(2, ~std::uint64_t{0} - 6)},
+        {"owner", kPlace, argument(2, kMemoryB + kSizeB - 1)}}},
   };
 }
 

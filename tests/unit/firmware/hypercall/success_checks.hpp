@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <numeric>
 #include <vector>
 
 #include "tests/unit/firmware/hypercall/stimuli.hpp"
@@ -115,14 +116,137 @@ inline void system_end(std::uint32_t function, std::uint64_t reason, WorkKind wo
   EXPECT_EQ(machine.work.kind, work);
 }
 
-inline void features() {
+inline void cpu_on_refuses_other_entries(std::uint32_t function) {
+  World world = World::with_two_enclaves();
+  const auto on = [&](std::uint64_t entry) { return world.psci(kParentCore, function, mpidr_of(kFreeCore), entry).status; };
+  constexpr auto kInvalidAddress = static_cast<std::uint64_t>(-9);
+  const std::uint64_t end = kRam + board::kFrameTableFrames * base::kFrameSize;
+  for (const std::uint64_t entry : {kFree + 2, kMemoryB, board::kBoard.monitor.base, std::uint64_t{0}, end}) {
+    EXPECT_EQ(on(entry), kInvalidAddress) << std::hex << entry;
+  }
+  EXPECT_EQ(on(kChannelB), 0U) << "shared, and its own all the same";
+
+  World second = World::with_two_enclaves();
+  second.succeed(Function::kCoreDonate, second.uid_a, mpidr_of(kFreeCore));
+  second.start(second.uid_a, kSlotA, 16);
+  for (const std::uint64_t entry : {kIpa - 4, kIpa + kSizeA, kIpa + 1, board::kBoard.channel_ipa_base, kFree + kSizeA}) {
+    EXPECT_EQ(second.psci(kCoreOfA, function, 1, entry).status, kInvalidAddress) << std::hex << entry;
+  }
+  EXPECT_EQ(second.psci(kCoreOfA, function, 1, kIpa + kSizeA - 4).status, 0U);
+}
+
+inline void cpu_suspend(std::uint32_t function, std::uint64_t garbage) {
+  World world = World::with_two_enclaves();
+  for (const CoreId core : {kParentCore, kCoreOfB}) {
+    const Transition standby = world.perform(core, {function, {garbage | 0xFFFF, 0, 0}});
+    EXPECT_EQ(standby.reply.status, 0U) << "the state is 32 bits in either form";
+    EXPECT_EQ(standby.caller_core, partition::CallerCore::kResumes);
+    for (const std::uint64_t state : {std::uint64_t{1} << 16, std::uint64_t{1} << 24, std::uint64_t{1} << 30}) {
+      EXPECT_EQ(world.psci(core, function, state, kFree).status, static_cast<std::uint64_t>(-2));
+    }
+  }
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciFeatures, function).status, 0U) << "original format, no OS-initiated mode";
+}
+
+inline void system_reset_2(std::uint32_t function) {
+  system_end(function, 4, WorkKind::kPowerReset);
+  World world;
+  for (const std::uint64_t type : {1U, 0x7FFF'FFFFU, 0x8000'0000U, 0xFFFF'FFFFU}) {
+    EXPECT_EQ(world.psci(kParentCore, function, type).status, static_cast<std::uint64_t>(-2));
+  }
+  EXPECT_EQ(world.perform(kParentCore, {function, {std::uint64_t{1} << 32, 5}}).work.kind, WorkKind::kPowerReset);
+}
+
+inline void migrate_info_type() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciMigrateInfoType).status, 2U);
+  for (const std::uint32_t migrate : {0x8400'0005U, 0xC400'0005U, 0x8400'0007U, 0xC400'0007U}) {
+    EXPECT_EQ(world.psci(kParentCore, migrate).status, static_cast<std::uint64_t>(-1));
+  }
+}
+
+enum class Service { kPsci, kSmccc, kTrng, kOwn };
+[[nodiscard]] inline Service service_of(const hypercall::CallRow& row) {
+  if (row.number >= abi::kFunctionBase) return Service::kOwn;
+  if (row.name.starts_with("PSCI_")) return Service::kPsci;
+  return row.name.starts_with("TRNG_") ? Service::kTrng : Service::kSmccc;
+}
+
+// Each service is asked about every call there is, with the upper half set: the question has 32 bits.
+inline void features(std::uint32_t question, Service of) {
   World world;
   for (const hypercall::CallRow& row : hypercall::kCallTable) {
-    const std::uint64_t expected = row.number < abi::kFunctionBase ? 0 : static_cast<std::uint64_t>(-1);
-    EXPECT_EQ(world.psci(kParentCore, abi::kPsciFeatures, row.number).status, expected) << row.name;
-    EXPECT_EQ(world.psci(kParentCore, abi::kPsciFeatures, row.number | std::uint64_t{1} << 40).status, expected)
-        << row.name << ": a 32-bit call looks at the low half";
+    const bool served = service_of(row) == of || (of == Service::kPsci && row.number == abi::kSmcccVersion);
+    const bool workaround = served && row.name.starts_with("SMCCC_ARCH_WORKAROUND");
+    const std::uint64_t expected = !served ? static_cast<std::uint64_t>(-1) : workaround ? 1 : 0;
+    for (const std::uint64_t garbage : {std::uint64_t{0}, std::uint64_t{1} << 40}) {
+      EXPECT_EQ(world.psci(kParentCore, question, row.number | garbage).status, expected) << row.name;
+    }
   }
+  for (const std::uint32_t unserved : {0x8400'0005U, 0x8400'000EU, 0x8000'0002U, 0x8400'0054U, 0xC400'0000U, 0U}) {
+    EXPECT_EQ(world.psci(kParentCore, question, unserved).status, static_cast<std::uint64_t>(-1));
+  }
+}
+
+// One that is not needed may be called; one that is needed is neither discovered nor served.
+inline void workaround(std::uint32_t function, bool hypercall::Immunity::*against) {
+  for (const bool immune : {true, false}) {
+    World world = World::with_two_enclaves();
+    world.moment.immunity = {!immune, !immune, !immune};  // the others say nothing about this one
+    world.moment.immunity.*against = immune;
+    const std::uint64_t refused = static_cast<std::uint64_t>(-1);
+    for (const CoreId core : {kParentCore, kCoreOfB}) {
+      EXPECT_EQ(world.psci(core, abi::kSmcccArchFeatures, function).status, immune ? 1U : refused);
+      EXPECT_EQ(world.psci(core, function).status, immune ? 0U : refused);
+    }
+  }
+}
+
+inline void trng_version() {
+  World world = World::with_two_enclaves();
+  EXPECT_EQ(world.psci(kParentCore, abi::kTrngVersion).status, 0x1'0000U);
+  EXPECT_EQ(world.psci(kCoreOfB, abi::kTrngVersion).status, 0x1'0000U);
+}
+
+inline void trng_uuid() {
+  World world = World::with_two_enclaves();
+  const Reply reply = world.psci(kCoreOfB, abi::kTrngGetUuid);
+  const std::array<std::uint64_t, 4> words{reply.status, reply.values[0], reply.values[1], reply.values[2]};
+  std::string text;
+  for (std::size_t byte = 0; byte < 16; ++byte) {
+    EXPECT_EQ(words[byte / 4] >> 32, 0U);
+    constexpr char kDigits[] = "0123456789abcdef";
+    const std::uint64_t value = words[byte / 4] >> (8 * (byte % 4));
+    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) text += '-';
+    text += {kDigits[value >> 4 & 15], kDigits[value & 15]};
+  }
+  EXPECT_EQ(text, "28f4ea73-bae4-4da1-a119-817beecb731f");
+}
+
+// The answer as one number, highest register first, has exactly the bits that were asked for.
+inline void trng_rnd(std::uint32_t function, unsigned width) {
+  World world = World::with_two_enclaves();
+  std::array<std::uint8_t, hypercall::kMostRandomBytes> ones{};
+  ones.fill(0xFF);
+  for (unsigned bits = 1; bits <= 3 * width; ++bits) {
+    const Call call{function, {bits}};
+    EXPECT_EQ(world.perform(kCoreOfB, call).work.kind, WorkKind::kRandom);
+    const Reply reply = hypercall::random_reply(call, ones);
+    EXPECT_EQ(reply.status, 0U);
+    for (unsigned bit = 0; bit < 192; ++bit) {
+      const bool set = (reply.values[2 - bit / 64] >> (bit % 64) & 1) != 0;
+      const unsigned place = bit / 64 * width + bit % 64;  // in the number that was asked for
+      ASSERT_EQ(set, bit % 64 < width && place < bits) << bits << " bits, bit " << bit;
+    }
+  }
+  // Different bytes reach every register.
+  std::iota(ones.begin(), ones.end(), std::uint8_t{1});
+  const Reply reply = hypercall::random_reply({function, {3 * width}}, ones);
+  EXPECT_EQ(reply.values[2] & 0xFFFF'FFFF, 0x0403'0201U);
+  EXPECT_EQ(reply.values[1] & 0xFFFF'FFFF, width == 64 ? 0x0C0B'0A09U : 0x0807'0605U);
+  EXPECT_EQ(reply.values[0] & 0xFFFF'FFFF, width == 64 ? 0x1413'1211U : 0x0C0B'0A09U);
+  EXPECT_EQ(world.psci(kCoreOfB, function, 0).status, static_cast<std::uint64_t>(-2));
+  EXPECT_EQ(world.psci(kCoreOfB, function, ~std::uint64_t{0}).status, static_cast<std::uint64_t>(-2));
 }
 
 inline void version() {
@@ -448,6 +572,31 @@ inline void fault_counters() {
   EXPECT_EQ(world.call(Function::kFaultCounters, 2U).values[0], 1U);
 }
 
+// Sections, entries and what fits; what the entries say is status_test.cpp's.
+inline void status_read() {
+  World world = World::with_two_enclaves();
+  constexpr std::array<std::uint64_t, abi::kStatusSections> kSizes{104, 88, 184, 48, 88, 48};
+  const std::array<std::uint64_t, abi::kStatusSections> entries{1, 1, board::kBoard.cores.size(), 0, 1, 2};
+  for (std::uint64_t section = 0; section < abi::kStatusSections; ++section) {
+    if (entries[section] == 0) continue;
+    for (const std::uint64_t capacity : {std::uint64_t{8}, kSizes[section] - 1, kSizes[section], std::uint64_t{4096}}) {
+      const Transition read =
+          world.perform(kParentCore, World::make(Function::kStatusRead, section, entries[section] - 1, kFree, capacity));
+      EXPECT_EQ(read.work.kind, WorkKind::kCopyOut);
+      EXPECT_EQ(read.reply.values[0], std::min(capacity, kSizes[section]));
+      EXPECT_EQ(read.reply.values[1], entries[section]);
+    }
+    EXPECT_EQ(world.call(Function::kStatusRead, section, entries[section], kFree, 4096U).status,
+              status_of(Error::kOutOfRange));
+  }
+  world.state().dma_faults.add({});
+  EXPECT_EQ(world.call(Function::kStatusRead, 3U, 0U, kFree, 48U).values[1], 1U);
+  // Only what is written must be the parent's.
+  const std::uint64_t end = kRam + board::kFrameTableFrames * 4096;
+  EXPECT_EQ(world.call(Function::kStatusRead, 1U, 0U, end - 88, 4096U).status, 0U);
+  EXPECT_EQ(world.call(Function::kStatusRead, 1U, 0U, end - 87, 4096U).status, status_of(Error::kNotOwned));
+}
+
 }  // namespace success
 
 [[nodiscard]] inline std::map<std::uint32_t, std::function<void()>> all_success_checks() {
@@ -456,15 +605,43 @@ inline void fault_counters() {
   constexpr std::uint64_t kGarbage = std::uint64_t{0xABCD} << 32;
   return {
       {abi::kSmcccVersion, [] { version_is_1_1(abi::kSmcccVersion); }},
+      {abi::kSmcccArchFeatures, [] { features(abi::kSmcccArchFeatures, Service::kSmccc); }},
+      {abi::kSmcccArchWorkaround1,
+       [] { workaround(abi::kSmcccArchWorkaround1, &hypercall::Immunity::branch_targets); }},
+      {abi::kSmcccArchWorkaround2, [] { workaround(abi::kSmcccArchWorkaround2, &hypercall::Immunity::store_bypass); }},
+      {abi::kSmcccArchWorkaround3,
+       [] { workaround(abi::kSmcccArchWorkaround3, &hypercall::Immunity::branch_history); }},
       {abi::kPsciVersion, [] { version_is_1_1(abi::kPsciVersion); }},
+      {abi::kPsciCpuSuspend32, [] { cpu_suspend(abi::kPsciCpuSuspend32, kGarbage); }},
+      {abi::kPsciCpuSuspend, [] { cpu_suspend(abi::kPsciCpuSuspend, kGarbage); }},
       {abi::kPsciCpuOff, cpu_off},
-      {abi::kPsciCpuOn32, [] { cpu_on(abi::kPsciCpuOn32, kGarbage); }},
-      {abi::kPsciCpuOn, [] { cpu_on(abi::kPsciCpuOn, 0); }},
+      {abi::kPsciCpuOn32,
+       [] {
+         cpu_on(abi::kPsciCpuOn32, kGarbage);
+         cpu_on_refuses_other_entries(abi::kPsciCpuOn32);
+       }},
+      {abi::kPsciCpuOn,
+       [] {
+         cpu_on(abi::kPsciCpuOn, 0);
+         cpu_on_refuses_other_entries(abi::kPsciCpuOn);
+         World world;
+         EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kFreeCore), kFree | kGarbage).status,
+                   static_cast<std::uint64_t>(-9))
+             << "all of the address counts";
+       }},
       {abi::kPsciAffinityInfo32, [] { affinity_info(abi::kPsciAffinityInfo32); }},
       {abi::kPsciAffinityInfo, [] { affinity_info(abi::kPsciAffinityInfo); }},
+      {abi::kPsciMigrateInfoType, migrate_info_type},
       {abi::kPsciSystemOff, [] { system_end(abi::kPsciSystemOff, 1, WorkKind::kPowerOff); }},
       {abi::kPsciSystemReset, [] { system_end(abi::kPsciSystemReset, 4, WorkKind::kPowerReset); }},
-      {abi::kPsciFeatures, features},
+      {abi::kPsciSystemReset2With32, [] { system_reset_2(abi::kPsciSystemReset2With32); }},
+      {abi::kPsciSystemReset2, [] { system_reset_2(abi::kPsciSystemReset2); }},
+      {abi::kPsciFeatures, [] { features(abi::kPsciFeatures, Service::kPsci); }},
+      {abi::kTrngVersion, trng_version},
+      {abi::kTrngFeatures, [] { features(abi::kTrngFeatures, Service::kTrng); }},
+      {abi::kTrngGetUuid, trng_uuid},
+      {abi::kTrngRnd32, [] { trng_rnd(abi::kTrngRnd32, 32); }},
+      {abi::kTrngRnd, [] { trng_rnd(abi::kTrngRnd, 64); }},
       {number(Function::kVersion), version},
       {number(Function::kConsoleWrite), console_write},
       {number(Function::kPartitionInfo), partition_info},
@@ -493,6 +670,7 @@ inline void fault_counters() {
       {number(Function::kLedgerRead), [] { read_record(Function::kLedgerRead, 6, 32); }},
       {number(Function::kPlatformPcrRead), [] { read_record(Function::kPlatformPcrRead, 7, 48); }},
       {number(Function::kFaultCounters), fault_counters},
+      {number(Function::kStatusRead), status_read},
   };
 }
 

@@ -174,7 +174,7 @@ class World {
     return text;
   }
 
-  Moment moment{1'700'000'000'000, 0x1234};
+  Moment moment{1'700'000'000'000, 0x1234, {true, true, true}};
   std::uint64_t uid_a{};
   std::uint64_t uid_b{};
 

@@ -1,0 +1,13 @@
+// How often each core came to the monitor, and why. A core writes its own entry only; another one may read it.
+#pragma once
+
+#include <array>
+
+#include "board_tables.hpp"
+#include "firmware/hypercall/abi.hpp"
+
+namespace monitor {
+
+extern std::array<cofferdam_abi::TrapCounters, board::kMaxCores> g_trap_counters;
+
+}  // namespace monitor

@@ -1,0 +1,2 @@
+# The parent's programs as libraries.
+set(area_libraries parent_library)
