@@ -3,6 +3,7 @@
 #include "board_tables.hpp"
 #include "firmware/emulation/pl031.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/clock.hpp"
 #include "hal/cpu.hpp"
@@ -12,6 +13,7 @@ namespace monitor {
 
 namespace {
 
+using cofferdam_abi::TrapCause;
 namespace esr_el2 = hal::registers::esr_el2;
 
 constexpr std::uint8_t kZeroRegister = 31;
@@ -43,13 +45,19 @@ constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
 }
 
 [[nodiscard]] AccessResult access_device(base::CoreId core, base::PartitionId partition, const RegisterAccess& access) {
-  if (const auto answer = access_interrupt_registers(core, partition, access)) return *answer;
+  if (const auto answer = access_interrupt_registers(core, partition, access)) {
+    const bool distributor = access.address.value - board::kBoard.gic_distributor < 0x1'0000;
+    count_trap(distributor ? TrapCause::kDistributor : TrapCause::kRedistributor);
+    return *answer;
+  }
   if (partition != base::kParent) return {};
   for (const board::Mmio& window : board::kBoard.mmio) {
     if (window.parent_view == board::View::kNone || access.address.value - window.base >= window.size) continue;
     switch (window.parent_view) {
       case board::View::kNone: break;
-      case board::View::kPl031: return access_clock(access, access.address.value - window.base);
+      case board::View::kPl031:
+        count_trap(TrapCause::kRtc);
+        return access_clock(access, access.address.value - window.base);
     }
   }
   return {};

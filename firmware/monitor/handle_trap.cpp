@@ -2,18 +2,18 @@
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/apply_effects.hpp"
+#include "firmware/monitor/dma_faults.hpp"
 #include "firmware/monitor/emulate_access.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/handle_interrupt.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/moment.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/work.hpp"
 #include "hal/cpu.hpp"
-#include "hal/device_isolation.hpp"
-#include "hal/interrupts.hpp"
-#include "hal/message_interrupts.hpp"
 #include "hal/registers/esr_el2.hpp"
 #include "hal/upcalls.hpp"
 
@@ -27,6 +27,7 @@ using hal::registers::esr_el2::ExceptionClass;
 using hypercall::Call;
 using hypercall::Caller;
 using hypercall::Transition;
+using cofferdam_abi::TrapCause;
 using partition::CallerCore;
 
 void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Reply& reply) {
@@ -64,23 +65,6 @@ struct Planned {
   return told_to_stop || caller_core == CallerCore::kLeavesGuest ? AfterTrap::kLeave : AfterTrap::kResume;
 }
 
-void take_dma_faults() {
-  constexpr int kMostAtOnce = 8;
-  for (int i = 0; i < kMostAtOnce; ++i) {
-    g_state_lock.lock();
-    const auto fault = hal::device_isolation::take_fault();
-    if (fault) {
-      ++g_state.counters.dma_faults;
-      g_state.dma_faults.add({uptime_milliseconds(), fault->address, fault->stream, fault->type, fault->write});
-    }
-    g_state_lock.unlock();
-    if (!fault) return;
-    log_about(base::kParent, LogLine{}.text("refused: device stream ").hex(fault->stream.value)
-                                 .text(fault->write ? " wrote to " : " read from ").hex(fault->address)
-                                 .text(", which is not its partition's (SMMU event ").hex(fault->type).text(")"));
-  }
-}
-
 // Calls are made with immediate 0 (DEN 0028 section 2.9); with any other, x0 names a function of nobody's.
 [[nodiscard]] std::uint32_t function_of(const TrapFrame& frame) {
   if (hal::registers::esr_el2::CallImmediate::get(frame.esr) != 0) return hypercall::kFunctionOfNobody;
@@ -88,6 +72,7 @@ void take_dma_faults() {
 }
 
 [[nodiscard]] AfterTrap handle_call(TrapFrame& frame) {
+  count_trap(TrapCause::kHypercall);
   const base::CoreId core = hal::current_core();
   const std::uint32_t function = function_of(frame);
   if (function == static_cast<std::uint32_t>(cofferdam_abi::Function::kVersion)) {
@@ -130,6 +115,7 @@ void take_dma_faults() {
 }
 
 [[nodiscard]] AfterTrap handle_abort(TrapFrame& frame, bool instruction) {
+  count_trap(TrapCause::kStage2Fault);
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
   const base::Ipa page = hal::registers::esr_el2::fault_page(frame.hpfar);
@@ -172,55 +158,21 @@ constexpr std::uint64_t kInstruction = 4;
       frame.pc += kInstruction;
       return handle_call(frame);
     case ExceptionClass::kWfx:
+      count_trap(TrapCause::kWfx);
       frame.pc += kInstruction;
       return after(hal::current_core(), CallerCore::kResumes);
     case ExceptionClass::kDataAbortLower:
       if (emulate_access(frame)) return after(hal::current_core(), CallerCore::kResumes);
       return handle_abort(frame, false);
     case ExceptionClass::kSystemRegister:
+      count_trap(TrapCause::kSystemRegister);
       if (write_system_register(frame)) return after(hal::current_core(), CallerCore::kResumes);
       return handle_undefined(frame);
     case ExceptionClass::kInstructionAbortLower: return handle_abort(frame, true);
-    default: return handle_undefined(frame);
+    default:
+      count_trap(TrapCause::kOther);
+      return handle_undefined(frame);
   }
-}
-
-// An interrupt that is nobody's is switched off: a level-triggered line would storm.
-void refuse_interrupt(base::CoreId core, base::Intid intid) {
-  using hal::interrupts::Change;
-  const std::uint32_t mask = 1U << (intid.value % 32);
-  hal::interrupts::change(Change::kDisable, core, intid.value / 32, mask);
-  hal::interrupts::change(Change::kDeactivate, core, intid.value / 32, mask);
-}
-
-[[nodiscard]] bool is_own_interrupt(base::Intid intid) {
-  for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
-    if (interrupt.intid == intid) return interrupt.owner == board::Owner::kMonitor;
-  }
-  return false;
-}
-
-[[nodiscard]] AfterTrap handle_interrupt() {
-  using hal::interrupts::Change;
-  const base::CoreId core = hal::current_core();
-  const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
-  const base::Intid intid = hal::interrupts::acknowledge();
-  if (intid == hal::interrupts::kSpurious) return after(core, CallerCore::kResumes);
-  if (hal::message_interrupts::is_message(intid)) {
-    // Whose it was is decided by who could send it: only the parent's devices are attached.
-    if (const auto spi = hal::message_interrupts::virtual_spi(intid)) raise_message(base::kParent, *spi);
-  } else if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
-    refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then
-    hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
-  } else if (!deliver_physical(core, partition, intid)) {
-    if (is_own_interrupt(intid)) {
-      take_dma_faults();
-      hal::interrupts::change(Change::kDeactivate, core, intid.value / 32, 1U << (intid.value % 32));
-    } else {
-      refuse_interrupt(core, intid);
-    }
-  }
-  return after(core, CallerCore::kResumes);
 }
 
 // A core that goes takes its interrupts' state along before anybody else's code can run on it.
@@ -241,7 +193,9 @@ namespace hal {
 AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
   switch (kind) {
     case TrapKind::kSynchronous: return monitor::leaving(monitor::handle_synchronous(frame));
-    case TrapKind::kInterrupt: return monitor::leaving(monitor::handle_interrupt());
+    case TrapKind::kInterrupt:
+      monitor::handle_interrupt();
+      return monitor::leaving(monitor::after(hal::current_core(), partition::CallerCore::kResumes));
     case TrapKind::kSystemError: return monitor::leaving(monitor::handle_undefined(frame));
   }
   return AfterTrap::kLeave;
