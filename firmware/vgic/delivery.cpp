@@ -77,6 +77,8 @@ void Controller::give_back(const Place& at, Actions& actions) {
   act(ActionKind::kDeactivate, at, actions);
   at.bank.latch &= ~at.bit;
   at.bank.taken &= ~at.bit;
+  at.bank.set_in_machine |= at.bank.set_by_guest & at.bit;
+  at.bank.set_by_guest &= ~at.bit;
 }
 
 void Controller::requeue(const Place& at, Actions& actions) {
@@ -84,7 +86,7 @@ void Controller::requeue(const Place& at, Actions& actions) {
   if ((bank.listed & at.bit) != 0) return kick(at.interrupt.holder, actions);
   std::uint8_t core = kNowhere;
   if ((bank.active & at.bit) != 0) {
-    core = at.interrupt.holder;
+    if ((bank.written & at.bit) == 0) core = at.interrupt.holder;
   } else if ((pending(bank) & at.bit) != 0) {
     if (is_deliverable(at)) {
       core = at.interrupt.target;
@@ -101,11 +103,13 @@ base::Status Controller::physical(CoreIndex core, base::Intid intid, Actions& ac
   const Place at = place(core, intid);
   Bank& bank = at.bank;
   if ((bank.physical & at.bit) == 0) return base::Error::kNotOwned;
-  // It can only come while it is not active in the physical GIC. If it is listed, the guest has ended it there and that
-  // core has yet to sync; or what is listed was never active in the physical GIC (the guest's GICD_ISACTIVER).
+  // It can only come while it is not active in the physical GIC: if it is listed, the guest has ended it there and that
+  // core has yet to sync.
   bank.came_again |= bank.listed & at.bit;
   bank.taken |= at.bit;
   bank.latch |= at.bit;
+  bank.set_by_guest |= bank.set_in_machine & at.bit;
+  bank.set_in_machine &= ~at.bit;
   requeue(at, actions);
   return {};
 }
@@ -173,6 +177,7 @@ void Controller::send_sgi(CoreIndex from, SgiRegister which, std::uint64_t value
 void Controller::end_active(const Place& at, Actions& actions) {
   Bank& bank = at.bank;
   bank.active &= ~at.bit;
+  bank.written &= ~at.bit;
   if ((bank.taken & ~bank.latch & at.bit) != 0) {  // with the latch, it was taken for the next time
     bank.taken &= ~at.bit;
     act(ActionKind::kDeactivate, at, actions);
@@ -214,8 +219,7 @@ void Controller::take_back(const Listed& listed, std::uint64_t state, Actions& a
   bank.listed_latch &= ~bit;
   if ((bank.came_again & bit) != 0) [[unlikely]] {
     bank.came_again &= ~bit;
-    // What was listed is over; `taken` and `latch` are of the next one.
-    if (hardware) pending_there = active_there = hardware = false;
+    pending_there = active_there = hardware = false;  // over; `taken` and `latch` are of the next one
   }
   if (hardware && !pending_there && !active_there) {
     bank.taken &= ~bit;
@@ -229,14 +233,17 @@ void Controller::take_back(const Listed& listed, std::uint64_t state, Actions& a
     }
     if ((bank.drop_pending & bit) != 0) pending_there = false;
     if ((bank.drop_active & bit) != 0) active_there = false;
-    if ((bank.gain_active & bit) != 0) active_there = true;
+    if ((bank.gain_active & bit) != 0 && !active_there) {
+      active_there = true;
+      bank.written |= bit;
+    }
     bank.drop_pending &= ~bit;
     bank.drop_active &= ~bit;
     bank.gain_active &= ~bit;
   }
   if (pending_there) {
     bank.latch |= latched;
-  } else {
+  } else if ((bank.latch & bit) == 0) {
     bank.set_by_guest &= ~bit;
   }
   bank.active = active_there ? bank.active | bit : bank.active & ~bit;
@@ -270,8 +277,7 @@ std::uint64_t Controller::list(CoreIndex core, std::uint16_t slot, Listed& liste
   bool tell_end = false;
   if ((bank.active & bit) != 0) {
     state = list_register::kActive;
-    // A physical interrupt that was taken while another activation lasts (the guest's GICD_ISACTIVER) waits for its end.
-    hardware = (bank.taken & ~bank.latch & bit) != 0;
+    hardware = (bank.taken & bit) != 0;
     if ((bank.edge & ~bank.physical & bank.latch & bit) != 0 && interrupt.target == core.value && is_deliverable(at)) {
       state = list_register::kPendingAndActive;
     } else {
