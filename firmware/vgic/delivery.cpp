@@ -265,7 +265,7 @@ void Controller::sync(CoreIndex core, std::span<std::uint64_t> list_registers, u
   redistributors_wait_ &= others;
 }
 
-// The value of a list register, and what the model remembers of it.
+// The value of a list register, and what the model remembers of it. The caller takes it out of the queue.
 std::uint64_t Controller::list(CoreIndex core, std::uint16_t slot, Listed& listed) {
   const Place at = place(slot);
   Bank& bank = at.bank;
@@ -295,7 +295,6 @@ std::uint64_t Controller::list(CoreIndex core, std::uint16_t slot, Listed& liste
   }
   bank.listed |= bit;
   interrupt.holder = core.value;
-  move_to_queue(at, kNowhere);
   listed = {slot, hardware};
   std::uint64_t value = list_register::VirtualId::put(intid) | list_register::State::put(state) |
                         list_register::Priority::put(interrupt.ran_priority);
@@ -309,6 +308,28 @@ std::uint64_t Controller::list(CoreIndex core, std::uint16_t slot, Listed& liste
 }
 
 Maintenance Controller::fill(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups) {
+  Core& at = cores_[core.value];
+  // Nothing or one, as nearly always: no order to find.
+  if ((at.queued_words & (at.queued_words - 1)) == 0 && !list_registers.empty()) {
+    const auto word = static_cast<std::size_t>(std::countr_zero(at.queued_words | std::uint32_t{1} << 31));
+    const std::uint32_t bits = at.queue[word];
+    if ((bits & (bits - 1)) == 0) {
+      std::size_t used = 0;
+      if (bits != 0) {
+        const std::size_t slot = 32 * bank_of(core, word) + static_cast<std::size_t>(std::countr_zero(bits));
+        list_registers[used++] = list(core, static_cast<std::uint16_t>(slot), at.listed[0]);
+        at.queue[word] = at.queued_words = 0;
+        interrupts_[slot].queued = kNowhere;
+      }
+      at.used = static_cast<std::uint8_t>(used);
+      for (; used < list_registers.size(); ++used) list_registers[used] = 0;
+      return {.no_pending = false, .end_of_outside = false, .group_change = false};
+    }
+  }
+  return fill_in_order(core, list_registers, groups);
+}
+
+Maintenance Controller::fill_in_order(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups) {
   Core& at = cores_[core.value];
   Best active;
   Best waiting;
@@ -334,8 +355,12 @@ Maintenance Controller::fill(CoreIndex core, std::span<std::uint64_t> list_regis
   std::size_t used = 0;
   for (std::size_t i = 0; i < pendings; ++i, ++used) {
     list_registers[used] = list(core, waiting.slot(i), at.listed[used]);
+    move_to_queue(place(waiting.slot(i)), kNowhere);
   }
-  for (std::size_t i = 0; i < actives; ++i, ++used) list_registers[used] = list(core, active.slot(i), at.listed[used]);
+  for (std::size_t i = 0; i < actives; ++i, ++used) {
+    list_registers[used] = list(core, active.slot(i), at.listed[used]);
+    move_to_queue(place(active.slot(i)), kNowhere);
+  }
   at.used = static_cast<std::uint8_t>(used);
   for (; used < list_registers.size(); ++used) list_registers[used] = 0;
   const bool more = waiting.offered() > pendings;
