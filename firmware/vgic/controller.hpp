@@ -211,6 +211,7 @@ class Controller {
   void take_back(const Listed& listed, std::uint64_t state, Actions& actions);
   [[nodiscard]] Maintenance fill_in_order(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups);
   [[nodiscard]] std::uint64_t list(CoreIndex core, std::uint16_t slot, Listed& listed);
+  [[nodiscard]] std::uint64_t list_active(const Place& at, Listed& listed);
   [[nodiscard]] static constexpr std::uint32_t intid_of(std::size_t slot) {
     return static_cast<std::uint32_t>(32 * word_of_bank(slot / 32) + slot % 32);
   }

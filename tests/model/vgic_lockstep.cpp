@@ -265,7 +265,7 @@ class Pair {
     } else if (form < 5) {
       value |= choices_.byte();
     } else {
-      value |= std::uint64_t{1} << 48 | 1U << 16 | std::uint64_t{choices_.below(3)} << 44 | choices_.byte() | choices_.byte() << 8;
+      value |= std::uint64_t{1} << 48 | 1U << 16 | std::uint64_t{choices_.below(3)} << 44 | std::uint64_t{choices_.byte()} << 8 | choices_.byte();
     }
     spec_.send_sgi(core, which, value);
     machine_.send_sgi(core, static_cast<vgic::SgiRegister>(which), value);
