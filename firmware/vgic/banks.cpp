@@ -70,8 +70,12 @@ void Controller::set_pending(std::size_t index, std::uint32_t mask, Actions& act
     if ((bank.physical & at.bit) != 0) {
       // The physical GIC holds it and delivers it in its turn. One that is known to be pending stays so. One in the list
       // register of a core that has not synced may have been acknowledged: once too often is better than lost.
-      bank.set_by_guest |= at.bit;
-      if ((bank.latch & at.bit) == 0) act(ActionKind::kSetPending, at, actions);
+      if ((bank.latch & at.bit) != 0) {
+        bank.set_by_guest |= at.bit;
+      } else {
+        bank.set_in_machine |= at.bit;
+        act(ActionKind::kSetPending, at, actions);
+      }
     } else {
       bank.latch |= at.bit;
       requeue(at, actions);
@@ -91,6 +95,7 @@ void Controller::clear_pending(std::size_t index, std::uint32_t mask, Actions& a
       act(ActionKind::kDeactivate, at, actions);
     }
     bank.latch &= ~at.bit;
+    bank.set_in_machine &= ~at.bit;
     bank.set_by_guest &= ~at.bit;
     bank.drop_pending |= bank.listed & at.bit;
     requeue(at, actions);
@@ -106,9 +111,7 @@ void Controller::set_active(std::size_t index, std::uint32_t mask, Actions& acti
       bank.drop_active &= ~at.bit;
     } else if ((bank.active & at.bit) == 0) {
       bank.active |= at.bit;
-      at.interrupt.ran_priority = at.interrupt.priority;
-      at.interrupt.ran_group1 = (bank.group1 & at.bit) != 0;
-      at.interrupt.holder = at.interrupt.target != kNowhere ? at.interrupt.target : std::uint8_t{0};
+      bank.written |= at.bit;
     }
     requeue(at, actions);
   }

@@ -136,11 +136,14 @@ class Controller {
     std::uint32_t latch;         // pending, by an edge, by software, or as a physical interrupt that was taken
     std::uint32_t line;          // level of the input, of those that are not physical
     std::uint32_t active;
+    std::uint32_t written;       // active because GICD_ISACTIVER says so: no EOI will end it, it needs no list register
     std::uint32_t listed;        // in a list register of Interrupt::holder
     std::uint32_t listed_latch;  // what `latch` was when it went there; pending again if it comes back pending
     std::uint32_t taken;         // active in the physical GIC
     std::uint32_t came_again;    // taken anew while still listed: the guest has ended it there
-    std::uint32_t set_by_guest;  // a physical one that GICD_ISPENDR made pending: pending whatever its line
+    // Of physical ones that GICD_ISPENDR made pending, whatever their line: not yet taken, and taken.
+    std::uint32_t set_in_machine;
+    std::uint32_t set_by_guest;
     std::uint32_t armed;         // enabled in the physical GIC
     std::uint32_t any_core;      // GICD_IROUTER.IRM
     // Asked for while in the list register of another core; done by its sync.
@@ -211,7 +214,9 @@ class Controller {
   void end_active(const Place& at, Actions& actions);
   void end_outside(CoreIndex core, unsigned count, Actions& actions);
   void take_back(const Listed& listed, std::uint64_t state, Actions& actions);
+  [[nodiscard]] Maintenance fill_in_order(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups);
   [[nodiscard]] std::uint64_t list(CoreIndex core, std::uint16_t slot, Listed& listed);
+  [[nodiscard]] std::uint64_t list_active(const Place& at, Listed& listed);
   [[nodiscard]] static constexpr std::uint32_t intid_of(std::size_t slot) {
     return static_cast<std::uint32_t>(32 * word_of_bank(slot / 32) + slot % 32);
   }

@@ -77,6 +77,8 @@ void Controller::give_back(const Place& at, Actions& actions) {
   act(ActionKind::kDeactivate, at, actions);
   at.bank.latch &= ~at.bit;
   at.bank.taken &= ~at.bit;
+  at.bank.set_in_machine |= at.bank.set_by_guest & at.bit;
+  at.bank.set_by_guest &= ~at.bit;
 }
 
 void Controller::requeue(const Place& at, Actions& actions) {
@@ -84,7 +86,7 @@ void Controller::requeue(const Place& at, Actions& actions) {
   if ((bank.listed & at.bit) != 0) return kick(at.interrupt.holder, actions);
   std::uint8_t core = kNowhere;
   if ((bank.active & at.bit) != 0) {
-    core = at.interrupt.holder;
+    if ((bank.written & at.bit) == 0) core = at.interrupt.holder;
   } else if ((pending(bank) & at.bit) != 0) {
     if (is_deliverable(at)) {
       core = at.interrupt.target;
@@ -101,11 +103,22 @@ base::Status Controller::physical(CoreIndex core, base::Intid intid, Actions& ac
   const Place at = place(core, intid);
   Bank& bank = at.bank;
   if ((bank.physical & at.bit) == 0) return base::Error::kNotOwned;
-  // It can only come while it is not active in the physical GIC. If it is listed, the guest has ended it there and that
-  // core has yet to sync; or what is listed was never active in the physical GIC (the guest's GICD_ISACTIVER).
+  // It can only come while it is not active in the physical GIC: if it is listed, the guest has ended it there and that
+  // core has yet to sync.
   bank.came_again |= bank.listed & at.bit;
   bank.taken |= at.bit;
   bank.latch |= at.bit;
+  bank.set_by_guest |= bank.set_in_machine & at.bit;
+  bank.set_in_machine &= ~at.bit;
+  if (((bank.listed | bank.active) & at.bit) == 0 && at.interrupt.queued == kNowhere && is_deliverable(at)) [[likely]] {
+    const std::size_t word = intid.value / 32;  // as requeue() would, in fewer steps
+    Core& to = cores_[at.interrupt.target];
+    to.queue[word] |= at.bit;
+    to.queued_words |= std::uint32_t{1} << word;
+    at.interrupt.queued = at.interrupt.target;
+    actions.kick(CoreIndex{at.interrupt.target});
+    return {};
+  }
   requeue(at, actions);
   return {};
 }
@@ -173,6 +186,7 @@ void Controller::send_sgi(CoreIndex from, SgiRegister which, std::uint64_t value
 void Controller::end_active(const Place& at, Actions& actions) {
   Bank& bank = at.bank;
   bank.active &= ~at.bit;
+  bank.written &= ~at.bit;
   if ((bank.taken & ~bank.latch & at.bit) != 0) {  // with the latch, it was taken for the next time
     bank.taken &= ~at.bit;
     act(ActionKind::kDeactivate, at, actions);
@@ -214,8 +228,7 @@ void Controller::take_back(const Listed& listed, std::uint64_t state, Actions& a
   bank.listed_latch &= ~bit;
   if ((bank.came_again & bit) != 0) [[unlikely]] {
     bank.came_again &= ~bit;
-    // What was listed is over; `taken` and `latch` are of the next one.
-    if (hardware) pending_there = active_there = hardware = false;
+    pending_there = active_there = hardware = false;  // over; `taken` and `latch` are of the next one
   }
   if (hardware && !pending_there && !active_there) {
     bank.taken &= ~bit;
@@ -229,14 +242,17 @@ void Controller::take_back(const Listed& listed, std::uint64_t state, Actions& a
     }
     if ((bank.drop_pending & bit) != 0) pending_there = false;
     if ((bank.drop_active & bit) != 0) active_there = false;
-    if ((bank.gain_active & bit) != 0) active_there = true;
+    if ((bank.gain_active & bit) != 0 && !active_there) {
+      active_there = true;
+      bank.written |= bit;
+    }
     bank.drop_pending &= ~bit;
     bank.drop_active &= ~bit;
     bank.gain_active &= ~bit;
   }
   if (pending_there) {
     bank.latch |= latched;
-  } else {
+  } else if ((bank.latch & bit) == 0) {
     bank.set_by_guest &= ~bit;
   }
   bank.active = active_there ? bank.active | bit : bank.active & ~bit;
@@ -258,51 +274,71 @@ void Controller::sync(CoreIndex core, std::span<std::uint64_t> list_registers, u
   redistributors_wait_ &= others;
 }
 
-// The value of a list register, and what the model remembers of it.
+// The value of a list register, and what the model remembers of it. The caller takes it out of the queue.
 std::uint64_t Controller::list(CoreIndex core, std::uint16_t slot, Listed& listed) {
   const Place at = place(slot);
   Bank& bank = at.bank;
   Interrupt& interrupt = at.interrupt;
   const std::uint32_t bit = at.bit;
-  const std::uint32_t intid = intid_of(slot);
-  std::uint64_t state = list_register::kPending;
-  bool hardware = false;
-  bool tell_end = false;
-  if ((bank.active & bit) != 0) {
-    state = list_register::kActive;
-    // A physical interrupt that was taken while another activation lasts (the guest's GICD_ISACTIVER) waits for its end.
-    hardware = (bank.taken & ~bank.latch & bit) != 0;
-    if ((bank.edge & ~bank.physical & bank.latch & bit) != 0 && interrupt.target == core.value && is_deliverable(at)) {
-      state = list_register::kPendingAndActive;
-    } else {
-      tell_end = (pending(bank) & bit) != 0;
-    }
-  } else {
-    hardware = (bank.taken & bit) != 0;
-    tell_end = (bank.line & ~bank.edge & bit) != 0;  // still high when the guest is done: pending once more
-    interrupt.ran_priority = interrupt.priority;
-    interrupt.ran_group1 = (bank.group1 & bit) != 0;
-  }
-  if ((state & list_register::kPending) != 0) {
-    bank.listed_latch |= bank.latch & bit;
-    bank.latch &= ~bit;
-  }
   bank.listed |= bit;
   interrupt.holder = core.value;
-  move_to_queue(at, kNowhere);
-  listed = {slot, hardware};
-  std::uint64_t value = list_register::VirtualId::put(intid) | list_register::State::put(state) |
-                        list_register::Priority::put(interrupt.ran_priority);
+  const std::uint64_t intid = intid_of(slot);
+  if ((bank.active & bit) != 0) [[unlikely]] return list_active(at, listed);
+  bank.listed_latch |= bank.latch & bit;
+  bank.latch &= ~bit;
+  interrupt.ran_priority = interrupt.priority;
+  interrupt.ran_group1 = (bank.group1 & bit) != 0;
+  listed = {slot, (bank.taken & bit) != 0};
+  std::uint64_t value = list_register::VirtualId::put(intid) | list_register::State::put(list_register::kPending) |
+                        list_register::Priority::put(interrupt.priority);
   if (interrupt.ran_group1) value |= list_register::kGroup1;
-  if (hardware) {
-    value |= list_register::kHardware | list_register::PhysicalId::put(intid);
-  } else if (tell_end) {
-    value |= list_register::kMaintenanceAtEnd;
+  if (listed.hardware) return value | list_register::kHardware | list_register::PhysicalId::put(intid);
+  // Still high when the guest is done: pending once more.
+  return (bank.line & ~bank.edge & bit) != 0 ? value | list_register::kMaintenanceAtEnd : value;
+}
+
+std::uint64_t Controller::list_active(const Place& at, Listed& listed) {
+  Bank& bank = at.bank;
+  const std::uint64_t intid = intid_of(at.slot);
+  listed = {at.slot, (bank.taken & at.bit) != 0};
+  std::uint64_t value = list_register::VirtualId::put(intid) | list_register::Priority::put(at.interrupt.ran_priority);
+  if (at.interrupt.ran_group1) value |= list_register::kGroup1;
+  if ((bank.edge & ~bank.physical & bank.latch & at.bit) != 0 && at.interrupt.target == at.interrupt.holder &&
+      is_deliverable(at)) {
+    bank.listed_latch |= at.bit;
+    bank.latch &= ~at.bit;
+    return value | list_register::State::put(list_register::kPendingAndActive);
   }
-  return value;
+  value |= list_register::State::put(list_register::kActive);
+  if (listed.hardware) return value | list_register::kHardware | list_register::PhysicalId::put(intid);
+  return (pending(bank) & at.bit) != 0 ? value | list_register::kMaintenanceAtEnd : value;
 }
 
 Maintenance Controller::fill(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups) {
+  Core& at = cores_[core.value];
+  // Nothing or one, as nearly always: no order to find.
+  if ((at.queued_words & (at.queued_words - 1)) == 0 && !list_registers.empty()) {
+    const auto word = static_cast<std::size_t>(std::countr_zero(at.queued_words | std::uint32_t{1} << 31));
+    const std::uint32_t bits = at.queue[word];
+    if ((bits & (bits - 1)) == 0) {
+      std::size_t used = 0;
+      if (bits != 0) {
+        const std::size_t slot = 32 * bank_of(core, word) + static_cast<std::size_t>(std::countr_zero(bits));
+        list_registers[used++] = list(core, static_cast<std::uint16_t>(slot), at.listed[0]);
+        at.queue[word] = at.queued_words = 0;
+        interrupts_[slot].queued = kNowhere;
+      }
+      at.used = static_cast<std::uint8_t>(used);
+      for (; used < list_registers.size(); ++used) {
+        if (list_registers[used] != 0) list_registers[used] = 0;  // mostly it is, after sync(): no call of memset
+      }
+      return {.no_pending = false, .end_of_outside = false, .group_change = false};
+    }
+  }
+  return fill_in_order(core, list_registers, groups);
+}
+
+Maintenance Controller::fill_in_order(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups) {
   Core& at = cores_[core.value];
   Best active;
   Best waiting;
@@ -328,8 +364,12 @@ Maintenance Controller::fill(CoreIndex core, std::span<std::uint64_t> list_regis
   std::size_t used = 0;
   for (std::size_t i = 0; i < pendings; ++i, ++used) {
     list_registers[used] = list(core, waiting.slot(i), at.listed[used]);
+    move_to_queue(place(waiting.slot(i)), kNowhere);
   }
-  for (std::size_t i = 0; i < actives; ++i, ++used) list_registers[used] = list(core, active.slot(i), at.listed[used]);
+  for (std::size_t i = 0; i < actives; ++i, ++used) {
+    list_registers[used] = list(core, active.slot(i), at.listed[used]);
+    move_to_queue(place(active.slot(i)), kNowhere);
+  }
   at.used = static_cast<std::uint8_t>(used);
   for (; used < list_registers.size(); ++used) list_registers[used] = 0;
   const bool more = waiting.offered() > pendings;

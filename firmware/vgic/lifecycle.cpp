@@ -186,6 +186,7 @@ void Controller::reconfigure_all(std::size_t bank, std::uint32_t mask, Actions& 
 void Controller::clear_private(CoreIndex core, Actions& actions) {
   Bank& bank = banks_[core.value];
   if (bank.armed != 0) actions.add(ActionKind::kDisable, 0, core, bank.armed);
+  if (bank.physical != 0) actions.add(ActionKind::kClearPending, 0, core, bank.physical);  // GICR_ISPENDR0 of the guest's
   if (bank.taken != 0) actions.add(ActionKind::kDeactivate, 0, core, bank.taken);
   bank = Bank{.present = bank.present,
               .physical = bank.physical,
@@ -196,10 +197,12 @@ void Controller::clear_private(CoreIndex core, Actions& actions) {
               .latch = 0,
               .line = bank.line,
               .active = 0,
+              .written = 0,
               .listed = 0,
               .listed_latch = 0,
               .taken = 0,
               .came_again = 0,
+              .set_in_machine = 0,
               .set_by_guest = 0,
               .armed = 0,
               .any_core = 0,
@@ -232,6 +235,15 @@ void Controller::leave(CoreIndex core, Actions& actions) {
   at.used = 0;
   for (std::size_t i = 0; i < listed; ++i) take_back(at.listed[i], 1, actions);  // none, after sync()
   clear_private(core, actions);
+  // What it took stays active, and no EOI of its will come.
+  for (std::size_t word = 1; word < kWords; ++word) {
+    const std::size_t index = bank_of(core, word);
+    for (std::uint32_t bits = at.queue[word] & banks_[index].active; bits != 0; bits &= bits - 1) {
+      const Place held = place(32 * index + static_cast<std::size_t>(std::countr_zero(bits)));
+      held.bank.written |= held.bit;
+      move_to_queue(held, kNowhere);
+    }
+  }
   retarget_all(core.value, actions);
   actions.forget_kick(core);
   const auto others = static_cast<std::uint8_t>(~(1U << core.value));

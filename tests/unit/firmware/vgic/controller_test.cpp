@@ -240,6 +240,13 @@ TEST_F(VirtualGic, WaitsForTheCoreThatHoldsADisabledInterrupt) {
   EXPECT_EQ(on().acknowledge(1), kSpurious);
   set_bit(2, offset::kIsenabler, kMessage);
   on().settle();
+  on().write(2, kDistributor, offset::kCtlr, 0);  // with its group off it is withdrawn likewise
+  EXPECT_NE(on().read(2, kDistributor, offset::kCtlr) >> 31, 0);
+  on().run_kick(0);
+  EXPECT_EQ(on().read(2, kDistributor, offset::kCtlr) >> 31, 0);
+  EXPECT_EQ(on().acknowledge(0), kSpurious);
+  on().write(2, kDistributor, offset::kCtlr, kGroup1);
+  on().settle();
   EXPECT_EQ(on().acknowledge(0), kMessage) << "it stayed pending";
 }
 
