@@ -41,7 +41,7 @@ void handle_interrupt() {
   if (hal::message_interrupts::is_message(intid)) {
     count_trap(TrapCause::kPhysicalInterrupt);
     // Whose it was is decided by who could send it: only the parent's devices are attached.
-    if (const auto spi = hal::message_interrupts::virtual_spi(intid)) raise_message(base::kParent, *spi);
+    if (const auto spi = hal::message_interrupts::virtual_spi(intid)) deliver_message(core, partition, *spi);
   } else if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
     count_trap(intid == hal::interrupts::kKick ? TrapCause::kSgi : TrapCause::kMaintenanceInterrupt);
     refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then

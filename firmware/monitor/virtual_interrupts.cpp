@@ -228,6 +228,15 @@ void raise_message(base::PartitionId partition, base::Intid intid) {
   carry_out(interrupts, actions);
 }
 
+void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid) {
+  if (partition != base::kParent) return raise_message(base::kParent, intid);
+  PartitionInterrupts& interrupts = of(base::kParent);
+  const CoreIndex index = index_of(core, base::kParent);
+  const Locked locked{interrupts.lock};
+  Visit visit{interrupts, index};
+  static_cast<void>(interrupts.controller.message(intid, visit.actions()).ok());
+}
+
 std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::PartitionId partition,
                                                        const RegisterAccess& access) {
   const std::size_t cores = partition == base::kParent ? board::kBoard.cores.size() : vgic::kMaxCores;

@@ -27,8 +27,10 @@ void take_interrupt(base::PartitionId partition, base::Intid intid);
 [[nodiscard]] bool deliver_physical(base::CoreId core, base::PartitionId partition, base::Intid intid);
 // Something may have changed for this core: it was kicked, or its list registers ran dry.
 void refresh_interrupts(base::CoreId core, base::PartitionId partition);
-// From any core: the doorbell, or a device's message, for a partition.
+// The doorbell for a partition, from any core.
 void raise_message(base::PartitionId partition, base::Intid intid);
+// A device's message for the parent arrived on this core, which runs `partition`.
+void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid);
 
 // A load or store in the controller's registers; nothing: the address is none of them.
 [[nodiscard]] std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::PartitionId partition,

@@ -177,24 +177,43 @@ std::optional<Fault> take_fault() {
 
 namespace interrupts {
 
-void enable(base::Intid intid, base::CoreId core) { Machine::current().enable(intid, core); }
-void disable(base::Intid intid, base::CoreId) { Machine::current().disable(intid); }
-void set_trigger(base::Intid, base::CoreId, Trigger) {}  // raise_interrupt() is a signal: the model has no levels
-void clear_pending(base::Intid intid, base::CoreId core) { Machine::current().clear_pending(core, intid); }
-void deactivate(base::Intid, base::CoreId) {}  // nor an active state: an acknowledged interrupt is done
+// The model has neither levels nor an active state: raise_interrupt() is a signal, and an acknowledged one is done.
+void change(Change what, base::CoreId core, std::uint32_t word, std::uint32_t mask) {
+  Machine& machine = Machine::current();
+  for (std::uint32_t i = 0; i < 32; ++i) {
+    if ((mask >> i & 1) == 0) continue;
+    const base::Intid intid{32 * word + i};
+    switch (what) {
+      case Change::kEnable: machine.enable(intid, core); break;
+      case Change::kDisable: machine.disable(intid); break;
+      case Change::kSetPending: machine.signal(intid); break;
+      case Change::kClearPending: machine.drop_pending(intid); break;
+      case Change::kDeactivate: break;
+    }
+  }
+}
+void set_trigger(base::Intid, Trigger) {}
+void route(base::Intid intid, base::CoreId core) { Machine::current().route(intid, core); }
+std::uint32_t pending(base::CoreId, std::uint32_t) { return 0; }  // one that is disabled never waits
 void kick(base::CoreId core) { Machine::current().make_pending(core, kKick); }
 base::Intid acknowledge() { return Machine::current().acknowledge(Machine::this_core()); }
 std::size_t list_registers() { return host::kListRegisters; }
 void read_list_registers(std::span<std::uint64_t> values) {
-  Machine::current().read_list_registers(Machine::this_core(), values);
+  Machine& machine = Machine::current();
+  if (values.empty()) return;
+  if (auto* inputs = machine.replay_inputs(); inputs != nullptr) {
+    const auto words = inputs->take("lists");
+    std::copy_n(words.begin(), std::min(words.size(), values.size()), values.begin());
+    return;
+  }
+  machine.read_list_registers(Machine::this_core(), values);
+  if (machine.recorder() != nullptr) machine.recorder()->list_registers(values);
 }
 void write_list_registers(std::span<const std::uint64_t> values) {
-  for (std::size_t i = 0; i < values.size(); ++i) write_list_register(i, values[i]);
+  Machine::current().write_list_registers(Machine::this_core(), values);
 }
-void write_list_register(std::size_t index, std::uint64_t value) {
-  Machine::current().write_list_register(Machine::this_core(), index, value);
-}
-void watch_underflow(bool wanted) { Machine::this_core().underflow_watched = wanted; }
+VirtualState virtual_state() { return {.group0_enabled = true, .group1_enabled = true}; }  // as take_virtual() does
+void watch(const Watch& wanted, const VirtualState&) { Machine::this_core().no_pending_watched = wanted.no_pending; }
 
 }  // namespace interrupts
 

@@ -54,7 +54,7 @@ struct Core {
   bool event{};                               // the event register of WFE
   std::set<base::Intid> pending;              // physical interrupts
   std::array<std::uint64_t, kListRegisters> list_registers{};  // ICH_LR<n>_EL2
-  std::atomic<bool> underflow_watched{};      // ICH_HCR_EL2.UIE
+  std::atomic<bool> no_pending_watched{};     // ICH_HCR_EL2.NPIE
   [[nodiscard]] bool has_virtual_interrupt() const {
     return std::any_of(list_registers.begin(), list_registers.end(), [](std::uint64_t value) { return value != 0; });
   }

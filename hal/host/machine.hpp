@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -145,12 +146,13 @@ class Machine {
   void drop_pending(base::Intid intid);  // on every core
   void maybe_preempt();
   [[nodiscard]] base::Status start_core(base::CoreId core);
-  void enable(base::Intid intid, base::CoreId core);
+  void route(base::Intid intid, base::CoreId core);
+  void enable(base::Intid intid, base::CoreId core);  // routed to that core unless it is already
   void disable(base::Intid intid);
   [[nodiscard]] base::Intid acknowledge(Core& core);
-  void clear_pending(base::CoreId core, base::Intid intid);
+  void signal(base::Intid intid);
   void read_list_registers(const Core& core, std::span<std::uint64_t> values);
-  void write_list_register(Core& core, std::size_t index, std::uint64_t value);
+  void write_list_registers(Core& core, std::span<const std::uint64_t> values);
   [[nodiscard]] std::optional<base::Intid> take_virtual(Core& core);
   [[nodiscard]] TablePlaces& places() { return places_; }
   void translation_broken(const StaleTranslation& translation);
@@ -204,6 +206,7 @@ class Machine {
   mutable std::mutex wake_mutex_;  // events, interrupts, power
   std::condition_variable wake_;
   std::map<base::Intid, base::CoreId> routes_;
+  std::set<base::Intid> enabled_;
   std::atomic<bool> news_{};       // something happened that may let a waiting core go on
   std::atomic<PowerState> power_{PowerState::kOn};
 

@@ -91,6 +91,13 @@ void Recorder::interrupt(base::Intid intid) {
   line(out.str());
 }
 
+void Recorder::list_registers(std::span<const std::uint64_t> values) {
+  std::ostringstream out;
+  out << std::hex << "lists";
+  for (const std::uint64_t value : values) out << ' ' << value;
+  line(out.str());
+}
+
 void Recorder::fault(const std::optional<hal::device_isolation::Fault>& fault) {
   std::ostringstream out;
   out << std::hex << "fault ";

@@ -11,6 +11,7 @@
 //   noise VALUE | noise none        hal::entropy_sample()
 //   ticks VALUE                     hal::ticks()
 //   irq INTID                       hal::interrupts::acknowledge()
+//   lists VALUE ..                  hal::interrupts::read_list_registers()
 //   fault none | fault STREAM ADDRESS TYPE WRITE        hal::device_isolation::take_fault()
 //   reply CORE RESUME PC X0 .. X17  RESUME 1: the guest goes on, 0: it was left
 //
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "firmware/base/byte_reader.hpp"
@@ -41,6 +43,7 @@ class Recorder {
   void noise(std::optional<std::uint64_t> value);
   void ticks(std::uint64_t value);
   void interrupt(base::Intid intid);
+  void list_registers(std::span<const std::uint64_t> values);
   void fault(const std::optional<hal::device_isolation::Fault>& fault);
   [[nodiscard]] std::string text() const;
 

@@ -106,7 +106,8 @@ class Parser {
     } else if (kind == "read") {
       require(words.size() == 3, "read");
       if (open_) record_.traps.back().reads.push_back({number(words[1]), bytes(words[2])});
-    } else if (kind == "time" || kind == "noise" || kind == "ticks" || kind == "irq" || kind == "fault") {
+    } else if (kind == "time" || kind == "noise" || kind == "ticks" || kind == "irq" || kind == "lists" ||
+               kind == "fault") {
       require(words.size() >= 2, "an input without a value");
       std::vector<std::uint64_t> values;
       if (words[1] != "none") {

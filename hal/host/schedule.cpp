@@ -216,7 +216,7 @@ void Machine::run_guest(Core& core, const hal::GuestEntry& entry) {
   {
     const std::lock_guard lock(wake_mutex_);
     core.list_registers.fill(0);
-    core.underflow_watched = false;
+    core.no_pending_watched = false;
   }
   emit({.kind = EventKind::kLeaveGuest, .core = core.id, .partition = entry.partition});
 }
@@ -347,28 +347,38 @@ void Machine::drop_pending(base::Intid intid) {
   }
 }
 
-void Machine::raise_interrupt(base::Intid intid) {
+// Where it is routed to, if it is enabled; it is lost otherwise.
+void Machine::signal(base::Intid intid) {
   std::optional<base::CoreId> target;
   {
     const std::lock_guard lock(wake_mutex_);
-    if (const auto route = routes_.find(intid); route != routes_.end()) target = route->second;
+    if (const auto route = routes_.find(intid); route != routes_.end() && enabled_.contains(intid)) {
+      target = route->second;
+    }
   }
   if (target) make_pending(*target, intid);
+}
+
+void Machine::raise_interrupt(base::Intid intid) {
+  signal(intid);
   if (config_.schedule == Schedule::kDeterministic && !on_fiber_) settle();
 }
 
-void Machine::enable(base::Intid intid, base::CoreId core) {
+// Where an SPI goes, and whether it does: both are needed, in any order.
+void Machine::route(base::Intid intid, base::CoreId core) {
   const std::lock_guard lock(wake_mutex_);
   routes_[intid] = core;
 }
 
+void Machine::enable(base::Intid intid, base::CoreId core) {
+  const std::lock_guard lock(wake_mutex_);
+  enabled_.insert(intid);
+  routes_.try_emplace(intid, core);
+}
+
 void Machine::disable(base::Intid intid) {
   const std::lock_guard lock(wake_mutex_);
-  routes_.erase(intid);
-  for (const auto& core : cores_) {
-    core->pending.erase(intid);
-    core->interrupt_pending = !core->pending.empty();
-  }
+  enabled_.erase(intid);
 }
 
 base::Intid Machine::acknowledge(Core& core) {
@@ -392,28 +402,21 @@ base::Intid Machine::acknowledge(Core& core) {
   return intid;
 }
 
-void Machine::clear_pending(base::CoreId id, base::Intid intid) {
-  const std::lock_guard lock(wake_mutex_);
-  Core& core = *cores_.at(id.value);
-  core.pending.erase(intid);
-  core.interrupt_pending = !core.pending.empty();
-}
-
 void Machine::read_list_registers(const Core& core, std::span<std::uint64_t> values) {
   const std::lock_guard lock(wake_mutex_);
   std::copy_n(core.list_registers.begin(), values.size(), values.begin());
 }
 
-void Machine::write_list_register(Core& core, std::size_t index, std::uint64_t value) {
+void Machine::write_list_registers(Core& core, std::span<const std::uint64_t> values) {
   const std::lock_guard lock(wake_mutex_);
-  core.list_registers.at(index) = value;
+  std::copy(values.begin(), values.end(), core.list_registers.begin());
 }
 
 // As a guest does that has everything enabled: the pending one of the highest priority, acknowledged and ended.
 std::optional<base::Intid> Machine::take_virtual(Core& core) {
   namespace format = hal::registers::gicv3::list_register;
   std::optional<base::Intid> taken;
-  bool underflow = false;
+  bool dry = false;
   {
     const std::lock_guard lock(wake_mutex_);
     std::uint64_t* chosen = nullptr;
@@ -424,11 +427,11 @@ std::optional<base::Intid> Machine::take_virtual(Core& core) {
     if (chosen == nullptr) return std::nullopt;
     taken = format::intid_of(*chosen);
     *chosen = 0;
-    const auto valid = std::count_if(core.list_registers.begin(), core.list_registers.end(),
-                                     [](std::uint64_t value) { return !format::is_free(value); });
-    underflow = core.underflow_watched && valid <= 1;
+    dry = core.no_pending_watched && std::none_of(core.list_registers.begin(), core.list_registers.end(), [](auto value) {
+            return format::State::get(value) == format::kPending;
+          });
   }
-  if (underflow) make_pending(core.id, hal::interrupts::kMaintenance);
+  if (dry) make_pending(core.id, hal::interrupts::kMaintenance);
   return taken;
 }
 

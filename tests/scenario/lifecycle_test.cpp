@@ -121,10 +121,13 @@ TEST_F(Lifecycle, FromBootToAVerifiedDocumentToNothingLeft) {
   EXPECT_EQ(enclave.read64(Ipa{info.x[1]}), 0x1234U);
   EXPECT_FALSE(enclave.can_fetch(Ipa{info.x[1]})) << "a channel carries data, not code";
   ASSERT_TRUE(parent().call(Function::kChannelNotify, {uid, opened.x[1]}).ok());
+  EXPECT_EQ(enclave.take_interrupt(), std::nullopt) << "it has enabled nothing yet";
+  enable_doorbell(enclave);
   EXPECT_EQ(enclave.take_interrupt(), base::Intid{1019});
   EXPECT_EQ(enclave.call(Function::kChannelPending).x[1], 1U);
   EXPECT_EQ(enclave.call(Function::kChannelPending).x[1], 0U);
   enclave.write64(Ipa{info.x[1]}, 0x5678);
+  enable_doorbell(parent());
   ASSERT_TRUE(enclave.call(Function::kChannelNotify, {0, opened.x[1]}).ok());
   EXPECT_EQ(parent().take_interrupt(), base::Intid{1019});
   EXPECT_EQ(parent().call(Function::kChannelPending, {uid}).x[1], 1U);

@@ -57,6 +57,7 @@ std::string observed(std::uint64_t secret, host::Sabotage sabotage) {
   host::Machine machine(config);
   machine.boot();
   Observer parent(machine);
+  enable_doorbell(parent.parent());
   const std::uint64_t uid = build_enclave(parent.parent(), {});
   while (!parent.call(Function::kSlotStart, {uid, 0, 16, kBlock}).ok()) {
   }

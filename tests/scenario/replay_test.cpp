@@ -52,9 +52,13 @@ std::string recorded_life() {
     const std::uint64_t uid = run_enclave(on(0), {});
     if (uid == 0) return std::string("no enclave");
     (void)on(0).call(Function::kChannelOpen, {uid, kRam + kBlock, kFrame});
+    enable_doorbell(on(0));
+    enable_doorbell(on(1));
     (void)on(0).call(Function::kChannelNotify, {uid, 0});
+    (void)on(1).take_interrupt();
     (void)ask_nsm(on(1), attestation_request(std::vector<std::uint8_t>(16, 5)));
     (void)on(1).call(Function::kChannelNotify, {0, 0});
+    (void)on(0).take_interrupt();
     host::DmaDevice device(machine, base::StreamId{8});
     const std::vector<std::uint8_t> bytes(8, 1);
     (void)device.write(kDonated, bytes);

@@ -1,5 +1,7 @@
 #include "tests/scenario/whole_machine.hpp"
 
+#include "hal/registers/gicv3.hpp"
+
 #include <gmock/gmock.h>
 
 namespace scenario {
@@ -33,6 +35,16 @@ CallResult end_enclave(GuestCpu cpu, std::uint64_t uid) {
 
 cofferdam_abi::SlotState state_of(GuestCpu cpu, std::uint64_t uid) {
   return static_cast<cofferdam_abi::SlotState>(cpu.call(Function::kSlotInfo, {uid}).x[1] & 0xFFFF);
+}
+
+void enable_doorbell(GuestCpu cpu) {
+  namespace distributor = hal::registers::gicv3::distributor;
+  const Ipa base{board::kBoard.gic_distributor};
+  const auto bank = [&](std::uint64_t offset) { return Ipa{base.value + offset + cofferdam_abi::kDoorbell / 32 * 4}; };
+  constexpr std::uint32_t kBit = 1U << (cofferdam_abi::kDoorbell % 32);
+  cpu.write_register(bank(distributor::kGroup), 4, kBit);
+  cpu.write_register(bank(distributor::kSetEnable), 4, kBit);  // its route is affinity 0.0.0.0 after reset
+  cpu.write_register(Ipa{base.value + distributor::kControl}, 4, distributor::kEnableGroup1);
 }
 
 NsmAnswer ask_nsm(GuestCpu cpu, const std::vector<std::uint8_t>& request) {

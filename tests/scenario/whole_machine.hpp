@@ -52,6 +52,9 @@ struct EnclavePlan {
 CallResult end_enclave(GuestCpu cpu, std::uint64_t uid);
 [[nodiscard]] cofferdam_abi::SlotState state_of(GuestCpu cpu, std::uint64_t uid);
 
+// Sets the interrupt controller up as a guest does, so that its doorbell comes to the core that calls.
+void enable_doorbell(GuestCpu cpu);
+
 // An enclave's request to its NSM; the response's bytes, or the error number of the call.
 struct NsmAnswer {
   int error{};

@@ -416,15 +416,18 @@ inline void core_reclaim() {
 // and the stream goes to nobody until it is accepted.
 inline void check_device_move(const Transition& move, bool was_attached, base::PartitionId from, base::PartitionId to) {
   std::vector<EffectKind> order{EffectKind::kUnmapStage2, EffectKind::kInvalidateStage2, EffectKind::kInvalidateSmmu,
-                                EffectKind::kMapStage2, EffectKind::kDisableInterrupt};
+                                EffectKind::kMapStage2, EffectKind::kDisableInterrupt, EffectKind::kRouteInterrupt};
   if (was_attached) order.insert(order.begin(), EffectKind::kDetachStream);
   ASSERT_EQ(move.effects.size(), order.size());
   const board::Device& device = board::kBoard.devices[0];
   for (std::size_t i = 0; i < order.size(); ++i) {
     const base::Effect& effect = move.effects[i];
     EXPECT_EQ(effect.kind, order[i]) << i;
-    if (effect.kind == EffectKind::kDisableInterrupt) continue;
-    EXPECT_EQ(effect.partition, effect.kind == EffectKind::kMapStage2 ? to : from) << i;
+    const bool gives = effect.kind == EffectKind::kMapStage2 || effect.kind == EffectKind::kRouteInterrupt;
+    EXPECT_EQ(effect.partition, gives ? to : from) << i;
+    if (effect.kind == EffectKind::kDisableInterrupt || effect.kind == EffectKind::kRouteInterrupt) {
+      EXPECT_EQ(effect.intid, device.interrupt);
+    }
     if (effect.kind == EffectKind::kUnmapStage2 || effect.kind == EffectKind::kMapStage2) {
       EXPECT_EQ(effect.access, base::Access::kDevice);
       EXPECT_EQ(effect.ipa.value, device.mmio_base);
@@ -498,12 +501,13 @@ inline void channel_notify() {
   const Transition down = world.perform(kParentCore, World::make(Function::kChannelNotify, world.uid_b, 0U));
   ASSERT_EQ(down.effects.size(), 1U);
   EXPECT_EQ(down.effects[0].kind, EffectKind::kInjectInterrupt);
-  EXPECT_EQ(down.effects[0].core, kCoreOfB);
+  EXPECT_EQ(down.effects[0].partition, base::partition_of(kSlotB));
+  EXPECT_EQ(down.effects[0].intid.value, abi::kDoorbell);
   EXPECT_EQ(world.call(Function::kChannelPending, world.uid_b).values[0], 0U) << "it is for the enclave";
   EXPECT_EQ(world.call_from(kCoreOfB, Function::kChannelPending).values[0], 1U);
   const Transition up = world.perform(kCoreOfB, World::make(Function::kChannelNotify, 0U, 0U));
   ASSERT_EQ(up.effects.size(), 1U);
-  EXPECT_EQ(up.effects[0].core, kParentCore);
+  EXPECT_EQ(up.effects[0].partition, base::kParent);
   EXPECT_EQ(world.call(Function::kChannelPending, world.uid_b).values[0], 1U);
 }
 

@@ -307,7 +307,7 @@ TEST_F(MachineTest, AKickEntersTheMonitorOnTheOtherCore) {
       if (kind == TrapKind::kInterrupt) {
         EXPECT_EQ(hal::current_core(), kCore1);
         EXPECT_EQ(hal::interrupts::acknowledge(), hal::interrupts::kKick);
-        hal::interrupts::write_list_register(0, hal::registers::gicv3::list_register::make_pending(base::Intid{40}));
+        hal::interrupts::write_list_registers(std::array{hal::registers::gicv3::list_register::make_pending(base::Intid{40})});
         ++kicks;
         return AfterTrap::kResume;
       }

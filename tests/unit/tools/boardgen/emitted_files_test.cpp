@@ -233,7 +233,7 @@ TEST(DeviceTree, SaysNothingOfWhatTheParentDoesNotHave) {
 
 TEST(DeviceTree, OffersMessageInterruptsOnlyWhenTheBoardSaysSo) {
   const std::string text = board_files::xml_of("qemu-virt");
-  const auto without = accepted(text), with = accepted(board_files::changed(text, "offered=\"no\"", "offered=\"yes\""));
+  const auto with = accepted(text), without = accepted(board_files::changed(text, "offered=\"yes\"", "offered=\"no\""));
   ASSERT_TRUE(without && with);
   const char *controller = "/interrupt-controller@8000000", *bridge = "/pcie@4010000000";
   const std::string silent = bytes_of(*without, "parent.dtb"), offered = bytes_of(*with, "parent.dtb");
