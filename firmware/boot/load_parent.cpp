@@ -121,6 +121,7 @@ class ParentLoader {
 
   [[nodiscard]] std::uint64_t write_device_tree(const Range& room) {
     if (!kMemory.contains(room)) panic("the board leaves no room for a device tree below the parent's entry");
+    if (room.overlaps(all_)) panic("the boot payload lies where the parent's device tree goes");
     std::array<std::uint8_t, kMaxCommandLine> command_line;
     BootFacts facts;
     if (const auto text = payload_.find("cmdline")) {

@@ -67,6 +67,8 @@ constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
 
 bool emulate_access(hal::TrapFrame& frame) {
   const esr_el2::DataAbort abort = esr_el2::decode_data_abort(frame.esr);
+  // Only then does HPFAR_EL2 name what was accessed: a permission fault leaves it as it was (Arm ARM, HPFAR_EL2).
+  if (abort.kind != esr_el2::FaultKind::kTranslation) return false;
   if (!abort.decodable || abort.stage1_walk) return false;  // pairs, write-back and SIMD have no syndrome (Arm ARM, ISV)
   RegisterAccess access{.address = base::Ipa{esr_el2::fault_page(frame.hpfar).value | (frame.far & (base::kFrameSize - 1))},
                         .size = abort.bytes,

@@ -35,6 +35,9 @@ struct PartitionInterrupts {
 };
 constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
 
+// GICD_ICFGR<n> is read and written back, and holds interrupts of several partitions. Taken inside a partition's lock.
+constinit TicketLock g_trigger_lock{};
+
 [[nodiscard]] PartitionInterrupts& of(base::PartitionId partition) { return g_interrupts[partition.value]; }
 
 // A core's place in its partition: the board's number for the parent, 0, 1, 2 .. for an enclave. Stable while it runs.
@@ -70,6 +73,11 @@ constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
   return configuration;
 }
 
+void trigger_by(base::Intid intid, hal::interrupts::Trigger trigger) {
+  const Locked locked{g_trigger_lock};
+  hal::interrupts::set_trigger(intid, trigger);
+}
+
 void for_each_intid(const Action& action, auto&& each) {
   for (std::uint32_t rest = action.mask; rest != 0; rest &= rest - 1) {
     each(base::Intid{std::uint32_t{32} * action.word + static_cast<std::uint32_t>(std::countr_zero(rest))});
@@ -90,9 +98,9 @@ void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
     case ActionKind::kRoute:
       return for_each_intid(action, [&](base::Intid intid) { hal::interrupts::route(intid, core); });
     case ActionKind::kMakeEdge:
-      return for_each_intid(action, [](base::Intid intid) { hal::interrupts::set_trigger(intid, Trigger::kEdge); });
+      return for_each_intid(action, [](base::Intid intid) { trigger_by(intid, Trigger::kEdge); });
     case ActionKind::kMakeLevel:
-      return for_each_intid(action, [](base::Intid intid) { hal::interrupts::set_trigger(intid, Trigger::kLevel); });
+      return for_each_intid(action, [](base::Intid intid) { trigger_by(intid, Trigger::kLevel); });
   }
 }
 

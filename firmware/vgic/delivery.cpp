@@ -48,6 +48,8 @@ bool Controller::is_deliverable(const Place& at) const {
 
 void Controller::act(ActionKind kind, const Place& at, Actions& actions) const {
   const std::size_t bank = at.slot / 32U;
+  // The private interrupts of a core that is off are not this partition's to touch: the core may run another's code.
+  if (bank < kMaxCores && !is_online(static_cast<std::uint8_t>(bank))) return;
   const std::uint8_t core = kind == ActionKind::kRoute ? at.interrupt.routed
                             : bank < kMaxCores         ? static_cast<std::uint8_t>(bank)
                                                        : std::uint8_t{0};
@@ -316,6 +318,11 @@ std::uint64_t Controller::list_active(const Place& at, Listed& listed) {
 
 Maintenance Controller::fill(CoreIndex core, std::span<std::uint64_t> list_registers, EnabledGroups groups) {
   Core& at = cores_[core.value];
+  if (!is_online(core.value)) {  // it goes: what is active stays so in the physical GIC, until the guest ends it
+    for (std::uint64_t& value : list_registers) value = 0;
+    at.used = 0;
+    return {};
+  }
   // Nothing or one, as nearly always: no order to find.
   if ((at.queued_words & (at.queued_words - 1)) == 0 && !list_registers.empty()) {
     const auto word = static_cast<std::size_t>(std::countr_zero(at.queued_words | std::uint32_t{1} << 31));

@@ -84,6 +84,7 @@ void Controller::stop(Actions& actions) {
     Bank& bank = banks_[index];
     if (bank.physical == 0) continue;
     const std::size_t word = word_of_bank(index);
+    if (word == 0 && !is_online(static_cast<std::uint8_t>(index))) continue;  // clean since it left, and maybe another's
     const CoreIndex core{word == 0 ? static_cast<std::uint8_t>(index) : std::uint8_t{0}};
     actions.add(ActionKind::kDisable, word, core, bank.physical);
     actions.add(ActionKind::kClearPending, word, core, bank.physical);
@@ -186,7 +187,8 @@ void Controller::reconfigure_all(std::size_t bank, std::uint32_t mask, Actions& 
 void Controller::clear_private(CoreIndex core, Actions& actions) {
   Bank& bank = banks_[core.value];
   if (bank.armed != 0) actions.add(ActionKind::kDisable, 0, core, bank.armed);
-  if (bank.physical != 0) actions.add(ActionKind::kClearPending, 0, core, bank.physical);  // GICR_ISPENDR0 of the guest's
+  // What the guest made pending itself must not come to whoever has the core next.
+  if (bank.physical != 0) actions.add(ActionKind::kClearPending, 0, core, bank.physical);
   if (bank.taken != 0) actions.add(ActionKind::kDeactivate, 0, core, bank.taken);
   bank = Bank{.present = bank.present,
               .physical = bank.physical,

@@ -87,7 +87,8 @@ Controller::PhysicalPending Controller::physical_pending(Frame frame, std::uint6
   if (frame.kind == FrameKind::kRedistributor || offset < kSetPendingOffset || offset >= kPendingEnd) return {0, 0};
   const std::size_t word = (offset % 0x80) / 4;
   if (frame.kind == FrameKind::kSgi) {
-    return {word == 0 && frame.core.value < core_count_ ? banks_[frame.core.value].physical : 0, 0};
+    const bool own = word == 0 && frame.core.value < core_count_ && is_online(frame.core.value);
+    return {own ? banks_[frame.core.value].physical : 0, 0};  // of a core that is off: another's by now, perhaps
   }
   if (word == 0) return {0, 0};
   return {banks_[bank_of(CoreIndex{0}, word)].physical, static_cast<std::uint8_t>(word)};

@@ -37,6 +37,12 @@ void clear_watchpoint(std::uint64_t number) {
 void reset_self_hosted_debug() {
   HAL_WRITE_REGISTER(oslar_el1, 0);  // open for good: with it locked no debug exception would ever be taken
   HAL_WRITE_REGISTER(mdscr_el1, 0);
+  HAL_WRITE_REGISTER(dbgclaimclr_el1, 0xFF);
+  if (((HAL_READ_REGISTER(id_aa64mmfr0_el1) >> 56) & 0xF) == 0) {  // without FEAT_FGT nothing traps the channel alone
+    HAL_WRITE_REGISTER(mdccint_el1, 0);
+    HAL_WRITE_REGISTER(osdtrrx_el1, 0);
+    HAL_WRITE_REGISTER(osdtrtx_el1, 0);
+  }
   const std::uint64_t features = HAL_READ_REGISTER(id_aa64dfr0_el1);
   const std::uint64_t breakpoints = ((features >> 12) & 0xF) + 1;
   const std::uint64_t watchpoints = ((features >> 20) & 0xF) + 1;

@@ -183,6 +183,7 @@ void reset_virtual_interrupts() {
     HAL_WRITE_REGISTER(s3_4_c12_c9_2, 0);
     HAL_WRITE_REGISTER(s3_4_c12_c9_3, 0);
   }
+  HAL_WRITE_REGISTER(s3_0_c12_c12_5, gic::kSreEnable & 7);  // ICC_SRE_EL1: a guest writes it where it is no constant
   HAL_WRITE_REGISTER(s3_4_c12_c11_7, gic::kVirtualMachineControlReset);  // ICH_VMCR_EL2
   HAL_WRITE_REGISTER(s3_4_c12_c11_0, hypervisor_control::kEnable | hypervisor_control::kTrapDeactivate);  // ICH_HCR_EL2
   isb();
@@ -233,6 +234,13 @@ base::Intid acknowledge() {
   if (intid >= 1020 && intid <= 1023) return kSpurious;
   HAL_WRITE_REGISTER(s3_0_c12_c12_1, intid);  // ICC_EOIR1_EL1: priority drop only (EOImode 1)
   aarch64::isb();
+  // What cores say to one another came after the caller looked for it: nobody else's, and never to be switched off.
+  if (intid == aarch64::kStopInterrupt.value && aarch64::is_halting()) aarch64::stop_this_core();
+  if (intid == aarch64::kStopInterrupt.value || intid == aarch64::kWakeInterrupt.value) {
+    HAL_WRITE_REGISTER(s3_0_c12_c11_1, intid);  // ICC_DIR_EL1
+    aarch64::isb();
+    return kSpurious;
+  }
   return base::Intid{intid};
 }
 

@@ -81,6 +81,15 @@ void check_pcie(const Description& d, Diagnostics& diagnostics) {
                              "an ECAM of " + size_text(ecam.size) + " is not one MiB for each bus",
                              "it is 1 MiB to 256 MiB"));
   }
+  // A requester's bus number is what the bridge above it was told, so the parent chooses its devices' StreamIDs.
+  for (std::size_t i = 0; i < d.devices.entries.size(); ++i) {
+    const board::Device& device = d.devices.entries[i];
+    if (device.owner != board::Owner::kAssignable) continue;
+    diagnostics.push_back(at(*d.devices.elements[i], "owner",
+                             "device '" + std::string(device.name) + "' may be an enclave's while the parent numbers "
+                             "PCIe's buses: another device could take its stream",
+                             "write owner=\"parent\", or remove <pcie>"));
+  }
   for (const std::size_t index : d.pcie->interrupts) {
     if (d.interrupts.entries[index].owner == board::Owner::kParent) continue;
     diagnostics.push_back(at(*d.pcie_element, "interrupts",

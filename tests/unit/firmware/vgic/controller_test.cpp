@@ -563,6 +563,47 @@ TEST_F(VirtualGic, AfterStopTheMachineIsQuiet) {
   EXPECT_TRUE(on().controller.reset(four_cores()).ok());
 }
 
+// A core that is off may be another partition's by now: its timers' state is neither shown nor changed.
+TEST_F(VirtualGic, ACoreThatIsOffIsOutOfReach) {
+  enable(2, kTimer);
+  on().power_off(2);
+  on().gic.line(2, kTimer) = {.enabled = true, .latch = true, .active = true};  // the other one's
+  EXPECT_EQ(on().read(0, sgi_frame(2), offset::kIspendr), 0);
+  for (std::uint64_t at = 0x80; at < 0x400; at += 0x80) on().write(0, sgi_frame(2), at, 0xFFFF'FFFF);
+  on().write(0, kDistributor, offset::kCtlr, 0);
+  Actions actions;
+  on().controller.stop(actions);
+  for (const Action& action : actions.list()) on().gic.apply(action, on().broken);
+  const auto& line = on().gic.line(2, kTimer);
+  EXPECT_TRUE(line.enabled && line.latch && line.active);
+  EXPECT_FALSE(on().gic.line(2, 30).latch) << "made pending from outside";
+}
+
+TEST_F(VirtualGic, WhatAGuestMadePendingGoesWithTheCore) {
+  set_bit(2, offset::kIspendr, kTimer);
+  EXPECT_TRUE(on().gic.line(2, kTimer).latch);
+  on().power_off(2);
+  EXPECT_FALSE(on().gic.line(2, kTimer).latch);
+  on().gic.line(2, kTimer).latch = true;  // left by somebody else
+  on().power_on(2);
+  EXPECT_FALSE(bit(2, offset::kIspendr, kTimer));
+}
+
+TEST_F(VirtualGic, ACoreThatIsOffGetsNoListRegisters) {
+  route(kUart, 3);
+  enable(0, kUart);
+  on().set_high(3, kUart, true);
+  EXPECT_EQ(on().acknowledge(3), kUart);  // and never ends it
+  on().power_off(3);
+  std::array<std::uint64_t, 4> list_registers{1, 1, 1, 1};
+  const vgic::Maintenance wanted = on().controller.fill(CoreIndex{3}, list_registers, {true, true});
+  EXPECT_EQ(list_registers, (std::array<std::uint64_t, 4>{}));
+  EXPECT_FALSE(wanted.no_pending || wanted.end_of_outside || wanted.group_change);
+  route(kUart, 1);
+  set_bit(0, offset::kIcactiver, kUart);
+  EXPECT_EQ(on().acknowledge(1), kUart) << "another core can end it, and take it again";
+}
+
 TEST_F(VirtualGic, WaitingIsSeen) {
   vgic::Controller& controller = on().controller;
   Actions actions;
