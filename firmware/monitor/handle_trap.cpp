@@ -40,18 +40,18 @@ void write_reply(TrapFrame& frame, const partition::Reply& reply) {
   frame.x[3] = reply.values[2];
 }
 
-struct Planned {
-  partition::Reply reply;
-  partition::Work work;
-  CallerCore caller_core;
-};
-
 // The locked part: plan, apply, commit. An effect that fails turns the whole call into a refusal.
-[[nodiscard]] Planned perform(const Caller& caller, const Call& call, const hypercall::Moment& moment) {
+[[nodiscard]] Transition perform(const Caller& caller, const Call& call, const hypercall::Moment& moment) {
   Transition transition = hypercall::plan(g_state, caller, call, moment);
-  base::Status done = do_locked_work(caller, call, transition.work);
+  base::Status done;
+  if (transition.work.kind != partition::WorkKind::kNone) done = do_locked_work(caller, call, transition.work);
   if (done.ok()) done = apply(transition.effects);
-  if (!done.ok()) return {hypercall::refuse(done.error()).reply, {}, CallerCore::kResumes};
+  if (!done.ok()) {
+    transition.reply = {partition::status_of(done.error()), {}};
+    transition.work = {};
+    transition.caller_core = CallerCore::kResumes;
+    return transition;
+  }
   hypercall::commit(g_state, transition);
   // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
   const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
@@ -59,7 +59,7 @@ struct Planned {
                        !hypercall::is_power_call(call.function);
   if (refused) ++g_state.counters.refused_calls;
   keep_ledger_folded();
-  return {transition.reply, transition.work, transition.caller_core};
+  return transition;
 }
 
 [[nodiscard]] AfterTrap after(base::CoreId core, CallerCore caller_core) {
@@ -67,7 +67,7 @@ struct Planned {
   return told_to_stop || caller_core == CallerCore::kLeavesGuest ? AfterTrap::kLeave : AfterTrap::kResume;
 }
 
-void take_dma_faults() {
+[[gnu::noinline, gnu::cold]] void take_dma_faults() {
   constexpr int kMostAtOnce = 8;
   for (int i = 0; i < kMostAtOnce; ++i) {
     g_state_lock.lock();
@@ -93,13 +93,13 @@ void take_dma_faults() {
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);
-  Planned planned = perform(caller, call, moment);
+  Transition performed = perform(caller, call, moment);
   g_state_lock.unlock();
-  if (planned.work.kind != partition::WorkKind::kNone) {
-    planned.reply = do_unlocked_work(caller, call, planned.work, planned.reply);
+  if (performed.work.kind != partition::WorkKind::kNone) {
+    performed.reply = do_unlocked_work(caller, call, performed.work, performed.reply);
   }
-  write_reply(frame, planned.reply);
-  return after(core, planned.caller_core);
+  write_reply(frame, performed.reply);
+  return after(core, performed.caller_core);
 }
 
 // Counts the fault; an enclave that does not stop doing it is stopped.
@@ -120,7 +120,7 @@ void take_dma_faults() {
   return partition == base::kParent ? "the parent" : "an enclave";
 }
 
-[[nodiscard]] AfterTrap handle_abort(TrapFrame& frame, bool instruction) {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_abort(TrapFrame& frame, bool instruction) {
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
   const base::Ipa page = hal::registers::esr_el2::fault_page(frame.hpfar);
@@ -133,7 +133,7 @@ void take_dma_faults() {
   return after(core, caller_core);
 }
 
-[[nodiscard]] AfterTrap handle_undefined(TrapFrame& frame) {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_undefined(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;
   const CallerCore caller_core =
@@ -144,10 +144,9 @@ void take_dma_faults() {
   return after(core, caller_core);
 }
 
-[[nodiscard]] AfterTrap handle_synchronous(TrapFrame& frame) {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_synchronous(TrapFrame& frame) {
   constexpr std::uint64_t kInstruction = 4;
   switch (hal::registers::esr_el2::exception_class(frame.esr)) {
-    case ExceptionClass::kHvc64: return handle_call(frame);
     case ExceptionClass::kSmc64:  // a trapped SMC has not been stepped over (Arm ARM D1.3.1)
       frame.pc += kInstruction;
       return handle_call(frame);
@@ -160,7 +159,8 @@ void take_dma_faults() {
   }
 }
 
-[[nodiscard]] AfterTrap handle_interrupt() {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_interrupt() {
+  take_dma_faults();
   const base::CoreId core = hal::current_core();
   const base::Intid intid = hal::interrupts::acknowledge();
   if (intid == hal::interrupts::kSpurious) return after(core, CallerCore::kResumes);
@@ -187,20 +187,18 @@ namespace hal {
 
 AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
   switch (kind) {
-    case TrapKind::kSynchronous: {
-      const AfterTrap result = monitor::handle_synchronous(frame);
-      return result;
-    }
-    case TrapKind::kInterrupt: {
-      monitor::take_dma_faults();
-      return monitor::handle_interrupt();
-    }
+    case TrapKind::kSynchronous:
+      if (registers::esr_el2::exception_class(frame.esr) == registers::esr_el2::ExceptionClass::kHvc64) [[likely]] {
+        return monitor::handle_call(frame);
+      }
+      return monitor::handle_synchronous(frame);
+    case TrapKind::kInterrupt: return monitor::handle_interrupt();
     case TrapKind::kSystemError: return monitor::handle_undefined(frame);
   }
   return AfterTrap::kLeave;
 }
 
-void handle_own_exception(std::uint64_t esr, std::uint64_t elr, std::uint64_t far) {
+[[gnu::noinline, gnu::cold]] void handle_own_exception(std::uint64_t esr, std::uint64_t elr, std::uint64_t far) {
   monitor::panic(monitor::LogLine{}.text("exception in the monitor, syndrome ").hex(esr).text(" at ").hex(elr)
                      .text(", address ").hex(far).view());
 }
