@@ -19,7 +19,7 @@ struct TrapFrame {
 };
 
 enum class TrapKind : std::uint8_t { kSynchronous, kInterrupt, kSystemError };
-enum class AfterTrap : std::uint8_t { kResume, kLeave };
+enum class AfterTrap : std::uint64_t { kResume, kLeave };  // a whole register: vectors.S tests it
 
 struct GuestEntry {
   base::PartitionId partition{};

@@ -1,7 +1,8 @@
 // What a fallible step answers: a value or one Error of the closed list below.
 //
 // The error is the return value; there is no errno, no exception, no out-parameter. Both types are
-// [[nodiscard]], so a failure can't be ignored silently.
+// [[nodiscard]], so a failure can't be ignored silently. Zero means success: a Status is one register, tested
+// by one instruction.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace base {
 
 // Every refusal that a caller can see. The number is the ABI: x0 = -(number). Extend only at the
 // end, never renumber (docs/hypercall-abi.md is generated from firmware/hypercall/call_table.hpp).
-enum class Error : std::uint8_t {
+enum class Error : std::uint32_t {  // a register's width: nothing to extend before it is tested
   kNotSupported = 1,        // no such call, or not for this kind of caller (SMCCC: -1)
   kDenied = 2,              // the caller is not the owner, or the object is another's
   kInvalidArgument = 3,     // malformed: reserved bits, zero size, out of a fixed range
@@ -48,11 +49,11 @@ class [[nodiscard]] Result {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  constexpr Result(T value) : value_(value), ok_(true) {}       // NOLINT: implicit on purpose
-  constexpr Result(Error error) : error_(error), ok_(false) {}  // NOLINT: implicit on purpose
+  constexpr Result(T value) : value_(value) {}                         // NOLINT: implicit on purpose
+  constexpr Result(Error error) : no_value_(), error_(error) {}        // NOLINT: implicit on purpose
 
-  [[nodiscard]] constexpr bool ok() const { return ok_; }
-  constexpr explicit operator bool() const { return ok_; }
+  [[nodiscard]] constexpr bool ok() const { return error_ == Error{}; }
+  constexpr explicit operator bool() const { return ok(); }
   // Precondition: ok(). Reading the value of a failure is a defect that the caller's own check rules out.
   [[nodiscard]] constexpr const T& value() const { return value_; }
   [[nodiscard]] constexpr T& value() { return value_; }
@@ -66,23 +67,22 @@ class [[nodiscard]] Result {
  private:
   union {
     T value_;
-    Error error_;
+    char no_value_;
   };
-  bool ok_;
+  Error error_{};
 };
 
 template <>
 class [[nodiscard]] Result<void> {
  public:
   constexpr Result() = default;
-  constexpr Result(Error error) : error_(error), ok_(false) {}  // NOLINT: implicit on purpose
-  [[nodiscard]] constexpr bool ok() const { return ok_; }
-  constexpr explicit operator bool() const { return ok_; }
+  constexpr Result(Error error) : error_(error) {}  // NOLINT: implicit on purpose
+  [[nodiscard]] constexpr bool ok() const { return error_ == Error{}; }
+  constexpr explicit operator bool() const { return ok(); }
   [[nodiscard]] constexpr Error error() const { return error_; }
 
  private:
   Error error_{};
-  bool ok_{true};
 };
 
 using Status = Result<void>;

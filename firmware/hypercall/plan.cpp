@@ -24,9 +24,17 @@ namespace {
   return transition;
 }
 
+[[nodiscard, gnu::noinline]] Transition plan_unpublished(const SystemState& state, const Caller& caller,
+                                                        const Call& call, const Moment& moment) {
+  if (is_power_call(call.function)) return plan_power_call(state, caller, call);
+  if (is_convention_call(call.function)) return plan_convention_call(call, moment);
+  if (is_random_call(call.function)) return plan_random_call(call);
+  return refuse(Error::kNotSupported);
+}
+
 // A number from outside may be none of the enumerators; then no case is taken.
-[[nodiscard]] Transition plan_published(const SystemState& state, const Caller& caller, const Call& call,
-                                        const Moment& moment) {
+[[nodiscard]] Transition plan_any(const SystemState& state, const Caller& caller, const Call& call,
+                                  const Moment& moment) {
   switch (static_cast<Function>(call.function)) {
     case Function::kVersion: return version();
     case Function::kConsoleWrite:
@@ -58,28 +66,21 @@ namespace {
     case Function::kChannelInfo:
     case Function::kChannelPending: return plan_channel_call(state, caller, call);
   }
-  return refuse(Error::kNotSupported);
+  return plan_unpublished(state, caller, call, moment);
 }
 
-[[nodiscard]] Transition plan_for_arm(const SystemState& state, const Caller& caller, const Call& call,
-                                      const Moment& moment) {
-  if (is_power_call(call.function)) return plan_power_call(state, caller, call);
-  if (is_convention_call(call.function)) return plan_convention_call(call, moment);
-  if (is_random_call(call.function)) return plan_random_call(call);
-  return refuse(Error::kNotSupported);
+[[gnu::noinline, gnu::cold]] void refuse_overflow(Transition& transition) {
+  transition.effects.clear();
+  transition.facts.clear();
+  transition.work = {};
+  transition.reply = {partition::status_of(Error::kInternal), {}};
 }
 
 }  // namespace
 
 Transition plan(const SystemState& state, const Caller& caller, const Call& call, const Moment& moment) {
-  Transition transition = is_number_of_arm(call.function) ? plan_for_arm(state, caller, call, moment)
-                                                          : plan_published(state, caller, call, moment);
-  if (transition.overflow) {  // a plan that outgrew its lists is no plan
-    transition.effects.clear();
-    transition.facts.clear();
-    transition.work = {};
-    transition.reply = {partition::status_of(Error::kInternal), {}};
-  }
+  Transition transition = plan_any(state, caller, call, moment);
+  if (transition.overflow) [[unlikely]] refuse_overflow(transition);  // a plan that outgrew its lists is no plan
   return transition;
 }
 

@@ -10,7 +10,7 @@ using partition::CoreState;
 using partition::Fact;
 using partition::FactKind;
 
-void initialise(SystemState& state, FrameStorage& storage) {
+[[gnu::noinline, gnu::cold]] void initialise(SystemState& state, FrameStorage& storage) {
   state.frames = partition::FrameTable{base::FrameNumber{board::kFrameTableBase >> base::kFrameShift}, storage.blocks,
                                        storage.frames};
   const auto whole = base::FrameRange::trusted(
@@ -33,57 +33,31 @@ void initialise(SystemState& state, FrameStorage& storage) {
   }
 }
 
-base::Result<base::SlotIndex> find_slot(const SystemState& state, std::uint64_t uid) {
-  for (std::uint8_t i = 0; i < state.slots.size(); ++i) {
-    if (state.slots[i].state != SlotState::kFree && state.slots[i].uid.value == uid) return base::SlotIndex{i};
-  }
-  return base::Error::kNoSuchSlot;
-}
-
 namespace {
 
-// What the ledger says of a fact; kinds that move nothing between owners are not in it.
-void record(SystemState& state, const Fact& fact) {
+// What the ledger says of the facts that move something between owners; commit() calls it before the move.
+enum class Direction : std::uint8_t { kToEnclave, kToParent };
+
+inline void append(SystemState& state, const Fact& fact, measure::LedgerKind kind, Direction direction,
+                   std::uint32_t detail, std::uint64_t first, std::uint64_t count) {
   const std::uint8_t enclave = base::partition_of(fact.slot).value;
   const std::uint8_t parent = base::kParent.value;
-  const Slot& slot = state.slots[fact.slot.value];
-  using measure::LedgerKind;
-  const auto frames = [&](LedgerKind kind, std::uint8_t from, std::uint8_t to) {
-    state.ledger.append({kind, from, to, fact.channel.value, fact.frames.first().value, fact.frames.count().value});
-  };
-  const auto thing = [&](LedgerKind kind, std::uint8_t from, std::uint8_t to, std::uint32_t detail) {
-    state.ledger.append({kind, from, to, detail, slot.uid.value, 0});
-  };
-  const auto stream = [&] { return board::kBoard.devices[fact.device.value].stream.value; };
-  switch (fact.kind) {
-    case FactKind::kMemoryDonated: return frames(LedgerKind::kDonate, parent, enclave);
-    case FactKind::kMemoryReturned: return frames(LedgerKind::kReclaim, enclave, parent);
-    case FactKind::kChannelOpened: return frames(LedgerKind::kShare, parent, enclave);
-    case FactKind::kChannelClosed: return frames(LedgerKind::kUnshare, parent, enclave);
-    case FactKind::kCoreDonated: return thing(LedgerKind::kCoreDonate, parent, enclave, fact.core.value);
-    case FactKind::kCoreReturned: return thing(LedgerKind::kCoreReclaim, enclave, parent, fact.core.value);
-    case FactKind::kDeviceAssigned: return thing(LedgerKind::kDeviceAssign, parent, enclave, stream());
-    case FactKind::kDeviceReturned: return thing(LedgerKind::kDeviceRelease, enclave, parent, stream());
-    case FactKind::kSlotRunning:
-      return thing(LedgerKind::kEnclaveStart, parent, enclave,
-                   slot.mode == enclave::Mode::kDebug ? std::uint32_t{cofferdam_abi::kStartDebug} : 0U);
-    case FactKind::kSlotStopped: return thing(LedgerKind::kEnclaveStop, enclave, parent, slot.exit);
-    case FactKind::kMemoryScrubbing:
-    case FactKind::kDeviceAccepted:
-    case FactKind::kCoreState:
-    case FactKind::kChannelNotified:
-    case FactKind::kChannelSeen:
-    case FactKind::kSlotAllocated:
-    case FactKind::kSlotLoading:
-    case FactKind::kSlotLoadFailed:
-    case FactKind::kSlotStopping:
-    case FactKind::kSlotFreeing:
-    case FactKind::kSlotFreed:
-    case FactKind::kSlotBusy:
-    case FactKind::kNsmBusy:
-    case FactKind::kFaultCounted: return;
-  }
+  const bool to_enclave = direction == Direction::kToEnclave;
+  state.ledger.append(
+      {kind, to_enclave ? parent : enclave, to_enclave ? enclave : parent, detail, first, count});
 }
+
+[[gnu::always_inline]] inline void record_frames(SystemState& state, const Fact& fact, measure::LedgerKind kind,
+                                                 Direction direction) {
+  append(state, fact, kind, direction, fact.channel.value, fact.frames.first().value, fact.frames.count().value);
+}
+
+[[gnu::noinline, gnu::cold]] void record(SystemState& state, const Fact& fact, measure::LedgerKind kind, Direction direction,
+                          std::uint32_t detail) {
+  append(state, fact, kind, direction, detail, state.slots[fact.slot.value].uid.value, 0);
+}
+
+[[nodiscard]] std::uint32_t stream_of(const Fact& fact) { return board::kBoard.devices[fact.device.value].stream.value; }
 
 // Appends, or lengthens the last region when the frames go on where it ends.
 void append_region(Slot& slot, base::FrameRange frames) {
@@ -108,7 +82,7 @@ void shorten(Slot& slot, base::FrameRange frames) {
   }
 }
 
-void count_fault(SystemState& state, const Fact& fact) {
+[[gnu::noinline, gnu::cold]] void count_fault(SystemState& state, const Fact& fact) {
   const base::PartitionId partition{static_cast<std::uint8_t>(fact.argument)};
   switch (static_cast<cofferdam_abi::FaultCounter>(fact.detail)) {
     case cofferdam_abi::FaultCounter::kStage2: ++state.counters.stage2_faults; break;
@@ -124,7 +98,7 @@ void give_device(SystemState& state, base::DeviceIndex device, base::PartitionId
   state.devices.accepted[device.value] = false;
 }
 
-void give_core(SystemState& state, base::CoreId core, base::PartitionId owner) {
+[[gnu::noinline, gnu::cold]] void give_core(SystemState& state, base::CoreId core, base::PartitionId owner) {
   partition::CoreEntry& entry = state.cores.at(core);
   std::uint8_t number = core.value;  // the parent sees its cores as they are
   if (base::is_enclave(owner)) {
@@ -136,78 +110,104 @@ void give_core(SystemState& state, base::CoreId core, base::PartitionId owner) {
   entry = {owner, CoreState::kOff, number};
 }
 
+[[gnu::noinline]] void commit_one(SystemState& state, const Fact& fact) {
+  using measure::LedgerKind;
+  using enum Direction;
+  Slot& slot = state.slots[fact.slot.value];
+  const base::PartitionId enclave = base::partition_of(fact.slot);
+  switch (fact.kind) {
+    case FactKind::kMemoryDonated:
+      record_frames(state, fact, LedgerKind::kDonate, kToEnclave);
+      state.frames.set(fact.frames, partition::owned_by(enclave));
+      append_region(slot, fact.frames);
+      break;
+    case FactKind::kMemoryScrubbing:
+      state.frames.set(fact.frames, partition::scrubbing_from(enclave));
+      shorten(slot, fact.frames);
+      slot.scrubbing = fact.frames;
+      break;
+    case FactKind::kMemoryReturned:
+      record_frames(state, fact, LedgerKind::kReclaim, kToParent);
+      state.frames.set(fact.frames, partition::owned_by(base::kParent));
+      slot.scrubbing = base::FrameRange{};
+      break;
+    case FactKind::kCoreDonated:
+      record(state, fact, LedgerKind::kCoreDonate, kToEnclave, fact.core.value);
+      give_core(state, fact.core, enclave);
+      break;
+    case FactKind::kCoreReturned:
+      record(state, fact, LedgerKind::kCoreReclaim, kToParent, fact.core.value);
+      give_core(state, fact.core, base::kParent);
+      break;
+    case FactKind::kCoreState:
+      state.cores.at(fact.core).state = static_cast<CoreState>(fact.argument);
+      break;
+    case FactKind::kDeviceAssigned:
+      record(state, fact, LedgerKind::kDeviceAssign, kToEnclave, stream_of(fact));
+      give_device(state, fact.device, enclave);
+      break;
+    case FactKind::kDeviceReturned:
+      record(state, fact, LedgerKind::kDeviceRelease, kToParent, stream_of(fact));
+      give_device(state, fact.device, base::kParent);
+      break;
+    case FactKind::kDeviceAccepted: state.devices.accepted[fact.device.value] = true; break;
+    case FactKind::kChannelOpened:
+      record_frames(state, fact, LedgerKind::kShare, kToEnclave);
+      state.frames.set(fact.frames, partition::shared_with(enclave));
+      slot.channels[fact.channel.value] = {fact.frames, false, false};
+      break;
+    case FactKind::kChannelClosed:
+      record_frames(state, fact, LedgerKind::kUnshare, kToEnclave);
+      state.frames.set(fact.frames, partition::owned_by(base::kParent));
+      slot.channels[fact.channel.value] = {};
+      break;
+    case FactKind::kChannelNotified:
+      (fact.argument == 0 ? slot.channels[fact.channel.value].parent_pending
+                          : slot.channels[fact.channel.value].enclave_pending) = true;
+      break;
+    case FactKind::kChannelSeen:
+      for (enclave::Channel& channel : slot.channels) {
+        (fact.argument == 0 ? channel.parent_pending : channel.enclave_pending) = false;
+      }
+      break;
+    case FactKind::kSlotAllocated:
+      slot.state = SlotState::kInit;
+      slot.uid = base::SlotUid{fact.argument};
+      state.last_uid = fact.argument;
+      break;
+    case FactKind::kSlotLoading:
+      slot.state = SlotState::kLoading;
+      slot.image_offset = fact.argument;
+      slot.mode = (fact.ipa.value & cofferdam_abi::kStartDebug) != 0 ? enclave::Mode::kDebug
+                                                                     : enclave::Mode::kProduction;
+      slot.cid = fact.detail;
+      break;
+    case FactKind::kSlotLoadFailed: slot.state = SlotState::kInit; break;
+    case FactKind::kSlotRunning:
+      record(state, fact, LedgerKind::kEnclaveStart, kToEnclave,
+             slot.mode == enclave::Mode::kDebug ? std::uint32_t{cofferdam_abi::kStartDebug} : 0U);
+      slot.state = SlotState::kRunning;
+      break;
+    case FactKind::kSlotStopping:
+      slot.state = SlotState::kStopping;
+      slot.exit = static_cast<std::uint16_t>(fact.argument);
+      break;
+    case FactKind::kSlotStopped:
+      record(state, fact, LedgerKind::kEnclaveStop, kToParent, slot.exit);
+      slot.state = SlotState::kStopped;
+      break;
+    case FactKind::kSlotFreeing: slot.state = SlotState::kFreeing; break;
+    case FactKind::kSlotFreed: enclave::clear(slot); break;
+    case FactKind::kSlotBusy: slot.busy = fact.argument != 0; break;
+    case FactKind::kNsmBusy: slot.nsm_busy = fact.argument != 0; break;
+    case FactKind::kFaultCounted: count_fault(state, fact); break;
+  }
+}
+
 }  // namespace
 
 void commit(SystemState& state, const partition::Transition& transition) {
-  for (const Fact& fact : transition.facts) {
-    Slot& slot = state.slots[fact.slot.value];
-    const base::PartitionId enclave = base::partition_of(fact.slot);
-    record(state, fact);
-    switch (fact.kind) {
-      case FactKind::kMemoryDonated:
-        state.frames.set(fact.frames, partition::owned_by(enclave));
-        append_region(slot, fact.frames);
-        break;
-      case FactKind::kMemoryScrubbing:
-        state.frames.set(fact.frames, partition::scrubbing_from(enclave));
-        shorten(slot, fact.frames);
-        slot.scrubbing = fact.frames;
-        break;
-      case FactKind::kMemoryReturned:
-        state.frames.set(fact.frames, partition::owned_by(base::kParent));
-        slot.scrubbing = base::FrameRange{};
-        break;
-      case FactKind::kCoreDonated: give_core(state, fact.core, enclave); break;
-      case FactKind::kCoreReturned: give_core(state, fact.core, base::kParent); break;
-      case FactKind::kCoreState:
-        state.cores.at(fact.core).state = static_cast<CoreState>(fact.argument);
-        break;
-      case FactKind::kDeviceAssigned: give_device(state, fact.device, enclave); break;
-      case FactKind::kDeviceReturned: give_device(state, fact.device, base::kParent); break;
-      case FactKind::kDeviceAccepted: state.devices.accepted[fact.device.value] = true; break;
-      case FactKind::kChannelOpened:
-        state.frames.set(fact.frames, partition::shared_with(enclave));
-        slot.channels[fact.channel.value] = {fact.frames, false, false};
-        break;
-      case FactKind::kChannelClosed:
-        state.frames.set(fact.frames, partition::owned_by(base::kParent));
-        slot.channels[fact.channel.value] = {};
-        break;
-      case FactKind::kChannelNotified:
-        (fact.argument == 0 ? slot.channels[fact.channel.value].parent_pending
-                            : slot.channels[fact.channel.value].enclave_pending) = true;
-        break;
-      case FactKind::kChannelSeen:
-        for (enclave::Channel& channel : slot.channels) {
-          (fact.argument == 0 ? channel.parent_pending : channel.enclave_pending) = false;
-        }
-        break;
-      case FactKind::kSlotAllocated:
-        slot.state = SlotState::kInit;
-        slot.uid = base::SlotUid{fact.argument};
-        state.last_uid = fact.argument;
-        break;
-      case FactKind::kSlotLoading:
-        slot.state = SlotState::kLoading;
-        slot.image_offset = fact.argument;
-        slot.mode = (fact.ipa.value & cofferdam_abi::kStartDebug) != 0 ? enclave::Mode::kDebug
-                                                                       : enclave::Mode::kProduction;
-        slot.cid = fact.detail;
-        break;
-      case FactKind::kSlotLoadFailed: slot.state = SlotState::kInit; break;
-      case FactKind::kSlotRunning: slot.state = SlotState::kRunning; break;
-      case FactKind::kSlotStopping:
-        slot.state = SlotState::kStopping;
-        slot.exit = static_cast<std::uint16_t>(fact.argument);
-        break;
-      case FactKind::kSlotStopped: slot.state = SlotState::kStopped; break;
-      case FactKind::kSlotFreeing: slot.state = SlotState::kFreeing; break;
-      case FactKind::kSlotFreed: enclave::clear(slot); break;
-      case FactKind::kSlotBusy: slot.busy = fact.argument != 0; break;
-      case FactKind::kNsmBusy: slot.nsm_busy = fact.argument != 0; break;
-      case FactKind::kFaultCounted: count_fault(state, fact); break;
-    }
-  }
+  for (const Fact& fact : transition.facts) commit_one(state, fact);
 }
 
 }  // namespace hypercall

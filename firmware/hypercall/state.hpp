@@ -50,12 +50,12 @@ struct SystemState {
   partition::FrameTable frames{};
   partition::CoreTable cores{};
   partition::DeviceTable devices{};
-  enclave::SlotTable slots{};
   std::uint64_t last_uid{};
   Counters counters{};
   DmaFaults dma_faults{};
-  measure::PlatformLog platform{};
   measure::Ledger ledger{};
+  measure::PlatformLog platform{};
+  enclave::SlotTable slots{};
 };
 
 // The machine as the board describes it: all memory, cores and devices are the parent's, no slot is in use.
@@ -65,6 +65,12 @@ void initialise(SystemState& state, FrameStorage& storage);
 void commit(SystemState& state, const partition::Transition& transition);
 
 // Errors: kNoSuchSlot.
-[[nodiscard]] base::Result<base::SlotIndex> find_slot(const SystemState& state, std::uint64_t uid);
+[[nodiscard]] inline base::Result<base::SlotIndex> find_slot(const SystemState& state, std::uint64_t uid) {
+  for (std::uint8_t i = 0; i < state.slots.size(); ++i) {
+    const enclave::Slot& slot = state.slots[i];
+    if (slot.state != enclave::SlotState::kFree && slot.uid.value == uid) return base::SlotIndex{i};
+  }
+  return base::Error::kNoSuchSlot;
+}
 
 }  // namespace hypercall

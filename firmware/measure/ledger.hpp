@@ -71,7 +71,7 @@ class BasicLedger {
   static constexpr std::uint64_t kAbsorbAt = kCapacity / 4;
 
   void append(const LedgerEntry& entry) {
-    if (pending() == kCapacity) absorb();
+    if (pending() == kCapacity) [[unlikely]] absorb();
     LedgerRecord& record = records_[next_ % kCapacity];
     record.sequence = next_++;
     record.kind = entry.kind;
@@ -87,7 +87,7 @@ class BasicLedger {
   [[nodiscard]] std::uint64_t pending() const { return next_ - absorbed_; }
   [[nodiscard]] bool absorb_due() const { return pending() >= kAbsorbAt; }
   // Hashes what was appended. At most kCapacity records.
-  void absorb() {
+  [[gnu::noinline]] void absorb() {
     hash_pending(hash_);
     absorbed_ = next_;
   }
@@ -115,9 +115,9 @@ class BasicLedger {
     }
   }
 
-  std::array<LedgerRecord, kCapacity> records_{};
   std::uint64_t next_{};
   std::uint64_t absorbed_{};
+  std::array<LedgerRecord, kCapacity> records_{};
   crypto::Sha384 hash_{};
 };
 

@@ -37,18 +37,16 @@ void stop_cores(std::uint64_t mask) {
   hal::signal_cores();
 }
 
-[[nodiscard]] base::Status apply_one(const Effect& effect) {
+// Everything but the moves of memory.
+[[nodiscard, gnu::noinline, gnu::cold]] base::Status apply_other(const Effect& effect) {
   switch (effect.kind) {
-    case EffectKind::kUnmapStage2: return hal::stage2::unmap(effect.partition, effect.ipa, effect.frames);
+    case EffectKind::kUnmapStage2:
     case EffectKind::kInvalidateStage2:
-      return hal::stage2::invalidate(effect.partition, effect.ipa, effect.frames.count());
     case EffectKind::kInvalidateSmmu:
-      return hal::device_isolation::present() ? hal::device_isolation::invalidate(effect.partition) : base::Status{};
+    case EffectKind::kMapStage2: break;
     case EffectKind::kDetachStream: return hal::device_isolation::detach(effect.stream);
     case EffectKind::kAttachStream: return hal::device_isolation::attach(effect.stream, effect.partition);
     case EffectKind::kCreateStage2: return hal::stage2::create(effect.partition);
-    case EffectKind::kMapStage2:
-      return hal::stage2::map(effect.partition, effect.ipa, effect.frames, effect.access);
     case EffectKind::kDestroyStage2: hal::stage2::destroy(effect.partition); return {};
     case EffectKind::kCleanFrames: hal::clean_frames(effect.frames); return {};
     case EffectKind::kScrubFrames: hal::scrub_frames(effect.frames); return {};
@@ -57,6 +55,29 @@ void stop_cores(std::uint64_t mask) {
     case EffectKind::kStartCore: start_core(effect); return {};
     case EffectKind::kStopCores: stop_cores(effect.argument); return {};
     case EffectKind::kInjectInterrupt: raise_message(effect.partition, effect.intid); return {};
+  }
+  return base::Error::kInternal;
+}
+
+[[nodiscard]] inline base::Status apply_one(const Effect& effect) {
+  switch (effect.kind) {
+    case EffectKind::kUnmapStage2: return hal::stage2::unmap(effect.partition, effect.ipa, effect.frames);
+    case EffectKind::kInvalidateStage2:
+      return hal::stage2::invalidate(effect.partition, effect.ipa, effect.frames.count());
+    case EffectKind::kInvalidateSmmu: return hal::device_isolation::invalidate(effect.partition);
+    case EffectKind::kMapStage2:
+      return hal::stage2::map(effect.partition, effect.ipa, effect.frames, effect.access);
+    case EffectKind::kDetachStream:
+    case EffectKind::kAttachStream:
+    case EffectKind::kCreateStage2:
+    case EffectKind::kDestroyStage2:
+    case EffectKind::kCleanFrames:
+    case EffectKind::kScrubFrames:
+    case EffectKind::kRouteInterrupt:
+    case EffectKind::kDisableInterrupt:
+    case EffectKind::kStartCore:
+    case EffectKind::kStopCores:
+    case EffectKind::kInjectInterrupt: return apply_other(effect);
   }
   return base::Error::kInternal;
 }
@@ -89,18 +110,24 @@ void stop_cores(std::uint64_t mask) {
   return base::Error::kInternal;
 }
 
+// `failed` was not applied: those before it are undone, the last one first.
+[[gnu::noinline, gnu::cold]] void undo_before(const base::EffectList& effects, const Effect* failed) {
+  if (!base::is_reversible(failed->kind)) panic("an effect that can't fail has failed");
+  while (failed != effects.begin()) {
+    // A machine that takes a step but not its opposite is not one we can reason about.
+    if (!undo(*--failed).ok()) panic("an effect could not be undone");
+  }
+}
+
 }  // namespace
 
 base::Status apply(const base::EffectList& effects) {
-  for (std::size_t i = 0; i < effects.size(); ++i) {
-    const base::Status applied = apply_one(effects[i]);
-    if (applied.ok()) continue;
-    if (!base::is_reversible(effects[i].kind)) panic("an effect that can't fail has failed");
-    while (i-- > 0) {
-      // A machine that takes a step but not its opposite is not one we can reason about.
-      if (!undo(effects[i]).ok()) panic("an effect could not be undone");
+  for (const Effect& effect : effects) {
+    const base::Status applied = apply_one(effect);
+    if (!applied.ok()) [[unlikely]] {
+      undo_before(effects, &effect);
+      return applied;
     }
-    return applied.error();
   }
   return {};
 }

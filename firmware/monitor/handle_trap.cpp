@@ -38,18 +38,18 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
   frame.x[3] = reply.values[2];
 }
 
-struct Planned {
-  partition::Reply reply;
-  partition::Work work;
-  CallerCore caller_core;
-};
-
 // The locked part: plan, apply, commit. An effect that fails turns the whole call into a refusal.
-[[nodiscard]] Planned perform(const Caller& caller, const Call& call, const hypercall::Moment& moment) {
+[[nodiscard]] Transition perform(const Caller& caller, const Call& call, const hypercall::Moment& moment) {
   Transition transition = hypercall::plan(g_state, caller, call, moment);
-  base::Status done = do_locked_work(caller, call, transition.work);
+  base::Status done;
+  if (transition.work.kind != partition::WorkKind::kNone) done = do_locked_work(caller, call, transition.work);
   if (done.ok()) done = apply(transition.effects);
-  if (!done.ok()) return {hypercall::refuse(done.error()).reply, {}, CallerCore::kResumes};
+  if (!done.ok()) {
+    transition.reply = {partition::status_of(done.error()), {}};
+    transition.work = {};
+    transition.caller_core = CallerCore::kResumes;
+    return transition;
+  }
   hypercall::commit(g_state, transition);
   // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
   const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
@@ -57,7 +57,7 @@ struct Planned {
                        !hypercall::is_arm_call(call.function);
   if (refused) ++g_state.counters.refused_calls;
   keep_ledger_folded();
-  return {transition.reply, transition.work, transition.caller_core};
+  return transition;
 }
 
 [[nodiscard]] AfterTrap after(base::CoreId core, CallerCore caller_core) {
@@ -87,13 +87,13 @@ struct Planned {
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);
-  Planned planned = perform(caller, call, moment);
+  Transition performed = perform(caller, call, moment);
   g_state_lock.unlock();
-  if (planned.work.kind != partition::WorkKind::kNone) {
-    planned.reply = do_unlocked_work(caller, call, planned.work, planned.reply);
+  if (performed.work.kind != partition::WorkKind::kNone) {
+    performed.reply = do_unlocked_work(caller, call, performed.work, performed.reply);
   }
-  write_reply(frame, function, planned.reply);
-  return after(core, planned.caller_core);
+  write_reply(frame, function, performed.reply);
+  return after(core, performed.caller_core);
 }
 
 // Counts the fault; an enclave that does not stop doing it is stopped.
@@ -114,7 +114,7 @@ struct Planned {
   return partition == base::kParent ? "the parent" : "an enclave";
 }
 
-[[nodiscard]] AfterTrap handle_abort(TrapFrame& frame, bool instruction) {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_abort(TrapFrame& frame, bool instruction) {
   count_trap(TrapCause::kStage2Fault);
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
@@ -128,7 +128,7 @@ struct Planned {
   return after(core, caller_core);
 }
 
-[[nodiscard]] AfterTrap handle_undefined(TrapFrame& frame) {
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_undefined(TrapFrame& frame) {
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;
   const CallerCore caller_core =
@@ -153,7 +153,6 @@ constexpr std::uint64_t kInstruction = 4;
 
 [[nodiscard]] AfterTrap handle_synchronous(TrapFrame& frame) {
   switch (hal::registers::esr_el2::exception_class(frame.esr)) {
-    case ExceptionClass::kHvc64: return handle_call(frame);
     case ExceptionClass::kSmc64:  // a trapped SMC has not been stepped over (Arm ARM D1.3.1)
       frame.pc += kInstruction;
       return handle_call(frame);
@@ -176,11 +175,14 @@ constexpr std::uint64_t kInstruction = 4;
 }
 
 // A core that goes takes its interrupts' state along before anybody else's code can run on it.
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap leave() {
+  const base::CoreId core = hal::current_core();
+  leave_interrupts(core, g_state.cores.at(core).owner);
+  return AfterTrap::kLeave;
+}
+
 [[nodiscard]] AfterTrap leaving(AfterTrap result) {
-  if (result == AfterTrap::kLeave) {
-    const base::CoreId core = hal::current_core();
-    leave_interrupts(core, g_state.cores.at(core).owner);
-  }
+  if (result == AfterTrap::kLeave) [[unlikely]] return leave();
   return result;
 }
 
@@ -192,7 +194,11 @@ namespace hal {
 
 AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
   switch (kind) {
-    case TrapKind::kSynchronous: return monitor::leaving(monitor::handle_synchronous(frame));
+    case TrapKind::kSynchronous:
+      if (registers::esr_el2::exception_class(frame.esr) == registers::esr_el2::ExceptionClass::kHvc64) [[likely]] {
+        return monitor::leaving(monitor::handle_call(frame));
+      }
+      return monitor::leaving(monitor::handle_synchronous(frame));
     case TrapKind::kInterrupt:
       monitor::handle_interrupt();
       return monitor::leaving(monitor::after(hal::current_core(), partition::CallerCore::kResumes));
@@ -201,7 +207,7 @@ AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
   return AfterTrap::kLeave;
 }
 
-void handle_own_exception(std::uint64_t esr, std::uint64_t elr, std::uint64_t far) {
+[[gnu::noinline, gnu::cold]] void handle_own_exception(std::uint64_t esr, std::uint64_t elr, std::uint64_t far) {
   monitor::panic(monitor::LogLine{}.text("exception in the monitor, syndrome ").hex(esr).text(" at ").hex(elr)
                      .text(", address ").hex(far).view());
 }

@@ -1,12 +1,10 @@
 #include "firmware/monitor/ledger_upkeep.hpp"
 
-#include "firmware/monitor/globals.hpp"
 #include "hal/floating_point.hpp"
 
 namespace monitor {
 
-void keep_ledger_folded() {
-  if (!g_state.ledger.absorb_due()) return;
+void fold_ledger() {
   const hal::FloatingPointScope scope;
   g_state.ledger.absorb();
 }

@@ -5,7 +5,6 @@
 namespace partition {
 
 using base::FrameNumber;
-using base::FrameRange;
 using base::kFramesPerBlock;
 
 FrameEntry FrameTable::at(FrameNumber frame) const {
@@ -15,62 +14,57 @@ FrameEntry FrameTable::at(FrameNumber frame) const {
   return unpack((block.split_and_parent & kSplit) != 0 ? frames_[index] : block.uniform);
 }
 
-FrameNumber FrameTable::first_other(FrameRange range, FrameEntry entry) const {
-  if (range.first() < first_ || range.first() >= end()) return range.first();
-  const PackedEntry wanted = pack(entry);
-  const std::uint64_t stop = std::min(range.end().value, end().value) - first_.value;
-  for (std::uint64_t index = range.first().value - first_.value; index < stop;) {
+// A first frame below the table has an index beyond it, for the difference wraps.
+std::uint64_t FrameTable::first_other(std::uint64_t index, std::uint64_t count, PackedEntry wanted) const {
+  if (index >= frames_.size()) return index;
+  const std::uint64_t stop = std::min(index + count, frames_.size());
+  while (index < stop) {
     const BlockEntry& block = blocks_[index / kFramesPerBlock];
-    const std::uint64_t block_end = std::min((index / kFramesPerBlock + 1) * kFramesPerBlock, stop);
-    if ((block.split_and_parent & kSplit) == 0) {
-      if (block.uniform != wanted) return FrameNumber{first_.value + index};
-      index = block_end;
-    } else {
-      for (; index < block_end; ++index) {
-        if (frames_[index] != wanted) return FrameNumber{first_.value + index};
-      }
-    }
+    const bool is_split = (block.split_and_parent & kSplit) != 0;
+    if ((is_split ? frames_[index] : block.uniform) != wanted) return index;
+    index = is_split ? index + 1 : (index / kFramesPerBlock + 1) * kFramesPerBlock;
   }
-  return FrameNumber{first_.value + stop};  // the end of the table when the range passes it
+  return stop;  // the end of the table when the range passes it
 }
 
-bool FrameTable::all(FrameRange range, FrameEntry entry) const {
-  return !range.empty() && first_other(range, entry) == range.end();
+// Every frame of a uniform block gets an entry of its own.
+[[gnu::noinline, gnu::cold]] void FrameTable::split(std::uint64_t block) {
+  BlockEntry& entry = blocks_[block];
+  std::fill_n(frames_.begin() + static_cast<std::ptrdiff_t>(block * kFramesPerBlock), kFramesPerBlock, entry.uniform);
+  const bool parents = entry.uniform == pack(owned_by(base::kParent));
+  entry = {0, static_cast<std::uint16_t>(kSplit | (parents ? kFramesPerBlock : 0))};
 }
 
-void FrameTable::set(FrameRange range, FrameEntry entry) {
-  const PackedEntry packed = pack(entry);
-  const std::uint64_t stop = range.end().value - first_.value;
-  for (std::uint64_t index = range.first().value - first_.value; index < stop;) {
+void FrameTable::set(std::uint64_t index, std::uint64_t count, PackedEntry packed) {
+  constexpr PackedEntry kParents = pack(owned_by(base::kParent));
+  const std::uint64_t stop = index + count;
+  while (index < stop) {
     const std::uint64_t block = index / kFramesPerBlock;
     const std::uint64_t block_end = std::min((block + 1) * kFramesPerBlock, stop);
+    BlockEntry& entry = blocks_[block];
     if (block_end - index == kFramesPerBlock) {
-      blocks_[block] = {packed, 0};
-    } else {
-      set_in_block(block, index, block_end, packed);
+      entry = {packed, 0};
+      index = block_end;
+      continue;
     }
-    index = block_end;
+    if ((entry.split_and_parent & kSplit) == 0) {
+      if (entry.uniform == packed) {
+        index = block_end;
+        continue;
+      }
+      split(block);
+    }
+    std::uint32_t split_and_parent = entry.split_and_parent;  // the count stands in the low bits
+    for (; index < block_end; ++index) {
+      if (frames_[index] == kParents) --split_and_parent;
+      if (packed == kParents) ++split_and_parent;
+      frames_[index] = packed;
+    }
+    // What went out in pieces and came back whole is one block again.
+    constexpr std::uint32_t kWhole = kSplit | kFramesPerBlock;
+    entry = split_and_parent == kWhole ? BlockEntry{kParents, 0}
+                                       : BlockEntry{0, static_cast<std::uint16_t>(split_and_parent)};
   }
-}
-
-void FrameTable::set_in_block(std::uint64_t block, std::uint64_t from, std::uint64_t to, PackedEntry packed) {
-  BlockEntry& entry = blocks_[block];
-  const PackedEntry parent = pack(owned_by(base::kParent));
-  if ((entry.split_and_parent & kSplit) == 0) {
-    if (entry.uniform == packed) return;
-    std::fill_n(frames_.begin() + static_cast<std::ptrdiff_t>(block * kFramesPerBlock), kFramesPerBlock, entry.uniform);
-    entry.split_and_parent =
-        static_cast<std::uint16_t>(kSplit | (entry.uniform == parent ? kFramesPerBlock : 0));
-  }
-  std::uint16_t owned_by_parent = entry.split_and_parent & static_cast<std::uint16_t>(~kSplit);
-  for (std::uint64_t index = from; index < to; ++index) {
-    if (frames_[index] == parent) --owned_by_parent;
-    if (packed == parent) ++owned_by_parent;
-    frames_[index] = packed;
-  }
-  // What went out in pieces and came back whole is one block again.
-  entry = owned_by_parent == kFramesPerBlock ? BlockEntry{parent, 0}
-                                             : BlockEntry{0, static_cast<std::uint16_t>(kSplit | owned_by_parent)};
 }
 
 }  // namespace partition

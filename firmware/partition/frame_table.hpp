@@ -32,15 +32,22 @@ class FrameTable {
   [[nodiscard]] FrameEntry at(base::FrameNumber frame) const;
   // Does every frame of the range have this entry? False when a part lies outside the table. Looks at each frame
   // of split blocks and once at each uniform block, so at both ends and everything between.
-  [[nodiscard]] bool all(base::FrameRange range, FrameEntry entry) const;
+  [[nodiscard]] bool all(base::FrameRange range, FrameEntry entry) const {
+    return !range.empty() && first_other(range, entry) == range.end();
+  }
   // The first frame of the range whose entry differs; range.end() when none does.
-  [[nodiscard]] base::FrameNumber first_other(base::FrameRange range, FrameEntry entry) const;
+  [[nodiscard]] base::FrameNumber first_other(base::FrameRange range, FrameEntry entry) const {
+    return base::FrameNumber{first_.value + first_other(index_of(range), range.count().value, pack(entry))};
+  }
   // Precondition: the range lies inside the table.
-  void set(base::FrameRange range, FrameEntry entry);
+  void set(base::FrameRange range, FrameEntry entry) { set(index_of(range), range.count().value, pack(entry)); }
 
  private:
   static constexpr std::uint16_t kSplit = 0x8000;
-  void set_in_block(std::uint64_t block, std::uint64_t from, std::uint64_t to, PackedEntry packed);
+  [[nodiscard]] std::uint64_t index_of(base::FrameRange range) const { return range.first().value - first_.value; }
+  [[nodiscard]] std::uint64_t first_other(std::uint64_t index, std::uint64_t count, PackedEntry wanted) const;
+  void set(std::uint64_t index, std::uint64_t count, PackedEntry packed);
+  void split(std::uint64_t block);
 
   base::FrameNumber first_{};
   std::span<BlockEntry> blocks_{};

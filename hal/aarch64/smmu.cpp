@@ -46,6 +46,7 @@ alignas(kCommands * smmu::kCommandBytes) constinit std::array<smmu::Command, kCo
 alignas(kEvents * smmu::kEventBytes) constinit std::array<smmu::Event, kEvents> events{};
 
 constinit bool usable = false;
+constinit bool unanswered = false;  // a sync ran out of time: commands may be queued still
 constinit std::uint32_t command_producer = 0;
 constinit std::uint64_t physical_size = 0;
 constexpr std::uint8_t kNobody = 0;  // the monitor's own number: no stream is ever attached to it
@@ -65,37 +66,46 @@ bool wait_for(std::uint64_t offset, std::uint32_t mask, std::uint32_t expected) 
 // Index and wrap bit of a queue of 2^bits entries.
 constexpr std::uint32_t advance(std::uint32_t index, unsigned bits) { return (index + 1) & ((2U << bits) - 1); }
 
-void put(const smmu::Command& command) {  // precondition: the queue has room
+void put(smmu::Command command) {  // precondition: the queue has room
   smmu::Command& slot = commands[command_producer & (kCommands - 1)];
-  const_cast<volatile std::uint64_t&>(slot[0]) = command[0];
-  const_cast<volatile std::uint64_t&>(slot[1]) = command[1];
+  const_cast<volatile std::uint64_t&>(slot.low) = command.low;
+  const_cast<volatile std::uint64_t&>(slot.high) = command.high;
   command_producer = advance(command_producer, kCommandBits);
 }
 
 // An error stops the queue until it is acknowledged. Our commands are well formed: it is a sign that the device is
 // broken, and the call fails.
-base::Status give_up() {
+[[gnu::noinline, gnu::cold]] base::Status give_up() {
+  unanswered = true;
   const std::uint32_t acknowledged = aarch64::read32(kBase + smmu::kGerrorN);
   const std::uint32_t active = aarch64::read32(kBase + smmu::kGerror) ^ acknowledged;
   if ((active & smmu::kGerrorCmdq) != 0) aarch64::write32(kBase + smmu::kGerrorN, acknowledged ^ smmu::kGerrorCmdq);
   return base::Error::kDeviceTimeout;
 }
 
-// At most three commands and a sync. Each call waits for its sync, so the queue is empty between calls, unless an
-// earlier one ran out of time.
-template <typename... Commands>
-base::Status run(const Commands&... list) {
-  static_assert(sizeof...(list) < kCommands);
+// Until all that was queued is consumed. A sync is consumed only when all before it is complete; an error leaves it where
+// it is.
+base::Status wait_until_empty() {
   constexpr std::uint32_t kIndex = (2U << kCommandBits) - 1;
-  if (!wait_for(smmu::kCmdqCons, kIndex, command_producer)) return give_up();
-  (put(list), ...);
-  put(smmu::make_sync());
-  aarch64::dsb_ishst();
-  aarch64::write32(kBase + smmu::kCmdqProd, command_producer);
-  // The sync is consumed only when all before it is complete; an error leaves it where it is.
   if (!wait_for(smmu::kCmdqCons, kIndex, command_producer)) return give_up();
   return {};
 }
+
+// Descriptors written before are known to the SMMU before the command is (DSB), the command is done when this returns.
+// Each waits for its sync, so the queue is empty between two, unless an earlier one ran out of time.
+base::Status issue(smmu::Command command) {
+  put(command);
+  put(smmu::make_sync());
+  aarch64::dsb_ishst();
+  aarch64::write32(kBase + smmu::kCmdqProd, command_producer);
+  return wait_until_empty();
+}
+[[gnu::noinline, gnu::cold]] base::Status issue_late(smmu::Command command) {
+  MON_TRY(wait_until_empty());
+  unanswered = false;
+  return issue(command);
+}
+base::Status run(smmu::Command command) { return unanswered ? issue_late(command) : issue(command); }
 
 void write_word(std::size_t stream, std::size_t word, std::uint64_t value) {
   const_cast<volatile std::uint64_t&>(stream_table[stream][word]) = value;
@@ -120,7 +130,7 @@ bool has_streams(base::PartitionId partition) { return streams_of[partition.valu
 
 // Section 3.11 of IHI 0070: everything off, tables and queues in place, queues on, caches empty, then translation on.
 // At any failure GBPA's abort, which early_map.cpp set, stays in force and no device is ever attached.
-void prepare_device_isolation() {
+[[gnu::noinline, gnu::cold]] void prepare_device_isolation() {
   if constexpr (kBase != 0) {
     write32(kBase + smmu::kCr0, 0);
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0Enable | smmu::kCr0EventqEnable | smmu::kCr0CmdqEnable, 0)) return;
@@ -140,7 +150,7 @@ void prepare_device_isolation() {
     dsb_sy();
     write32(kBase + smmu::kCr0, smmu::kCr0CmdqEnable);
     if (!wait_for(smmu::kCr0Ack, smmu::kCr0CmdqEnable, smmu::kCr0CmdqEnable)) return;
-    if (!run(smmu::make_cfgi_all(), smmu::make_tlbi_all()).ok()) return;
+    if (!run(smmu::make_cfgi_all()).ok() || !run(smmu::make_tlbi_all()).ok()) return;
     constexpr std::uint32_t kOn = smmu::kCr0CmdqEnable | smmu::kCr0EventqEnable | smmu::kCr0Enable;
     // A device that says that it has translated an address itself is not believed: its stream's entry decides (STE.EATS = 0).
     constexpr std::uint32_t kChecked = smmu::kCr0AtsCheck;
@@ -158,7 +168,7 @@ namespace device_isolation {
 
 bool present() { return usable; }
 
-base::Status attach(base::StreamId stream, base::PartitionId partition) {
+[[gnu::noinline, gnu::cold]] base::Status attach(base::StreamId stream, base::PartitionId partition) {
   if (!usable || stream.value >= kStreams) return base::Error::kNoSuchDevice;
   MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
   MON_TRY(detach(stream));
@@ -183,14 +193,15 @@ base::Status attach(base::StreamId stream, base::PartitionId partition) {
   return {};
 }
 
-base::Status detach(base::StreamId stream) {
+[[gnu::noinline, gnu::cold]] base::Status detach(base::StreamId stream) {
   if (!usable || stream.value >= kStreams) return base::Error::kNoSuchDevice;
   const std::uint8_t partition = attached_to[stream.value];
   if (partition == kNobody) return {};
   const std::uint64_t before = stream_table[stream.value][0];
   write_word(stream.value, 0, smmu::make_abort_entry()[0]);
   aarch64::dsb_ishst();
-  const base::Status done = run(smmu::make_cfgi_ste(stream), smmu::make_tlbi_vmall(base::PartitionId{partition}));
+  base::Status done = run(smmu::make_cfgi_ste(stream));
+  if (done.ok()) done = run(smmu::make_tlbi_vmall(base::PartitionId{partition}));
   if (!done.ok()) {
     write_word(stream.value, 0, before);
     aarch64::dsb_ishst();
@@ -203,7 +214,6 @@ base::Status detach(base::StreamId stream) {
 
 base::Status invalidate(base::PartitionId partition) {
   if (!usable) return {};  // nothing translates
-  aarch64::dsb_ishst();
   return run(smmu::make_tlbi_vmall(partition));
 }
 

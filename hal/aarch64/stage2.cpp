@@ -18,7 +18,7 @@ namespace hal::aarch64 {
 
 namespace {
 
-constexpr std::size_t kPartitions = 64;  // PartitionId: monitor, parent, at most 62 enclaves
+constexpr std::size_t kPartitions = 256;  // every PartitionId there can be has an entry: no index to check
 constexpr std::size_t kTables = board::kTableFrames;
 
 using Table = std::array<std::uint64_t, registers::stage2_descriptor::kEntries>;
@@ -27,7 +27,8 @@ using Table = std::array<std::uint64_t, registers::stage2_descriptor::kEntries>;
 alignas(base::kFrameSize) constinit Table nowhere{};
 
 constinit stage2::TablePool<kTables> pool{};
-constinit std::array<std::uint64_t, kPartitions> roots{};  // frame number, 0: no such address space
+constinit std::array<std::uint64_t, kPartitions> roots{};  // frame number
+constexpr base::FrameNumber kNoRoot{0};                    // no such address space
 constinit bool pool_assigned = false;
 constinit std::atomic<bool> invalidate_twice{false};  // CVE-2025-10263 on any of the cores
 // Set while a block may be invalid for a moment because it is being split: one core at a time, under the state lock.
@@ -38,7 +39,7 @@ std::uint64_t address_of(const void* object) { return reinterpret_cast<std::uint
 // More single invalidations than this cost more than losing the partition's whole TLB.
 constexpr std::uint64_t kMostSinglePages = 16;
 
-void invalidate_once(base::Ipa ipa, base::FrameCount count) {
+inline void invalidate_once(base::Ipa ipa, base::FrameCount count) {
   // Tables were published (DSB ISHST) before. Combined entries are tagged by virtual address, which the monitor does
   // not know: all of stage 1's go once stage 2's are gone (Arm ARM D8.17.6.3).
   if (count.value <= kMostSinglePages) {
@@ -55,26 +56,32 @@ void invalidate_once(base::Ipa ipa, base::FrameCount count) {
 }
 
 // TLBIs act on the VMID of VTTBR_EL2: this core borrows the partition's for their time.
-void invalidate_tlb(base::PartitionId partition, base::Ipa ipa, base::FrameCount count) {
+[[gnu::noinline, gnu::cold]] void invalidate_for_another(std::uint64_t target, base::Ipa ipa, base::FrameCount count);
+
+[[gnu::always_inline]] inline void invalidate_tlb(base::PartitionId partition, base::FrameNumber root, base::Ipa ipa,
+                                                  base::FrameCount count) {
+  const std::uint64_t target = registers::vttbr_el2::make(root, partition);
+  if (HAL_READ_REGISTER(vttbr_el2) != target) return invalidate_for_another(target, ipa, count);
+  invalidate_once(ipa, count);
+  if (invalidate_twice.load(std::memory_order_relaxed)) [[unlikely]] invalidate_once(ipa, count);
+}
+
+void invalidate_for_another(std::uint64_t target, base::Ipa ipa, base::FrameCount count) {
   const std::uint64_t current = HAL_READ_REGISTER(vttbr_el2);
-  const std::uint64_t target = registers::vttbr_el2::make(base::FrameNumber{roots[partition.value]}, partition);
-  if (current != target) {
-    dsb_ish();
-    HAL_WRITE_REGISTER(vttbr_el2, target);
-    isb();
-  }
+  dsb_ish();
+  HAL_WRITE_REGISTER(vttbr_el2, target);
+  isb();
   invalidate_once(ipa, count);
   if (invalidate_twice.load(std::memory_order_relaxed)) invalidate_once(ipa, count);
-  if (current != target) {
-    HAL_WRITE_REGISTER(vttbr_el2, current);
-    isb();
-  }
+  HAL_WRITE_REGISTER(vttbr_el2, current);
+  isb();
 }
 
 struct MachineTables {
   base::PartitionId partition;
 
-  static Table& at(base::FrameNumber table) { return table_frames[pool.index_of(table)]; }
+  // The monitor's map is an identity map: a table's frame is where it is written, too.
+  static Table& at(base::FrameNumber table) { return *reinterpret_cast<Table*>(base::address_of(table).value); }
   // volatile: a walker looks at any time, and an entry is written once and whole.
   [[nodiscard]] std::uint64_t read_descriptor(base::FrameNumber table, std::size_t index) const {
     return const_cast<const volatile std::uint64_t&>(at(table)[index]);
@@ -84,7 +91,7 @@ struct MachineTables {
   }
   void publish() const { dsb_ishst(); }
   [[nodiscard]] base::Status invalidate(base::Ipa ipa, base::FrameCount count) const {
-    invalidate_tlb(partition, ipa, count);
+    invalidate_tlb(partition, base::FrameNumber{roots[partition.value]}, ipa, count);
     if (has_streams(partition)) return device_isolation::invalidate(partition);
     return {};
   }
@@ -135,7 +142,7 @@ void leave_address_space() {
 }
 
 base::Result<base::FrameNumber> stage2_root(base::PartitionId partition) {
-  if (partition.value >= kPartitions || roots[partition.value] == 0) return base::Error::kWrongState;
+  if (roots[partition.value] == 0) return base::Error::kWrongState;
   return base::FrameNumber{roots[partition.value]};
 }
 
@@ -147,8 +154,8 @@ namespace {
 using aarch64::MachineTables;
 }
 
-base::Status create(base::PartitionId partition) {
-  if (partition.value >= aarch64::kPartitions || aarch64::roots[partition.value] != 0) return base::Error::kWrongState;
+[[gnu::noinline, gnu::cold]] base::Status create(base::PartitionId partition) {
+  if (aarch64::roots[partition.value] != 0) return base::Error::kWrongState;
   MachineTables tables{partition};
   MON_TRY_ASSIGN(const base::FrameNumber root, TableBuilder(tables).create());
   tables.publish();
@@ -156,7 +163,7 @@ base::Status create(base::PartitionId partition) {
   return {};
 }
 
-void destroy(base::PartitionId partition) {
+[[gnu::noinline, gnu::cold]] void destroy(base::PartitionId partition) {
   const base::Result<base::FrameNumber> root = aarch64::stage2_root(partition);
   if (!root.ok()) return;
   MachineTables tables{partition};
@@ -165,29 +172,51 @@ void destroy(base::PartitionId partition) {
   aarch64::roots[partition.value] = 0;
 }
 
-base::Status map(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames, base::Access access) {
-  MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
+namespace {
+
+// Apart, so that the short way below has neither their stack frame nor their registers to save; for size.
+[[gnu::noinline, gnu::cold]] base::Status map_range(base::PartitionId partition, base::FrameNumber root, base::Ipa ipa,
+                                     base::FrameRange frames, base::Access access) {
   MachineTables tables{partition};
-  return TableBuilder(tables).map(root, ipa, frames, access);
+  return TableBuilder(tables).map_range(root, ipa, frames, access);
 }
 
-base::Status unmap(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames) {
-  MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
+[[gnu::noinline, gnu::cold]] base::Status unmap_range(base::PartitionId partition, base::FrameNumber root, base::Ipa ipa,
+                                       base::FrameCount count) {
   MachineTables tables{partition};
   aarch64::changing.store(true, std::memory_order_release);
-  const base::Status done = TableBuilder(tables).unmap(root, ipa, frames.count());
+  const base::Status done = TableBuilder(tables).unmap_range(root, ipa, count);
   aarch64::changing.store(false, std::memory_order_release);
   return done;
 }
 
+}  // namespace
+
+base::Status map(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames, base::Access access) {
+  const base::FrameNumber root{aarch64::roots[partition.value]};
+  if (root == aarch64::kNoRoot) return base::Error::kWrongState;
+  MachineTables tables{partition};
+  if (TableBuilder(tables).map_leaf(root, ipa, frames, access)) [[likely]] return {};
+  return map_range(partition, root, ipa, frames, access);
+}
+
+base::Status unmap(base::PartitionId partition, base::Ipa ipa, base::FrameRange frames) {
+  const base::FrameNumber root{aarch64::roots[partition.value]};
+  if (root == aarch64::kNoRoot) return base::Error::kWrongState;
+  MachineTables tables{partition};
+  if (TableBuilder(tables).unmap_leaf(root, ipa, frames.count())) [[likely]] return {};
+  return unmap_range(partition, root, ipa, frames.count());
+}
+
 base::Status invalidate(base::PartitionId partition, base::Ipa ipa, base::FrameCount count) {
-  MON_TRY(aarch64::stage2_root(partition));
+  const base::FrameNumber root{aarch64::roots[partition.value]};
+  if (root == aarch64::kNoRoot) return base::Error::kWrongState;
   aarch64::dsb_ishst();
-  aarch64::invalidate_tlb(partition, ipa, count);
+  aarch64::invalidate_tlb(partition, root, ipa, count);
   return {};
 }
 
-base::Result<base::PhysAddr> translate(base::PartitionId partition, base::Ipa ipa) {
+[[gnu::noinline, gnu::cold]] base::Result<base::PhysAddr> translate(base::PartitionId partition, base::Ipa ipa) {
   MON_TRY_ASSIGN(const base::FrameNumber root, aarch64::stage2_root(partition));
   MachineTables tables{partition};
   MON_TRY_ASSIGN(const auto translation, TableBuilder(tables).walk(root, ipa));

@@ -17,7 +17,7 @@ namespace hal {
 extern "C" {
 void hal_enter_guest(std::uint64_t entry, std::uint64_t argument, std::uint64_t pstate);
 void hal_clear_floating_point();
-std::uint64_t hal_guest_exception(std::uint64_t kind, TrapFrame* frame);
+AfterTrap hal_guest_exception(TrapKind kind, TrapFrame* frame);
 }
 
 namespace {
@@ -110,41 +110,44 @@ bool answer_register(TrapFrame& frame) {
   return true;
 }
 
-std::uint64_t exception_in_guest(TrapKind kind, TrapFrame& frame) {
-  return handle_trap(kind, frame) == AfterTrap::kLeave ? 1 : 0;
+// True when the exception concerns the machine alone and is dealt with.
+bool is_settled_here(TrapKind kind, TrapFrame& frame) {
+  switch (kind) {
+    case TrapKind::kSynchronous:
+      switch (esr_el2::exception_class(frame.esr)) {
+        case esr_el2::ExceptionClass::kSystemRegister: return answer_register(frame);
+        case esr_el2::ExceptionClass::kDataAbortLower:
+        case esr_el2::ExceptionClass::kInstructionAbortLower:
+          if (esr_el2::fault_kind(frame.esr) != esr_el2::FaultKind::kTranslation) return false;
+          aarch64::wait_for_table_change();
+          return is_mapped_now(frame);
+        default: return false;
+      }
+    case TrapKind::kInterrupt:
+      if (aarch64::is_halting()) aarch64::stop_this_core();
+      return aarch64::drop_late_wake();
+    case TrapKind::kSystemError: return false;
+  }
+  return false;
+}
+
+// The machine answers what is only its own; the rest is the monitor's.
+[[gnu::noinline, gnu::cold]] AfterTrap settle_or_hand_up(TrapKind kind, TrapFrame& frame) {
+  return is_settled_here(kind, frame) ? AfterTrap::kResume : handle_trap(kind, frame);
 }
 
 }  // namespace
 
-// Called by vectors.S. The machine answers what is only its own; the rest is the monitor's.
-std::uint64_t hal_guest_exception(std::uint64_t kind, TrapFrame* frame) {
-  if (kind == static_cast<std::uint64_t>(TrapKind::kSynchronous)) {
-    switch (esr_el2::exception_class(frame->esr)) {
-      case esr_el2::ExceptionClass::kSystemRegister:
-        if (answer_register(*frame)) return 0;
-        break;
-      case esr_el2::ExceptionClass::kDataAbortLower:
-      case esr_el2::ExceptionClass::kInstructionAbortLower:
-        if (esr_el2::fault_kind(frame->esr) == esr_el2::FaultKind::kTranslation) {
-          aarch64::wait_for_table_change();
-          if (is_mapped_now(*frame)) return 0;
-        }
-        break;
-      default: break;
-    }
-    return exception_in_guest(TrapKind::kSynchronous, *frame);
-  }
-  if (kind == static_cast<std::uint64_t>(TrapKind::kInterrupt)) {
-    if (aarch64::is_halting()) aarch64::stop_this_core();
-    if (aarch64::drop_late_wake()) return 0;
-    return exception_in_guest(TrapKind::kInterrupt, *frame);
-  }
-  return exception_in_guest(TrapKind::kSystemError, *frame);
+// Called by vectors.S. Calls take the short way.
+AfterTrap hal_guest_exception(TrapKind kind, TrapFrame* frame) {
+  const bool is_call = kind == TrapKind::kSynchronous &&
+                       esr_el2::exception_class(frame->esr) == esr_el2::ExceptionClass::kHvc64;
+  return is_call ? handle_trap(kind, *frame) : settle_or_hand_up(kind, *frame);
 }
 
 namespace aarch64 {
 
-void prepare_guest_controls() {
+[[gnu::noinline, gnu::cold]] void prepare_guest_controls() {
   // The breakpoints of a core are its owner's (reset with it, hal/aarch64/debug.cpp); the OS lock, the channel to an
   // outside debugger, trace, performance monitors and statistical profiling trap; nothing counts or traces at EL2.
   constexpr std::uint64_t kDebugTraps = registers::bit(5) | registers::bit(6) |    // TPMCR, TPM
@@ -192,7 +195,7 @@ void prepare_guest_controls() {
 
 }  // namespace aarch64
 
-void run_guest(const GuestEntry& guest) {
+[[gnu::noinline, gnu::cold]] void run_guest(const GuestEntry& guest) {
   reset_guest_registers();
   HAL_WRITE_REGISTER(vmpidr_el2, guest.mpidr | registers::bit(31));  // RES1
   aarch64::enter_address_space(guest.partition);

@@ -90,7 +90,7 @@ guest_exception_body:
   mov x1, sp
   mov x29, xzr
   bl hal_guest_exception // (kind, frame) -> AfterTrap
-  cbnz w0, leave_guest
+  cbnz x0, leave_guest
 
 resume_guest:
   ldp x30, x2, [sp, #240]

@@ -92,7 +92,10 @@ inline constexpr std::uint64_t kShareabilityIncoming = 1;
 }
 
 // ---- Commands (section 4): two words ---------------------------------------------------------------------------
-using Command = std::array<std::uint64_t, 2>;
+struct Command {  // travels in two registers
+  std::uint64_t low;
+  std::uint64_t high;
+};
 inline constexpr std::uint64_t kCommandBytes = 16;
 [[nodiscard]] constexpr Command make_cfgi_ste(base::StreamId stream) {
   return {0x03 | (std::uint64_t{stream.value} << 32), 1};  // Leaf

@@ -59,15 +59,12 @@ class TableBuilder {
 
   // Errors: kOutOfRange (beyond 39 bits), kDenied (part of the range is mapped), kNoTables. Nothing is mapped then.
   [[nodiscard]] base::Status map(base::FrameNumber root, base::Ipa ipa, base::FrameRange frames, base::Access access) {
+    return map_leaf(root, ipa, frames, access) ? base::Status{} : map_range(root, ipa, frames, access);
+  }
+  [[nodiscard]] base::Status map_range(base::FrameNumber root, base::Ipa ipa, base::FrameRange frames,
+                                       base::Access access) {
     if (!in_range(ipa, frames.count())) return base::Error::kOutOfRange;
     const Span span{ipa.value, ipa.value + frames.bytes()};
-    if (const Leaf leaf = find_leaf(root, span); leaf.found && fits_leaf(span, frames.address().value, leaf.level)) {
-      namespace format = registers::stage2_descriptor;
-      if (format::is_valid(memory_.read_descriptor(leaf.table, leaf.index))) return base::Error::kDenied;
-      set(leaf.table, leaf.index, format::make_leaf(frames.address(), access, leaf.level));
-      memory_.publish();
-      return {};
-    }
     MON_TRY_ASSIGN(const std::size_t needed, count_for_map(root, registers::stage2_descriptor::kRootLevel, span,
                                                            frames.address().value));
     if (needed > memory_.available_tables()) return base::Error::kNoTables;
@@ -79,22 +76,28 @@ class TableBuilder {
   // Precondition: the whole range is mapped. Errors: kOutOfRange, kNoTables, kDeviceTimeout; nothing is unmapped then.
   // Translations of the range may live on in TLBs until the caller invalidates it.
   [[nodiscard]] base::Status unmap(base::FrameNumber root, base::Ipa ipa, base::FrameCount count) {
+    return unmap_leaf(root, ipa, count) ? base::Status{} : unmap_range(root, ipa, count);
+  }
+  [[nodiscard]] base::Status unmap_range(base::FrameNumber root, base::Ipa ipa, base::FrameCount count) {
     if (!in_range(ipa, count)) return base::Error::kOutOfRange;
     const Span span{ipa.value, ipa.value + (count.value << base::kFrameShift)};
-    if (const Leaf leaf = find_leaf(root, span); leaf.found && memory_.used_entries(leaf.table) > 1) {
-      namespace format = registers::stage2_descriptor;
-      if (format::is_leaf(memory_.read_descriptor(leaf.table, leaf.index), leaf.level)) {
-        clear(leaf.table, leaf.index);
-        memory_.publish();
-        return {};
-      }
-    }
     // Splitting comes first and for both ends, so that all that can fail has been done before anything is unmapped.
     MON_TRY(split_at(root, span.first));
     MON_TRY(split_at(root, span.end));
     unmap_span(root, registers::stage2_descriptor::kRootLevel, span);
     memory_.publish();
     return {};
+  }
+
+  // The short way of map() and unmap() for exactly one page or one 2 MiB block: when its tables are there already and
+  // stay, one descriptor is all there is to write. False: it is not that simple, and nothing was changed.
+  [[nodiscard]] bool map_leaf(base::FrameNumber root, base::Ipa ipa, base::FrameRange frames, base::Access access) {
+    if (frames.count().value == 1) return map_one<kPageLevel>(root, ipa, frames, access);
+    return frames.count().value == base::kFramesPerBlock && map_one<kBlockLevel>(root, ipa, frames, access);
+  }
+  [[nodiscard]] bool unmap_leaf(base::FrameNumber root, base::Ipa ipa, base::FrameCount count) {
+    if (count.value == 1) return unmap_one<kPageLevel>(root, ipa);
+    return count.value == base::kFramesPerBlock && unmap_one<kBlockLevel>(root, ipa);
   }
 
   struct Translation {
@@ -149,28 +152,40 @@ class TableBuilder {
     return part.end - part.first == size && base::is_aligned(output, size);
   }
 
-  // The short way: a span of exactly one page or one 2 MiB block whose tables are all there already.
-  struct Leaf {
-    base::FrameNumber table;
-    std::size_t index;
-    Level level;
-    bool found;
-  };
-  [[nodiscard]] Leaf find_leaf(base::FrameNumber root, Span span) const {
+  static constexpr Level kPageLevel = registers::stage2_descriptor::kPageLevel;
+  static constexpr Level kBlockLevel = registers::stage2_descriptor::kPageLevel - 1;
+
+  // The table that holds the descriptor of the page or block at `ipa`, when it is there: else false.
+  template <Level kLevel>
+  [[nodiscard]] bool find_table(base::FrameNumber& table, base::Ipa ipa) const {
     namespace format = registers::stage2_descriptor;
-    constexpr Leaf kNone{base::FrameNumber{}, 0, format::kRootLevel, false};
-    const std::uint64_t size = span.end - span.first;
-    if (size != base::kFrameSize && size != base::kBlockSize) return kNone;
-    if (!base::is_aligned(span.first, size)) return kNone;
-    const std::uint64_t top = memory_.read_descriptor(root, format::index_of(span.first, format::kRootLevel));
-    if (!format::is_table(top, format::kRootLevel)) return kNone;
-    constexpr Level kBlockLevel = format::kRootLevel + 1;
-    const base::FrameNumber middle = format::table_of(top);
-    const std::size_t index = format::index_of(span.first, kBlockLevel);
-    if (size == base::kBlockSize) return {middle, index, kBlockLevel, true};
-    const std::uint64_t descriptor = memory_.read_descriptor(middle, index);
-    if (!format::is_table(descriptor, kBlockLevel)) return kNone;
-    return {format::table_of(descriptor), format::index_of(span.first, format::kPageLevel), format::kPageLevel, true};
+    if (!base::is_aligned(ipa.value, format::span_of(kLevel)) || (ipa.value >> registers::kIpaBits) != 0) return false;
+    for (Level level = format::kRootLevel; level < kLevel; ++level) {
+      const std::uint64_t descriptor = memory_.read_descriptor(table, format::index_of(ipa.value, level));
+      if (!format::is_table(descriptor, level)) return false;
+      table = format::table_of(descriptor);
+    }
+    return true;
+  }
+  template <Level kLevel>
+  [[nodiscard]] bool map_one(base::FrameNumber table, base::Ipa ipa, base::FrameRange frames, base::Access access) {
+    namespace format = registers::stage2_descriptor;
+    if (!base::is_aligned(frames.address().value, format::span_of(kLevel)) || !find_table<kLevel>(table, ipa)) return false;
+    const std::size_t index = format::index_of(ipa.value, kLevel);
+    if (format::is_valid(memory_.read_descriptor(table, index))) return false;
+    set(table, index, format::make_leaf(frames.address(), access, kLevel));
+    memory_.publish();
+    return true;
+  }
+  template <Level kLevel>
+  [[nodiscard]] bool unmap_one(base::FrameNumber table, base::Ipa ipa) {
+    namespace format = registers::stage2_descriptor;
+    if (!find_table<kLevel>(table, ipa) || memory_.used_entries(table) == 1) return false;
+    const std::size_t index = format::index_of(ipa.value, kLevel);
+    if (!format::is_leaf(memory_.read_descriptor(table, index), kLevel)) return false;
+    clear(table, index);
+    memory_.publish();
+    return true;
   }
 
   void set(base::FrameNumber table, std::size_t index, std::uint64_t descriptor) {  // invalid -> valid

@@ -26,7 +26,8 @@ target_compile_options(cofferdam_firmware_options INTERFACE
 if(COFFERDAM_MACHINE STREQUAL aarch64)
   target_compile_options(cofferdam_firmware_options INTERFACE
     -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
-    -mbranch-protection=standard -mstrict-align -mno-outline-atomics)
+    -mbranch-protection=standard -mstrict-align -mno-outline-atomics
+    $<$<CONFIG:Release>:-fomit-frame-pointer>)
 endif()
 
 # Sanitizers: -DCOFFERDAM_SANITIZE=address,undefined or thread or fuzzer-no-link,address

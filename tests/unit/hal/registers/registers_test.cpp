@@ -172,8 +172,8 @@ TEST(Smmu, StageTwoEntryAsTheManualGivesIt) {
 }
 
 TEST(Smmu, CommandsAndEvents) {
-  EXPECT_EQ(smmu::make_cfgi_ste(base::StreamId{8})[0], 0x0000'0008'0000'0003U);
-  EXPECT_EQ(smmu::make_tlbi_vmall(base::PartitionId{3})[0], 0x0000'0003'0000'0028U);
+  EXPECT_EQ(smmu::make_cfgi_ste(base::StreamId{8}).low, 0x0000'0008'0000'0003U);
+  EXPECT_EQ(smmu::make_tlbi_vmall(base::PartitionId{3}).low, 0x0000'0003'0000'0028U);
   const smmu::Event event{0x0000'0008'0000'0010, std::uint64_t{1} << 35, 0x4020'0000, 0};
   EXPECT_EQ(smmu::type_of(event), smmu::kEventTranslation);
   EXPECT_EQ(smmu::stream_of(event).value, 8U);
