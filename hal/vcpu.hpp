@@ -32,8 +32,21 @@ struct GuestEntry {
 // and TLB state of the partition is flushed on this core.
 void run_guest(const GuestEntry& guest);
 
+// The instruction that trapped has been carried out: what executing it does to PC and PSTATE (BTYPE 0; a software step is
+// over, Arm ARM D2.12).
+inline void step_over(TrapFrame& frame) {
+  constexpr std::uint64_t kStep = std::uint64_t{1} << 21;
+  constexpr std::uint64_t kBranchType = std::uint64_t{3} << 10;
+  constexpr std::uint64_t kAarch32 = std::uint64_t{1} << 4;
+  frame.pc += 4;
+  frame.pstate &= ~kStep;
+  if ((frame.pstate & kAarch32) == 0) frame.pstate &= ~kBranchType;
+}
+
 // Change the frame so that the guest takes an exception at EL1 when resumed.
 void inject_undefined(TrapFrame& frame);                         // EC 0
 void inject_external_abort(TrapFrame& frame, bool instruction);  // synchronous, FSC 0x10, FAR as trapped
+// An SError that the guest takes when it has unmasked it: what came to the monitor was its own (HCR_EL2.VSE).
+void inject_system_error(TrapFrame& frame);
 
 }  // namespace hal

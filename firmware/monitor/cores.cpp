@@ -3,6 +3,7 @@
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/handle_interrupt.hpp"
 #include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
@@ -43,6 +44,7 @@ void core_loop() {
   for (;;) {
     while (!mailbox.start.load(std::memory_order_acquire)) {
       end_machine_if_asked();
+      handle_interrupts_while_parked();
       hal::wait_for_event();
     }
     hal::GuestEntry guest;

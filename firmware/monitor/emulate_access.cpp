@@ -17,7 +17,6 @@ using cofferdam_abi::TrapCause;
 namespace esr_el2 = hal::registers::esr_el2;
 
 constexpr std::uint8_t kZeroRegister = 31;
-constexpr std::uint64_t kInstruction = 4;
 
 [[nodiscard]] std::uint64_t low_bits(std::uint64_t value, unsigned bytes) {
   return bytes >= 8 ? value : value & ((std::uint64_t{1} << (8 * bytes)) - 1);
@@ -80,7 +79,7 @@ bool emulate_access(hal::TrapFrame& frame) {
   const AccessResult result = access_device(core, partition, access);
   if (!result.answered) return false;
   if (!abort.write && abort.rt != kZeroRegister) frame.x[abort.rt] = loaded(result.value, abort);
-  frame.pc += kInstruction;
+  hal::step_over(frame);
   return true;
 }
 

@@ -30,7 +30,33 @@ void refuse_interrupt(base::CoreId core, base::Intid intid) {
   return false;
 }
 
+// One that belongs to no partition that runs here.
+void handle_unowned(base::CoreId core, base::Intid intid) {
+  if (is_own_interrupt(intid)) {
+    take_dma_faults();
+    hal::interrupts::change(hal::interrupts::Change::kDeactivate, core, intid.value / 32, 1U << (intid.value % 32));
+  } else {
+    refuse_interrupt(core, intid);
+  }
+}
+
 }  // namespace
+
+void handle_interrupts_while_parked() {
+  constexpr int kMostAtOnce = 16;
+  const base::CoreId core = hal::current_core();
+  for (int i = 0; i < kMostAtOnce; ++i) {
+    const base::Intid intid = hal::interrupts::acknowledge();
+    if (intid == hal::interrupts::kSpurious) return;
+    if (hal::message_interrupts::is_message(intid)) {
+      if (const auto spi = hal::message_interrupts::virtual_spi(intid)) raise_message(base::kParent, *spi);
+    } else if (intid == hal::interrupts::kKick || intid == hal::interrupts::kMaintenance) {
+      hal::interrupts::change(hal::interrupts::Change::kDeactivate, core, 0, 1U << intid.value);
+    } else {
+      handle_unowned(core, intid);
+    }
+  }
+}
 
 void handle_interrupt() {
   using hal::interrupts::Change;
@@ -48,13 +74,7 @@ void handle_interrupt() {
     hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
   } else {
     count_trap(TrapCause::kPhysicalInterrupt);
-    if (deliver_physical(core, partition, intid)) return;
-    if (is_own_interrupt(intid)) {
-      take_dma_faults();
-      hal::interrupts::change(Change::kDeactivate, core, intid.value / 32, 1U << (intid.value % 32));
-    } else {
-      refuse_interrupt(core, intid);
-    }
+    if (!deliver_physical(core, partition, intid)) handle_unowned(core, intid);
   }
 }
 

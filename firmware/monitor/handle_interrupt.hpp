@@ -5,4 +5,8 @@ namespace monitor {
 
 void handle_interrupt();
 
+// The same for a core that runs nobody's code: messages and the monitor's own interrupts come to the boot core even then.
+// A bounded number of them; they would keep the core from sleeping otherwise.
+void handle_interrupts_while_parked();
+
 }  // namespace monitor

@@ -139,7 +139,18 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
   return after(core, caller_core);
 }
 
-constexpr std::uint64_t kInstruction = 4;
+// What a guest's access broke asynchronously, at a device or in memory, is told to that guest.
+[[nodiscard, gnu::noinline, gnu::cold]] AfterTrap handle_system_error(TrapFrame& frame) {
+  count_trap(TrapCause::kOther);
+  const base::CoreId core = hal::current_core();
+  const base::PartitionId partition = g_state.cores.at(core).owner;
+  const CallerCore caller_core =
+      count_fault(cofferdam_abi::FaultCounter::kStage2,
+                  LogLine{}.text("refused: ").text(owner_name(partition)).text(" on core ").number(core.value)
+                      .text(" caused a system error, syndrome ").hex(frame.esr));
+  hal::inject_system_error(frame);
+  return after(core, caller_core);
+}
 
 // The registers of the virtual interrupt controller that trap; the machine has answered the ones that are its own.
 [[nodiscard]] bool write_system_register(TrapFrame& frame) {
@@ -147,18 +158,18 @@ constexpr std::uint64_t kInstruction = 4;
   const base::CoreId core = hal::current_core();
   const std::uint64_t value = access.rt == 31 ? 0 : frame.x[access.rt];
   if (!write_interrupt_register(core, g_state.cores.at(core).owner, access, value)) return false;
-  frame.pc += kInstruction;
+  hal::step_over(frame);
   return true;
 }
 
 [[nodiscard]] AfterTrap handle_synchronous(TrapFrame& frame) {
   switch (hal::registers::esr_el2::exception_class(frame.esr)) {
     case ExceptionClass::kSmc64:  // a trapped SMC has not been stepped over (Arm ARM D1.3.1)
-      frame.pc += kInstruction;
+      hal::step_over(frame);
       return handle_call(frame);
     case ExceptionClass::kWfx:
       count_trap(TrapCause::kWfx);
-      frame.pc += kInstruction;
+      hal::step_over(frame);
       return after(hal::current_core(), CallerCore::kResumes);
     case ExceptionClass::kDataAbortLower:
       if (emulate_access(frame)) return after(hal::current_core(), CallerCore::kResumes);
@@ -202,7 +213,7 @@ AfterTrap handle_trap(TrapKind kind, TrapFrame& frame) {
     case TrapKind::kInterrupt:
       monitor::handle_interrupt();
       return monitor::leaving(monitor::after(hal::current_core(), partition::CallerCore::kResumes));
-    case TrapKind::kSystemError: return monitor::leaving(monitor::handle_undefined(frame));
+    case TrapKind::kSystemError: return monitor::leaving(monitor::handle_system_error(frame));
   }
   return AfterTrap::kLeave;
 }

@@ -131,6 +131,9 @@ void run_guest(const GuestEntry& guest) { Machine::current().run_guest(Machine::
 void inject_undefined(TrapFrame& frame) {
   take_exception_at_el1(frame, registers::esr_el2::make(registers::esr_el2::ExceptionClass::kUnknown, 0));
 }
+void inject_system_error(TrapFrame& frame) {  // a guest of this machine never masks it
+  take_exception_at_el1(frame, registers::esr_el2::make(registers::esr_el2::ExceptionClass::kSystemError, 0));
+}
 void inject_external_abort(TrapFrame& frame, bool instruction) {
   using registers::esr_el2::ExceptionClass;
   constexpr std::uint64_t kExternal = 0x10;

@@ -382,7 +382,8 @@ void Machine::disable(base::Intid intid) {
 }
 
 base::Intid Machine::acknowledge(Core& core) {
-  if (replay_ != nullptr) {
+  // A parked core looks for interrupts as well: a record is of traps.
+  if (replay_ != nullptr && core.in_guest) {
     const base::Intid recorded{static_cast<std::uint32_t>(replay_->take("irq").at(0))};
     const std::lock_guard lock(wake_mutex_);
     core.pending.erase(recorded);
@@ -398,7 +399,7 @@ base::Intid Machine::acknowledge(Core& core) {
       core.interrupt_pending = !core.pending.empty();
     }
   }
-  if (recorder_ != nullptr) recorder_->interrupt(intid);
+  if (recorder_ != nullptr && core.in_guest) recorder_->interrupt(intid);
   return intid;
 }
 

@@ -167,9 +167,15 @@ class Pair {
   // GIC handed over is pending once more for the machine, not the same once for the guest. And an EOI for what was
   // deactivated otherwise can't be told from another.
   bool may_write(unsigned core, std::uint64_t kind, std::uint32_t intid, const SpecInterrupt& one) {
+    if (is_anothers(core, kind, intid)) return false;
     if (kind == offset::kIspendr && is_physical(intid)) return !machine_.gic.line(core, intid).active || one.active;
     if (kind == offset::kIcactiver) return !one.acknowledged || split_;
     return true;
+  }
+  // Whether a timer of a core that is off waits is nobody's business here: the core may be another partition's by now.
+  bool is_anothers(unsigned core, std::uint64_t kind, std::uint32_t intid) {
+    const bool pending = kind == offset::kIspendr || kind == offset::kIcpendr;
+    return pending && intid < vgic::kFirstSpi && is_physical(intid) && !spec_.core(core).online;
   }
   static void apply(std::uint64_t kind, SpecInterrupt& one) {
     switch (kind) {
@@ -356,7 +362,7 @@ class Pair {
     std::uint32_t expected = 0;
     for (std::uint32_t i = 0; i < 32; ++i) {
       const SpecInterrupt* one = spec_.find(core, first + i);
-      if (one != nullptr && value(*one)) expected |= 1U << i;
+      if (one != nullptr && value(*one) && !is_anothers(core, kind, first + i)) expected |= 1U << i;
     }
     // What other cores took since they last left their guests is not known before they were kicked; a read does that.
     (void)machine_.read(by, frame_of(core, first), kind + first / 8);
