@@ -4,7 +4,7 @@
 //   compared with the specification, the SMMU's stream table likewise.
 // - After each trap: this core runs its owner's address space, and the predicates over cores, devices and slots hold;
 //   the walk of all tables after every kTrapsPerWalk-th.
-// - The predicate over the monitor's frame table looks at every frame: after every kMovesPerFrameScan-th such commit.
+// - The predicate over the monitor's frame table looks at every frame: with the first walk and every kWalksPerFrameScan-th.
 // - Before memory goes back to the parent: it is zero.
 // A difference ends the machine with a line that says after which call, who reaches what. Everything runs under the state
 // lock: no table changes meanwhile. TLBs and the SMMU's caches can't be read, so nothing here speaks of them.
@@ -32,7 +32,7 @@ using monitor::g_state;
 using monitor::LogLine;
 
 constexpr std::uint64_t kTrapsPerWalk = 16;
-constexpr std::uint64_t kMovesPerFrameScan = 64;
+constexpr std::uint64_t kWalksPerFrameScan = 64;
 constexpr std::size_t kPartitions = board::kBoard.limits.enclaves + 2;
 
 // All under the state lock.
@@ -112,7 +112,9 @@ void walk_streams() {
 void walk_everything() {
   for (std::size_t i = 1; i < kPartitions; ++i) walk_tables(PartitionId{static_cast<std::uint8_t>(i)});
   walk_streams();
-  ++walks;
+  if (walks++ % kWalksPerFrameScan != 0) return;
+  ++scans;
+  object_if(!hypercall::exclusive(g_state), "invariant exclusive, walk", walks);
 }
 
 void check_small_predicates() {
@@ -184,9 +186,6 @@ void witnessed(const std::optional<Objection>& objection) {
   if (g_ownership.moves() == checked::moves_seen) return;
   checked::moves_seen = g_ownership.moves();
   checked::walk_everything();
-  if (checked::moves_seen / checked::kMovesPerFrameScan == checked::scans) return;
-  checked::scans = checked::moves_seen / checked::kMovesPerFrameScan;
-  checked::object_if(!hypercall::exclusive(monitor::g_state), "invariant exclusive, move", checked::moves_seen);
 }
 
 void about_to_return(FrameRun frames) {

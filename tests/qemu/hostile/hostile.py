@@ -26,7 +26,7 @@ MODES = {"sweep": 3, "undefined": 2, "unmapped": 3, "calls": 2, "spin": 2, "cons
 MOST_LINES_OF_ONE = 64
 
 
-# None of the numbers is 0 (tests/checked/after_trap.cpp).
+# No count is 0 (tests/checked/after_trap.cpp).
 CHECKED = re.compile(r"cofferdam: checked: [1-9]\d* traps, [1-9]\d* commits, [1-9]\d* moves, [1-9]\d* walks .* nothing amiss")
 
 
