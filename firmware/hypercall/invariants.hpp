@@ -43,12 +43,14 @@ namespace hypercall {
   return given == claimed;  // every claim was found in the table, so equal numbers mean that none is claimed twice
 }
 
-// The boot core is the parent's; an enclave's core is on only while the enclave runs or stops; a free slot has none.
+// The boot core is the parent's; an enclave's core is on only while the enclave runs or stops; a free slot has none. A
+// core that the machine does not have is nobody's, and off.
 [[nodiscard]] inline bool one_core_one_owner(const SystemState& state) {
   for (std::uint8_t i = 0; i < state.cores.count; ++i) {
     const partition::CoreEntry& core = state.cores.entries[i];
     if (board::kBoard.cores[i].boot && core.owner != base::kParent) return false;
     if (core.owner == base::kParent) continue;
+    if (core.owner == base::kMonitor && core.state == partition::CoreState::kOff) continue;
     if (!base::is_enclave(core.owner) || base::slot_of(core.owner).value >= state.slots.size()) return false;
     const enclave::SlotState slot = state.slots[base::slot_of(core.owner).value].state;
     if (slot == enclave::SlotState::kFree) return false;

@@ -7,6 +7,7 @@
 #include "firmware/monitor/globals.hpp"
 #include "hal/host/dma_device.hpp"
 #include "hal/host/reach.hpp"
+#include "tests/model/ownership_agreement.hpp"
 #include "tests/scenario/development_identity.hpp"
 #include "tests/scenario/enclave_images.hpp"
 
@@ -216,6 +217,7 @@ std::optional<std::string> Lockstep::compare() const {
     return spec_.off() ? std::nullopt : std::optional<std::string>("the machine stopped: " + machine_->console());
   }
   if (spec_.off()) return "the machine did not stop";
+  if (const auto differ = disagreement(spec_)) return differ;
   std::vector<std::vector<ReachRun>> expected;
   for (std::uint64_t i = 0; i < kPartitions; ++i) {
     const PartitionId partition{static_cast<std::uint8_t>(i)};

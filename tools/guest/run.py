@@ -55,6 +55,9 @@ def parse(words):
     parser.add_argument("--seconds", metavar="N", type=int,
                         help="stop after N seconds (default: 1800 with a COMMAND or script, else without end)")
     parser.add_argument("--log", metavar="FILE", type=pathlib.Path, help="where the monitor's words go")
+    parser.add_argument("--monitor", metavar="IMAGE", default=assemble.MONITOR,
+                        help="an image of build/qemu-virt/bin in place of monitor.bin: monitor-checked.bin holds itself "
+                             "against a specification at every trap")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     own, command = words, []
     if "--" in words:
@@ -139,6 +142,7 @@ def command_line(folder, arguments, pieces, disks):
 
 
 def run(arguments):
+    assemble.MONITOR = arguments.monitor
     RUNS.mkdir(parents=True, exist_ok=True)
     log = arguments.log or RUNS / "monitor.log"
     if not arguments.command and not arguments.guest and not sys.stdin.isatty():

@@ -4,6 +4,7 @@ the benchmarks.
 
   assemble.py demo FOLDER    the demonstration's parent and two enclave images
   assemble.py bench FOLDER   the benchmark's parent, and an identity from a fixed seed: the same bytes every time
+  ... FOLDER MONITOR         with this image of the monitor, such as monitor-checked.bin, in place of monitor.bin
 
 flash0: ROM and the device's identity. flash1: the signed firmware package. boot-payload.bin: what the parent starts
 with; QEMU lays it into the parent's memory, and the monitor measures it there (machine.py).
@@ -21,6 +22,7 @@ import machine
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "build/bin"
 IMAGES = ROOT / "build/qemu-virt/bin"
+MONITOR = "monitor.bin"  # which of IMAGES
 BOARD = ROOT / "build/qemu-virt/boards/qemu-virt/board.json"
 SECURITY_VERSION = 1
 PACKAGE_ROOM = 16 << 20  # what the ROM reads of flash1
@@ -58,7 +60,7 @@ def make_identity(folder, seeded):
     run(need(TOOLS / "provision"), "root", "--output", folder / "root", *marks)
     run(TOOLS / "provision", "device", "--root", folder / "root", "--output", folder / "identity.bin",
         "--minimum-version", SECURITY_VERSION, "--device-id", "i-0c0ffe7da30000001", *marks)
-    run(TOOLS / "provision", "sign", "--root", folder / "root", "--image", need(IMAGES / "monitor.bin"),
+    run(TOOLS / "provision", "sign", "--root", folder / "root", "--image", need(IMAGES / MONITOR),
         "--board-digest", board_digest(), "--version", SECURITY_VERSION, "--output", folder / "package.bin")
     run(TOOLS / "provision", "flash", "--rom", need(IMAGES / "rom.bin"), "--identity", folder / "identity.bin",
         "--output", folder / "flash0.bin")
@@ -96,7 +98,7 @@ def make_flash1(folder, pieces):
 
 
 def make_reference_values(folder):
-    run(TOOLS / "cofferdam", "reference-values", "--rom", IMAGES / "rom.bin", "--monitor", IMAGES / "monitor.bin",
+    run(TOOLS / "cofferdam", "reference-values", "--rom", IMAGES / "rom.bin", "--monitor", IMAGES / MONITOR,
         "--board-digest", board_digest(), "--version", SECURITY_VERSION,
         "--signer", folder / "root/firmware-signing-public.pem", "--output", folder / "reference-values.json")
 
@@ -123,8 +125,9 @@ def assemble(what, folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in SETS:
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in SETS:
         sys.exit(__doc__)
+    MONITOR = sys.argv[3] if len(sys.argv) == 4 else MONITOR
     try:
         assemble(sys.argv[1], sys.argv[2])
     except (AssemblyError, machine.MachineError) as error:

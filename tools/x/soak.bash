@@ -33,4 +33,8 @@ for fuzzer in "${fuzzers[@]}"; do
   run_logged "soak-$name" "$fuzzer" -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 \
     -artifact_prefix="build/soak/$name-" "$corpus" "build/fuzz/tests/fuzz/seeds/$name"
 done
+build host-debug boardgen provision cofferdam
+build qemu-virt-release
+heading "Soak: the monitor that checks itself, on QEMU; as long as it takes"
+run_logged soak-checked python3 tests/qemu/checked/checked.py soak
 success "nothing was found in $minutes minutes; the logs are in build/logs"

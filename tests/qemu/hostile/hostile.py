@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs a hostile guest on QEMU from reset and holds what it prints against what must come of it.
 
-  hostile.py parent|enclaves --images TREE --tools FOLDER --folder SCRATCH
+  hostile.py parent|enclaves --images TREE --tools FOLDER --folder SCRATCH [--monitor IMAGE] [--seconds N]
 
 parent    guests/bare/hostile_parent.cpp: every system register, foreign addresses, SMCs, calls from all cores at once
 enclaves  guests/bare/warden.cpp: hostile_enclave.bin in each of its modes, beside an honest enclave that must not notice
+--monitor with this image of the monitor in place of monitor.bin; what monitor-checked.bin counted is printed
 
 By QEMU's instruction clock: the same run every time, whatever the load of this machine.
 """
@@ -25,6 +26,10 @@ MODES = {"sweep": 3, "undefined": 2, "unmapped": 3, "calls": 2, "spin": 2, "cons
 MOST_LINES_OF_ONE = 64
 
 
+# No count is 0 (tests/checked/after_trap.cpp).
+CHECKED = re.compile(r"cofferdam: checked: [1-9]\d* traps, [1-9]\d* commits, [1-9]\d* moves, [1-9]\d* walks .* nothing amiss")
+
+
 def image_of(folder, kernel, name, command_line):
     (folder / "ramdisk.bin").write_bytes(b"a ramdisk for an enclave that needs none\n")
     assemble.run(assemble.need(assemble.TOOLS / "cofferdam"), "eif", "build", "--kernel",
@@ -33,7 +38,7 @@ def image_of(folder, kernel, name, command_line):
     return (folder / f"{name}.eif").read_bytes()
 
 
-def boot(case, folder):
+def boot(case, folder, seconds):
     folder.mkdir(parents=True, exist_ok=True)
     assemble.shutil.rmtree(folder / "root", ignore_errors=True)
     assemble.make_identity(folder, seeded=True)
@@ -45,7 +50,7 @@ def boot(case, folder):
             pieces[f"hostile-{mode}"] = image_of(folder, "hostile_enclave.bin", mode, f"mode={mode}")
     assemble.make_flash1(folder, pieces)
     machine.pad_to_flash(folder / "flash0.bin", folder / "flash0.padded")
-    lines, how = machine.run(folder / "flash0.padded", folder / "flash1.bin", SECONDS, instruction_clock=True)
+    lines, how = machine.run(folder / "flash0.padded", folder / "flash1.bin", seconds, instruction_clock=True)
     return [text for console, text in lines if console == "main"], how
 
 
@@ -106,16 +111,23 @@ def main():
     parser.add_argument("--images", type=pathlib.Path, required=True)
     parser.add_argument("--tools", type=pathlib.Path, required=True)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--monitor", default=assemble.MONITOR)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
     arguments = parser.parse_args()
+    assemble.MONITOR = arguments.monitor
     assemble.IMAGES = arguments.images / "bin"
     assemble.BOARD = arguments.images / "boards/qemu-virt/board.json"
     assemble.TOOLS = arguments.tools
     assemble.ROOT = pathlib.Path("/")
     try:
-        lines, how = boot(arguments.case, arguments.folder.resolve())
+        lines, how = boot(arguments.case, arguments.folder.resolve(), arguments.seconds)
     except (assemble.AssemblyError, machine.MachineError) as error:
         sys.exit(f"hostile: {error}")
     found = list(breaches(arguments.case, lines, how))
+    if "checked" in arguments.monitor:
+        counted = [line for line in lines if CHECKED.match(line)]
+        print("\n".join(counted) or "no count of checks")
+        found += [] if counted else ["the monitor did not count its checks"]
     for line in found:
         print(f"hostile {arguments.case}: {line}")
     if found:
