@@ -55,6 +55,8 @@ def parse(words):
     parser.add_argument("--seconds", metavar="N", type=int,
                         help="stop after N seconds (default: 1800 with a COMMAND or script, else without end)")
     parser.add_argument("--log", metavar="FILE", type=pathlib.Path, help="where the monitor's words go")
+    parser.add_argument("--restart", action="store_true",
+                        help="a reset that the parent asks for, or a panic, starts it again (default: ends the run)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     own, command = words, []
     if "--" in words:
@@ -126,7 +128,7 @@ def pieces_of(arguments, report):
 
 def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
-               "instruction_clock": arguments.instructions}
+               "instruction_clock": arguments.instructions, "restart": arguments.restart}
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:
