@@ -12,6 +12,7 @@ import cpio
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "build/guest-packages"
 OURS = ROOT / "build/guest-linux"  # programs and modules of guests/parent
+STATUS = ROOT / "build/qemu-virt/bin/cofferdam-status"  # knows the monitor's interface, and is built with the images
 # What the first process loads; what these depend on is found out from the modules themselves.
 MODULES = ["virtio_blk", "virtio_net", "vsock", "vmw_vsock_virtio_transport", "nitro_enclaves"]
 # Beside them, for whoever wants to load them by hand.
@@ -80,9 +81,8 @@ def busybox():
 
 
 def add_ours(archive):
-    if not OURS.is_dir():
-        return
-    for path in sorted(OURS.glob("bin/*")):
+    programs = [*OURS.glob("bin/*"), *([STATUS] if STATUS.is_file() else [])]
+    for path in sorted(programs, key=lambda path: path.name):
         archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)
     for path in sorted(OURS.glob("modules/*.ko")):
         archive.file(f"lib/modules/{path.name}", path.read_bytes())

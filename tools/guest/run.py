@@ -58,6 +58,8 @@ def parse(words):
     parser.add_argument("--monitor", metavar="IMAGE", default=assemble.MONITOR,
                         help="an image of build/qemu-virt/bin in place of monitor.bin: monitor-checked.bin holds itself "
                              "against a specification at every trap")
+    parser.add_argument("--restart", action="store_true",
+                        help="a reset that the parent asks for, or a panic, starts it again (default: ends the run)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     own, command = words, []
     if "--" in words:
@@ -129,7 +131,7 @@ def pieces_of(arguments, report):
 
 def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
-               "instruction_clock": arguments.instructions}
+               "instruction_clock": arguments.instructions, "restart": arguments.restart}
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:

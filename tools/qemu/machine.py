@@ -66,12 +66,15 @@ def clock(instruction_clock):
             "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
 
 
-def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None):
-    """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock)."""
+def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None, restart=False):
+    """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock).
+
+    restart: a reset of the machine starts it again, with the memory that it has; else it ends the run.
+    """
     line = ["qemu-system-aarch64",
             "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
             "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
-            "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none",
+            "-display", "none", "-nodefaults", *([] if restart else ["-no-reboot"]), "-monitor", "none",
             "-bios", str(flash0),
             "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={option_value(flash1)}"]
     payload = pathlib.Path(flash1).parent / BOOT_PAYLOAD
@@ -82,11 +85,13 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
     return line + (board_devices(disks, instruction_clock) if devices else []) + clock(instruction_clock)
 
 
-def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None):
+def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None,
+                 restart=False):
     """The same board and devices without a monitor: QEMU itself starts the kernel, at EL1."""
     qemu_version()
     line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
-            "-display", "none", "-nodefaults", "-no-reboot", "-monitor", "none", "-kernel", str(kernel)]
+            "-display", "none", "-nodefaults", *([] if restart else ["-no-reboot"]), "-monitor", "none",
+            "-kernel", str(kernel)]
     if initrd:
         line += ["-initrd", str(initrd)]
     if command_line:

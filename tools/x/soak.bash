@@ -1,9 +1,13 @@
 # shellcheck shell=bash
-# soak [MINUTES]: long random runs of the model and long runs of every fuzzer, from fresh seeds (default: 30 minutes)
+# soak [MINUTES]: long runs of the model, of every fuzzer (30 minutes unless told), and of Linux as the parent (an hour more)
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
 source tools/x/lib/trees.bash
+# shellcheck source=tools/x/lib/guest_packages.bash
+source tools/x/lib/guest_packages.bash
+# shellcheck source=tools/x/lib/guest_programs.bash
+source tools/x/lib/guest_programs.bash
 minutes=${1:-30}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "'$minutes' is not a number of minutes" "./x soak 30"
 make_ready
@@ -37,4 +41,15 @@ build host-debug boardgen provision cofferdam
 build qemu-virt-release
 heading "Soak: the monitor that checks itself, on QEMU; as long as it takes"
 run_logged soak-checked python3 tests/qemu/checked/checked.py soak
+
+# The tests of the Linux parent with their full counts; how long they take depends on the machine.
+heading "Soak: Linux as the parent, every core 100 times off and on, 64 resets, every page attacked"
+build_images
+make_guest_packages_ready
+make_guest_programs_ready
+export COFFERDAM_HOTPLUG=100 COFFERDAM_RESETS=64 COFFERDAM_CALLS=200000 COFFERDAM_STRIDE=4096
+for case in hotplug reset attack; do
+  run_logged "soak-linux-$case" python3 "tests/qemu/linux/$case.py"
+  grep -E '^(yes|NO|skipped| )' "build/logs/soak-linux-$case.log"
+done
 success "nothing was found in $minutes minutes; the logs are in build/logs"

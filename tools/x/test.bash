@@ -4,13 +4,17 @@
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
 source tools/x/lib/trees.bash
+# shellcheck source=tools/x/lib/guest_packages.bash
+source tools/x/lib/guest_packages.bash
+# shellcheck source=tools/x/lib/guest_programs.bash
+source tools/x/lib/guest_programs.bash
 
 #   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
 #   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches)
 #   tsan   the simulated machine with its threads under ThreadSanitizer
 #   fuzz   every fuzzer over its corpus and for a few seconds more
 #   image  rules about the finished images, and that two folders give the same bytes
-#   qemu   from reset through the ROM to an attestation document, and the attacks, in QEMU
+#   qemu   from reset through the ROM to an attestation document, Linux as the parent, and the attacks, in QEMU
 ALL_STAGES=(host asan tsan fuzz image qemu)
 stages=("${1:-all}")
 [[ ${stages[0]} == all ]] && stages=("${ALL_STAGES[@]}")
@@ -35,6 +39,8 @@ ctest_stage() {
     tail -n 20 "build/logs/test-$stage.log"
   fi
 }
+# Without them the tests of the Linux parent say that they are skipped, and why.
+linux_parent() { (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"; }
 needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
 
 run_stage() {
@@ -44,7 +50,7 @@ run_stage() {
     tsan) needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L '^tsan$' ;;
     fuzz) needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
     image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image build/host -L '^image$' ;;
-    qemu) needs host-debug; needs qemu-virt-release; ctest_stage qemu build/host -L '^qemu$' ;;
+    qemu) needs host-debug; needs qemu-virt-release; linux_parent; ctest_stage qemu build/host -L '^qemu$' ;;
   esac
 }
 

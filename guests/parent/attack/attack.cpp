@@ -6,6 +6,7 @@
 #include "guests/parent/attack/dma.hpp"
 #include "guests/parent/attack/instructions.hpp"
 #include "guests/parent/attack/kernel_access.hpp"
+#include "guests/parent/attack/pci.hpp"
 
 namespace attack {
 namespace {
@@ -24,7 +25,8 @@ constexpr const char* kUsage =
     "  attack calls hvc|smc COUNT [SEED]  random calls, but those that stop this core or the machine\n"
     "  attack register OP0 OP1 CRN CRM OP2 [VALUE]   one system register, read or written\n"
     "  attack registers [show|write|instructions]    all of them: counts\n"
-    "  attack gic                       every register of the distributor and of each redistributor: counts\n";
+    "  attack gic                       every register of the distributor and of each redistributor: counts\n"
+    "  attack pci                       edu's BAR over memory and devices of others, buses that don't exist: counts\n";
 
 int say(const std::string& what, bool went_through, std::optional<std::uint64_t> value = std::nullopt) {
   std::printf("attack: %s: %s", what.c_str(), went_through ? "done" : "refused");
@@ -90,6 +92,17 @@ int gic() {
   return say("writes to the interrupt controller", writes);
 }
 
+int pci() {
+  const BarGame game = move_bar();
+  say("writes that move edu's BAR", game.writes);
+  say("registers of the host bridge and of nobody written", rewrite_configuration());
+  const std::uint64_t functions = functions_beyond_bus_0();
+  std::printf("attack: edu's BAR elsewhere opened %llu addresses and hid %llu pages; functions beyond bus 0: %llu\n",
+              static_cast<unsigned long long>(game.opened), static_cast<unsigned long long>(game.covered),
+              static_cast<unsigned long long>(functions));
+  return game.opened + game.covered == 0 ? 3 : 0;
+}
+
 int call(std::uint32_t kind, const std::vector<std::uint64_t>& words) {
   attack_instruction request = {.x = {}, .syndrome = 0, .kind = kind, .encoding = 0};
   for (std::size_t index = 0; index < words.size() && index < std::size(request.x); ++index) request.x[index] = words[index];
@@ -153,6 +166,7 @@ int attempt(const std::vector<std::string>& words) {
     return all_registers(at);
   }
   if (verb == "gic") return gic();
+  if (verb == "pci") return pci();
   std::fputs(kUsage, stderr);
   return 2;
 }

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""A guest that relies on Arm's architecture only (guests/bare/architecture), booted as `./x run --guest` boots a kernel."""
+import pathlib
+import re
+import sys
+
+import parent_runs
+
+LEAST = 100  # of its checks with four cores: it must come to its end
+
+
+def main():
+    image = pathlib.Path(sys.argv[1])
+    checks, runs = parent_runs.Checks(), []
+    for cores in (1, 4):
+        run = parent_runs.Run(["--guest", str(image), "--cpus", str(cores)], seconds=120)
+        runs.append(run)
+        end = run.lines(r"^ARCHITECTURE (\d+) passed, (\d+) failed, (\d+) cores$")
+        failed = [match.string for match in run.lines(r"^FAIL ")]
+        checks.expect(f"{cores} cores: nothing fails", bool(end) and end[0][2] == "0" and not failed, failed)
+        checks.expect(f"{cores} cores: all of it was tried", bool(end) and int(end[0][1]) >= (LEAST if cores > 1 else LEAST - 20)
+                      and int(end[0][3]) == cores, end and end[0].string)
+        checks.expect(f"{cores} cores: it switches the machine off", run.status == 0, run.status)
+        refusals = re.findall(r"refused: .*", run.log)
+        print(f"     {run.seconds:.0f} s; the monitor refused {len(refusals)} times")
+    return checks.close(*runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Four cores come and go while disks and network work; then what cofferdam-status shows is read, as text and as JSON.
+
+COFFERDAM_HOTPLUG: how often each core goes (4 here, 100 in ./x soak).
+"""
+import json
+import sys
+
+import parent_runs
+
+SCRIPT = r"""
+ip addr add 10.0.2.15/24 dev eth0
+ip link set eth0 up
+dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null
+touch /tmp/go
+work_on() {  # DISK: written, its cache dropped, read, compared, until told to stop
+  rounds=0
+  while [ -f /tmp/go ] || [ $rounds -lt 2 ]; do
+    dd if=/tmp/data of=/dev/$1 bs=256k conv=fsync 2>/dev/null || echo "DISK $1 write failed"
+    echo 1 >/proc/sys/vm/drop_caches
+    dd if=/dev/$1 bs=256k count=16 2>/dev/null | cmp - /tmp/data || echo "DISK $1 differs"
+    rounds=$((rounds + 1))
+  done
+  echo "DISK $1 rounds $rounds"
+}
+talk() {
+  sent=0 lost=0
+  while [ -f /tmp/go ]; do
+    ping -c 5 -W 10 -s 1400 10.0.2.2 >/dev/null || lost=$((lost + 1))
+    sent=$((sent + 1))
+  done
+  echo "NETWORK rounds $sent lost $lost"
+}
+work_on vda & work_on nvme0n1 & talk &
+failed=0
+for round in $(seq ROUNDS); do
+  for core in 3 2 1 0; do
+    file=/sys/devices/system/cpu/cpu$core/online
+    [ -f $file ] || continue
+    echo 0 >$file || failed=$((failed + 1))
+    [ "$(cat $file)" = 0 ] || failed=$((failed + 1))
+    echo 1 >$file || failed=$((failed + 1))
+    [ "$(cat $file)" = 1 ] || failed=$((failed + 1))
+  done
+done
+echo "HOTPLUG rounds ROUNDS failed $failed files $(ls /sys/devices/system/cpu/cpu*/online | wc -l)"
+rm /tmp/go
+wait
+echo "online $(cat /sys/devices/system/cpu/online)"
+for core in 0 1 2 3; do taskset $((1 << core)) true && echo "runs on $core"; done
+dmesg | grep -E 'BUG|WARNING|Oops|stall|failed to come online|timeout|I/O error' | sed 's/^/complaint /'
+cofferdam-status | sed 's/^/TEXT /'
+echo "JSON $(cofferdam-status --json)"
+exit 0
+"""
+
+
+def check_status(checks, run):
+    texts = [match.string[5:] for match in run.lines(r"^TEXT ")]
+    for what, start in (("version", "monitor: interface"), ("uptime", "up: "), ("memory", "memory KiB: "), ("counters", "faults: "),
+                        ("a measured kernel", "event: PCR"), ("traps of a core", "core 0: traps")):
+        found = [text for text in texts if text.startswith(start)]
+        checks.expect(f"cofferdam-status shows {what}", bool(found), found[0] if found else "")
+    found = run.lines(r"^JSON (\{.*\})$")
+    try:
+        status = json.loads(found[0][1])
+        names = [event["name"] for event in status["events"]]
+        checks.expect("cofferdam-status --json names what was measured",
+                      {"kernel", "initrd", "parent"} <= {name.split(".")[0] for name in names}, names)
+        checks.expect("cofferdam-status --json counts four cores and 8 MiB or more of memory",
+                      status["machine"][0]["cores"] == 4 and status["machine"][0]["parent"] > 8 << 20, status["machine"])
+        traps = status["cores"][1]["traps"]
+        checks.expect("no trap per timer tick or WFI: the counters say why core 1 trapped", traps["wfx"] == 0, traps)
+    except (IndexError, KeyError, ValueError) as error:
+        checks.expect("cofferdam-status --json is JSON with its sections", False, repr(error))
+
+
+def main():
+    why = parent_runs.missing_parts()
+    if why:
+        print(f"skipped: {why}")
+        return parent_runs.NOT_RUN
+    rounds = parent_runs.environment_count("COFFERDAM_HOTPLUG", 4)
+    run = parent_runs.Run(["--cpus", "4"], SCRIPT.replace("ROUNDS", str(rounds)), parent_runs.SECONDS + 20 * rounds)
+    checks = parent_runs.Checks()
+    checks.expect("the script comes to its end", run.status == 0, run.status)
+    hotplug = run.lines(r"^HOTPLUG rounds (\d+) failed (\d+) files (\d+)")
+    checks.expect("every core goes and comes back", bool(hotplug) and hotplug[0][2] == "0" and int(hotplug[0][3]) >= 3,
+                  hotplug and hotplug[0].string)
+    checks.expect("all are online at the end and run programs", "online 0-3\n" in run.output and len(run.lines("^runs on ")) == 4)
+    for disk in ("vda", "nvme0n1"):
+        done = run.lines(rf"^DISK {disk} rounds (\d+)")
+        checks.expect(f"{disk}: what is read is what was written", bool(done) and not run.lines(rf"DISK {disk} (differs|write)"),
+                      done and done[0].string)
+    network = run.lines(r"^NETWORK rounds (\d+) lost (\d+)")
+    checks.expect("the network answers", bool(network) and int(network[0][1]) > 0 and network[0][2] == "0",
+                  network and network[0].string)
+    checks.expect("the kernel complains of nothing", not run.lines(r"^complaint "), [m.string for m in run.lines(r"^complaint ")])
+    checks.expect("nothing was refused", run.refusals() == 0, run.refusals())
+    check_status(checks, run)
+    print(f"     {run.seconds:.0f} s")
+    return checks.close(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""Runs of the Linux parent for tests: a script in, what it printed, how it ended and what the monitor said out."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+NOT_RUN = 77  # ctest's SKIP_RETURN_CODE
+# A core that is emulated on a busy machine boots Linux in more than a minute.
+SECONDS = 420
+
+
+class Run:
+    def __init__(self, options, script="", seconds=SECONDS):
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder, "monitor.log")
+            command = [sys.executable, str(ROOT / "tools/guest/run.py"), "--seconds", str(seconds), "--log", str(log), *options]
+            result = subprocess.run(command, input=script.encode(), capture_output=True, check=False)
+            self.log = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+        self.status = result.returncode
+        self.output = result.stdout.decode(errors="replace").replace("\r", "")
+        self.errors = result.stderr.decode(errors="replace")
+        self.seconds = time.monotonic() - began
+
+    def lines(self, pattern):
+        return [match for match in map(re.compile(pattern).search, self.output.splitlines()) if match]
+
+    def refusals(self):
+        return sum(1 for line in self.log.splitlines() if "refused:" in line)
+
+
+class Checks:
+    """Outcomes, said as they are found. `close` shows what was seen when one was not as it must be."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def expect(self, what, holds, seen=""):
+        print(f"{'yes ' if holds else 'NO  '} {what}{f': {seen}' if str(seen) else ''}", flush=True)
+        self.failed += not holds
+
+    def close(self, *runs):
+        if self.failed:
+            for run in runs:
+                print(f"--- status {run.status} after {run.seconds:.0f} s; the parent's console:\n{run.output[-20000:]}")
+                print(f"--- standard error:\n{run.errors[-4000:]}\n--- the monitor's console:\n{run.log[-8000:]}")
+        return 1 if self.failed else 0
+
+
+def missing_parts():
+    """Why no Linux parent can be run here, or None."""
+    for part in ("build/guest-packages/release", "build/guest-linux/bin/attack", "build/guest-linux/modules/cofferdam.ko"):
+        if not (ROOT / part).is_file():
+            return f"there is no {part}; ./x test qemu and ./x run make it"
+    return None
+
+
+def environment_count(name, default):
+    """How often something is done: short in the tests, in full in ./x soak, which sets the variable."""
+    return int(os.environ.get(name, default))
