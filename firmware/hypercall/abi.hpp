@@ -139,7 +139,7 @@ struct TrapCounters {
 struct CounterStatus {
   StatusHead head;
   std::uint64_t mpidr;
-  std::uint64_t owner;       // 1: the parent, 2: an enclave
+  std::uint64_t owner;       // 1: the parent, 2: an enclave, 0: nobody, the machine does not have this core
   std::uint64_t faults[4];   // by FaultCounter: since boot, of all partitions, the same in each entry
   TrapCounters traps;        // since the parent has this core; 0 while an enclave has it
 };

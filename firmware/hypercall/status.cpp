@@ -32,8 +32,7 @@ namespace {
   cofferdam_abi::MachineStatus status{.head = head_of(sizeof status),
                                       .uptime_milliseconds = facts.uptime_milliseconds,
                                       .unix_milliseconds = facts.unix_milliseconds,
-                                      .monitor_bytes = board::kBoard.monitor.size,
-                                      .cores = state.cores.count};
+                                      .monitor_bytes = board::kBoard.monitor.size};
   for (const board::MemoryRegion& region : board::kBoard.memory) status.memory_bytes += region.size;
   for (const enclave::Slot& slot : state.slots) {
     if (slot.state == enclave::SlotState::kFree) continue;
@@ -43,6 +42,8 @@ namespace {
     for (const enclave::Channel& channel : slot.channels) status.shared_bytes += channel.frames.bytes();
   }
   status.parent_bytes = status.memory_bytes - status.enclave_bytes - status.scrubbing_bytes;
+  // A core that the board could have and this machine has not is the monitor's, which means nobody's.
+  status.cores = state.cores.count - ones(state.cores.owned_by(base::kMonitor));
   status.parent_cores = ones(state.cores.owned_by(base::kParent));
   status.enclave_cores = status.cores - status.parent_cores;
   return status;
@@ -51,11 +52,12 @@ namespace {
 // How often an enclave's core comes to the monitor is a picture of what it computes: the parent is not shown it.
 [[nodiscard]] cofferdam_abi::CounterStatus counters(const SystemState& state, const StatusFacts& facts,
                                                     std::uint64_t core) {
-  const bool parents = state.cores.entries[core].owner == base::kParent;
+  const base::PartitionId owner = state.cores.entries[core].owner;
+  const bool parents = owner == base::kParent;
   cofferdam_abi::CounterStatus status{
       .head = head_of(sizeof status),
       .mpidr = board::kBoard.cores[core].mpidr,
-      .owner = parents ? 1U : 2U,
+      .owner = owner == base::kMonitor ? 0U : parents ? 1U : 2U,
       .faults = {state.counters.stage2_faults, state.counters.dma_faults, state.counters.undefined,
                  state.counters.refused_calls}};
   if (parents && core < facts.traps.size()) status.traps = facts.traps[core];

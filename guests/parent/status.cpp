@@ -31,6 +31,7 @@ bool read_section(parent::CallDevice& device, std::uint64_t section, std::vector
     }
     entry.resize(result.x[1]);
     entries.push_back(std::move(entry));
+    if (index + 1 >= result.x[2]) return true;  // all that there are: asking further would count as a refused call
   }
   return true;
 }

@@ -104,6 +104,7 @@ std::string status_text(const Sections& sections) {
       text += "\n";
     }
     first = false;
+    if (it.owner == 0) continue;
     text += format("core %llx: ", wide(it.mpidr));
     if (it.owner != 1) {
       text += "an enclave's\n";
@@ -152,7 +153,7 @@ std::string status_json(const Sections& sections) {
   });
   json += ",\"cores\":" + list<abi::CounterStatus>(of(sections, StatusSection::kCounters), [](const auto& it) {
     std::string core = format("{\"mpidr\":%llu,\"owner\":\"%s\",\"faults\":{", wide(it.mpidr),
-                              it.owner == 1 ? "parent" : "enclave");
+                              it.owner == 0 ? "nobody" : it.owner == 1 ? "parent" : "enclave");
     for (std::size_t i = 0; i < kFaults.size(); ++i) {
       core += format("%s\"%s\":%llu", i == 0 ? "" : ",", kFaults[i], wide(it.faults[i]));
     }

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""The demonstration: boots QEMU from reset, shows both consoles as they come, verifies what the enclave attested, and
-says what was expected and what was seen. Exit status 1 when anything expected is missing.
+"""The demonstration: boots QEMU from reset, shows both consoles as they come, and says what was expected and what was
+seen. Exit status 1 when anything expected is missing.
 
-  demo.py FOLDER [--seconds N] [--quiet]    FOLDER was filled by assemble.py demo
+  demo.py FOLDER [--part enclaves|linux] [--seconds N] [--quiet]
+
+enclaves: a small parent builds enclaves, one attests itself, what it attested is verified, the parent attacks it;
+FOLDER was filled by assemble.py demo. linux: Linux is the parent (linux_parent.py). Without --part: both.
 """
 import argparse
 import os
@@ -12,11 +15,13 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools/qemu"))
+sys.path[:0] = [str(ROOT / "tools/qemu"), str(ROOT / "tools/demo")]
+import linux_parent  # noqa: E402
 import machine  # noqa: E402
 
 COLOUR = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-PAINT = {"rom": "35", "cofferdam": "36", "parent": "33", "enclave": "32", "attack": "31", "title": "1"}
+NOT_RUN = 77
+PAINT = {"rom": "35", "cofferdam": "36", "parent": "33", "linux": "33", "status": "36", "enclave": "32", "attack": "31", "title": "1"}
 HEX_LINE = re.compile(r"^[0-9a-f]{2,64}$")
 BLOCKS = {"ATTESTATION DOCUMENT": "document.bin", "EVENT LOG": "event-log.bin", "LEDGER": "ledger.bin"}
 
@@ -119,40 +124,71 @@ def verifications(folder, nonce):
         yield what, status == 1
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--seconds", type=int, default=180, help="the longest that QEMU may run")
-    parser.add_argument("--quiet", action="store_true", help="show the summary only")
-    arguments = parser.parse_args()
-    folder = arguments.folder
-    title("QEMU, from reset (magenta: the ROM; the rest: the monitor and its guests)" if COLOUR else "QEMU, from reset")
-    screen = Screen()
-    lines, how = machine.run(folder / "flash0.bin", folder / "flash1.bin", arguments.seconds,
-                             on_line=None if arguments.quiet else screen.line)
+def seen_in(lines, how, expected, seconds):
+    for what, console, pattern, times in expected:
+        yield what, sum(1 for at, text in lines if at == console and re.search(pattern, text)) >= times
+    yield f"the machine ends by itself within {seconds} s", how == "off"
+
+
+def save_console(folder, lines):
     (folder / "console.log").write_text("".join(f"{console}: {text}\n" for console, text in lines), encoding="utf-8")
-    results = []
-    for what, console, pattern, times in EXPECTED:
-        seen = sum(1 for at, text in lines if at == console and re.search(pattern, text))
-        results.append((what, seen >= times))
-    results.append((f"the machine ends by itself within {arguments.seconds} s", how == "off"))
+
+
+def show_enclaves(folder, seconds, on_line):
+    title("Part 1: enclaves. QEMU, from reset" + (" (magenta: the ROM; the rest: the monitor and its guests)" if COLOUR else ""))
+    lines, how = machine.run(folder / "flash0.bin", folder / "flash1.bin", seconds, on_line=on_line)
+    save_console(folder, lines)
+    results = list(seen_in(lines, how, EXPECTED, seconds))
     try:
         save_blocks(folder, lines)
         results += verifications(folder, nonce_of(lines))
     except machine.MachineError as error:
         results.append((f"an attestation document to verify ({error})", False))
+    return results
+
+
+def show_linux(folder, seconds, on_line):
+    title("Part 2: Linux is the parent. QEMU, from reset")
+    lines, how = linux_parent.run(folder, seconds, on_line)
+    save_console(folder, lines)
+    return list(seen_in(lines, how, linux_parent.EXPECTED, seconds))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--part", choices=("enclaves", "linux"), help="only this part")
+    parser.add_argument("--seconds", type=int, default=240, help="the longest that QEMU may run for one part")
+    parser.add_argument("--quiet", action="store_true", help="show the summary only")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    on_line = None if arguments.quiet else Screen().line
+    results, logs = [], []
+    if arguments.part != "linux":
+        results += show_enclaves(folder, arguments.seconds, on_line)
+        logs.append(folder / "console.log")
+    if arguments.part != "enclaves":
+        why = linux_parent.ready()
+        if why and arguments.part:
+            print(f"skipped: {why}")
+            return NOT_RUN
+        if why:
+            results.append((f"Linux as the parent ({why})", False))
+        else:
+            results += show_linux(folder / "linux", arguments.seconds, on_line)
+            logs.append(folder / "linux/console.log")
     title("What was to be seen")
     for what, seen in results:
         print("   " + (paint("enclave", "yes    ") if seen else paint("attack", "MISSING")) + " " + what)
     missing = [what for what, seen in results if not seen]
-    title(f"{len(results) - len(missing)} of {len(results)} seen; the consoles are in {folder / 'console.log'}")
+    title(f"{len(results) - len(missing)} of {len(results)} seen; the consoles are in {' and '.join(map(str, logs))}")
     return 1 if missing else 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except machine.MachineError as problem:
+    except (linux_parent.assemble.AssemblyError, linux_parent.initramfs.InitramfsError, machine.MachineError) as problem:
         sys.exit(f"demo: {problem}")
     except KeyboardInterrupt:
         sys.exit("demo: stopped")

@@ -1,13 +1,19 @@
 # shellcheck shell=bash
-# demo: boot QEMU, launch an enclave, verify its attestation document, attack it, destroy it (about two minutes)
+# demo: launch an enclave, verify its attestation document, attack it, destroy it; then Linux as the parent (minutes)
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
 source tools/x/lib/trees.bash
+# shellcheck source=tools/x/lib/guest_packages.bash
+source tools/x/lib/guest_packages.bash
+# shellcheck source=tools/x/lib/guest_programs.bash
+source tools/x/lib/guest_programs.bash
 make_ready
 heading "Build"
 build host-debug boardgen provision cofferdam
 build qemu-virt-release
+make_guest_packages_ready
+make_guest_programs_ready
 heading "A development identity, a signed monitor, two enclave images: build/demo"
 python3 tools/qemu/assemble.py demo build/demo
 python3 tools/demo/demo.py build/demo "$@"

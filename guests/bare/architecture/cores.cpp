@@ -46,7 +46,9 @@ void live(Core& core) {
       for (int i = 0; i < 1000; ++i) {
         std::uint64_t old = 0, failed = 0;
         asm volatile("1: ldaxr %0, [%2]\n\tadd %0, %0, #1\n\tstlxr %w1, %0, [%2]\n\tcbnz %w1, 1b"
-                     : "=&r"(old), "=&r"(failed) : "r"(&g_counter) : "memory");
+                     : "=&r"(old), "=&r"(failed)
+                     : "r"(&g_counter)
+                     : "memory");
       }
       core.alive = kRunning;
     }
@@ -64,7 +66,8 @@ std::int32_t start(std::uint64_t number) {
   core.alive = kNotYet;
   core.heard = 0;
   barrier();
-  return call(kCpuOn, number, reinterpret_cast<std::uint64_t>(&secondary_start), reinterpret_cast<std::uint64_t>(&core)).status32();
+  return call(kCpuOn, number, reinterpret_cast<std::uint64_t>(&secondary_start), reinterpret_cast<std::uint64_t>(&core))
+      .status32();
 }
 bool stop(std::uint64_t number) {
   g_cores[number].alive = kGo;
@@ -81,8 +84,9 @@ void check_start() {
     const std::int32_t status = start(number);
     if (status == kInvalidParameters || status == -3) break;  // the board could have it, this machine does not
     const bool runs = status == 0 && wait_for([number] { return g_cores[number].alive == kRunning; });
-    check("CPU_ON: a core starts with its context", runs && state == 1 && g_cores[number].mpidr == number &&
-          g_cores[number].redistributor != 0, {number, value_of(state), value_of(status), g_cores[number].mpidr});
+    check("CPU_ON: a core starts with its context",
+          runs && state == 1 && g_cores[number].mpidr == number && g_cores[number].redistributor != 0,
+          {number, value_of(state), value_of(status), g_cores[number].mpidr});
     all = all && runs;
     if (!runs) break;
     g_core_count = number + 1;
@@ -113,7 +117,8 @@ void check_messages_between_cores() {
   send_to_others(kAll);
   bool heard = true;
   for (std::uint64_t number = 1; number < g_core_count; ++number) {
-    heard = heard && wait_for([&] { return g_cores[number].heard == before[number] + 1 && g_cores[number].last_intid == kAll; });
+    heard = heard &&
+            wait_for([&] { return g_cores[number].heard == before[number] + 1 && g_cores[number].last_intid == kAll; });
   }
   pause(200);
   check("an SGI to all others comes to all others", heard && core.heard == before[0], {core.heard - before[0]});
@@ -128,7 +133,8 @@ void check_routes() {
   const std::uint64_t before = other.heard;
   set(kSetPending, kMoved);
   const bool there = wait_for([&] { return other.heard == before + 1; }) && other.last_intid == kMoved;
-  check("a routed SPI comes to the core of its route", there && !irq_signalled(), {other.heard - before, other.last_intid});
+  check("a routed SPI comes to the core of its route", there && !irq_signalled(),
+        {other.heard - before, other.last_intid});
   set(kClearEnable, kMoved);
   set(kSetPending, kMoved);
   route(kMoved) = this_core().mpidr;
@@ -175,22 +181,26 @@ void check_firmware_calls() {
   const Answer version = call(kPsciVersion);
   check("PSCI 1.1 or later", version.status() >= 0x1'0001 && version.status() < 0x2'0000, {version.x[0]});
   bool all = true;
-  for (const std::uint64_t function : {kCpuSuspend, kCpuOff, kCpuOn, kAffinityInfo, kSystemOff, kPsciFeatures, kSmcccVersion,
-                                       std::uint64_t{0x8400'0009}, std::uint64_t{0x8400'0003}, kPsciVersion}) {
+  for (const std::uint64_t function :
+       {kCpuSuspend, kCpuOff, kCpuOn, kAffinityInfo, kSystemOff, kPsciFeatures, kSmcccVersion,
+        std::uint64_t{0x8400'0009}, std::uint64_t{0x8400'0003}, kPsciVersion}) {
     all = all && call(kPsciFeatures, function).status32() >= 0;
   }
   check("PSCI_FEATURES: what every implementation has", all);
   check("PSCI_FEATURES: not what is nothing", call(kPsciFeatures, 0x8400'001F).status32() == kNotSupported);
-  check("MIGRATE_INFO_TYPE: no trusted OS to move", call(kMigrateInfoType).status32() == 2 ||
-        call(kMigrateInfoType).status32() == kNotSupported, {call(kMigrateInfoType).x[0]});
+  check("MIGRATE_INFO_TYPE: no trusted OS to move",
+        call(kMigrateInfoType).status32() == 2 || call(kMigrateInfoType).status32() == kNotSupported,
+        {call(kMigrateInfoType).x[0]});
   check("CPU_ON of no core", call(kCpuOn, 0x1234, 0x4420'0000, 0).status32() == kInvalidParameters);
-  check("CPU_ON of oneself", call(kCpuOn, READ_REGISTER(mpidr_el1) & 0xFF'00FF'FFFF, 0x4420'0000, 0).status32() == kAlreadyOn);
+  check("CPU_ON of oneself",
+        call(kCpuOn, READ_REGISTER(mpidr_el1) & 0xFF'00FF'FFFF, 0x4420'0000, 0).status32() == kAlreadyOn);
   check("AFFINITY_INFO of oneself", call(kAffinityInfo, READ_REGISTER(mpidr_el1) & 0xFF'00FF'FFFF, 0).status32() == 0);
   const Answer smccc = call(kSmcccVersion);
   check("SMCCC 1.1 or later", smccc.status() >= 0x1'0001, {smccc.x[0]});
   check("SMCCC: its version call is a feature", call(kSmcccFeatures, kSmcccVersion).status32() >= 0);
   bool refused = true;
-  for (const std::uint64_t nobodys : {0x8000'7777ULL, 0xC400'00FFULL, 0xBF00'1234ULL, 0x0ULL, 0xFFFF'FFFFULL, 0xC600'FFF0ULL}) {
+  for (const std::uint64_t nobodys :
+       {0x8000'7777ULL, 0xC400'00FFULL, 0xBF00'1234ULL, 0x0ULL, 0xFFFF'FFFFULL, 0xC600'FFF0ULL}) {
     refused = refused && call(nobodys).status32() == kNotSupported;
   }
   check("what is nobody's function is not supported", refused);
@@ -202,21 +212,25 @@ void check_firmware_calls() {
           changed == 0 && x[0] == version.x[0], {changed, x[0]});
     x[0] = 0x8000'7777;
     changed = call_keeping_registers(x, smc);
-    check("  also when it is refused", changed == 0 && static_cast<std::int32_t>(x[0]) == kNotSupported, {changed, x[0]});
+    check("  also when it is refused", changed == 0 && static_cast<std::int32_t>(x[0]) == kNotSupported,
+          {changed, x[0]});
     x[0] = kTrngRandom;
     x[1] = 192;
     changed = call_keeping_registers(x, smc);
-    check("  also when it works with secrets", changed == 0 && (x[0] == 0 || static_cast<std::int32_t>(x[0]) == kNotSupported),
-          {changed, x[0]});
+    check("  also when it works with secrets",
+          changed == 0 && (x[0] == 0 || static_cast<std::int32_t>(x[0]) == kNotSupported), {changed, x[0]});
   }
   if (call(kTrngVersion).status32() >= 0x1'0000) {
     const Answer first = call(kTrngRandom, 192), second = call(kTrngRandom, 192);
-    check("TRNG: 192 bits, twice, not the same", first.x[0] == 0 && second.x[0] == 0 &&
-          (first.x[1] != second.x[1] || first.x[2] != second.x[2] || first.x[3] != second.x[3]), {first.x[0], second.x[0]});
+    check("TRNG: 192 bits, twice, not the same",
+          first.x[0] == 0 && second.x[0] == 0 &&
+              (first.x[1] != second.x[1] || first.x[2] != second.x[2] || first.x[3] != second.x[3]),
+          {first.x[0], second.x[0]});
     const Answer few = call(kTrngRandom, 5);
-    check("TRNG: 5 bits are no more", few.x[0] == 0 && few.x[1] == 0 && few.x[2] == 0 && few.x[3] < 32, {few.x[0], few.x[3]});
+    check("TRNG: 5 bits are no more", few.x[0] == 0 && few.x[1] == 0 && few.x[2] == 0 && few.x[3] < 32,
+          {few.x[0], few.x[3]});
     check("TRNG: 0 and 193 bits are refused", call(kTrngRandom, 0).status32() == kInvalidParameters &&
-          call(kTrngRandom, 193).status32() == kInvalidParameters);
+                                                  call(kTrngRandom, 193).status32() == kInvalidParameters);
   }
 }
 

@@ -43,7 +43,9 @@ inline volatile std::uint8_t& priority(std::uint32_t intid) {
   const std::uint64_t base = intid < 32 ? this_core().redistributor + kFrame : kDistributor;
   return mmio<std::uint8_t>(base + 0x400 + intid);
 }
-inline volatile std::uint64_t& route(std::uint32_t intid) { return mmio<std::uint64_t>(kDistributor + 0x6000 + 8 * intid); }
+inline volatile std::uint64_t& route(std::uint32_t intid) {
+  return mmio<std::uint64_t>(kDistributor + 0x6000 + 8 * intid);
+}
 inline void set_edge(std::uint32_t intid, bool edge) {
   volatile std::uint32_t& word = distributor(0xC00 + intid / 16 * 4);
   const std::uint32_t field = 2U << intid % 16 * 2;
@@ -63,12 +65,12 @@ inline std::uint32_t acknowledge_group0() {
   barrier();
   return static_cast<std::uint32_t>(intid);
 }
-inline void end(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c12_1, intid); }        // ICC_EOIR1_EL1
-inline void end_group0(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c8_1, intid); }  // ICC_EOIR0_EL1
-inline void deactivate(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c11_1, intid); } // ICC_DIR_EL1
+inline void end(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c12_1, intid); }         // ICC_EOIR1_EL1
+inline void end_group0(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c8_1, intid); }   // ICC_EOIR0_EL1
+inline void deactivate(std::uint32_t intid) { WRITE_REGISTER(s3_0_c12_c11_1, intid); }  // ICC_DIR_EL1
 inline std::uint32_t highest_pending() { return static_cast<std::uint32_t>(READ_REGISTER(s3_0_c12_c12_2)); }
 inline std::uint32_t running_priority() { return static_cast<std::uint32_t>(READ_REGISTER(s3_0_c12_c11_3)); }
-inline void set_mask(std::uint32_t priority) { WRITE_REGISTER(s3_0_c4_c6_0, priority); }  // ICC_PMR_EL1
+inline void set_mask(std::uint32_t priority) { WRITE_REGISTER(s3_0_c4_c6_0, priority); }             // ICC_PMR_EL1
 inline void end_separately(bool separately) { WRITE_REGISTER(s3_0_c12_c12_4, separately ? 2 : 0); }  // ICC_CTLR_EL1
 inline bool irq_signalled() { return (READ_REGISTER(isr_el1) & 1U << 7) != 0; }
 inline bool fiq_signalled() { return (READ_REGISTER(isr_el1) & 1U << 6) != 0; }

@@ -81,7 +81,8 @@ void check_frames() {
   set(kSetEnable, kUartIntid);
   const bool enabled = is(kSetEnable, kUartIntid);
   set(kClearEnable, kUartIntid);
-  check("registers of an SPI hold what is written", priority(kUartIntid) == 0x40 && edge && enabled && !is(kSetEnable, kUartIntid),
+  check("registers of an SPI hold what is written",
+        priority(kUartIntid) == 0x40 && edge && enabled && !is(kSetEnable, kUartIntid),
         {priority(kUartIntid), edge, enabled});
   route(kUartIntid) = this_core().mpidr;
   check("its route as well", route(kUartIntid) == this_core().mpidr, {route(kUartIntid)});
@@ -153,7 +154,8 @@ void check_priorities() {
   pause(200);
   const bool held_back = !irq_signalled() && acknowledge() == kNone && is(kSetPending, 6);
   set_mask(0xF0);
-  check("the priority mask holds back, and lets go", held_back && wait_for([] { return irq_signalled(); }), {held_back});
+  check("the priority mask holds back, and lets go", held_back && wait_for([] { return irq_signalled(); }),
+        {held_back});
   end(acknowledge());
   for (std::uint32_t intid = 0; intid < 16; ++intid) {
     priority(intid) = static_cast<std::uint8_t>(0x10 * (15 - intid));
@@ -204,7 +206,8 @@ void check_preemption() {
   send_to_self(7);
   wait_for([] { return order == 0x07'08'09; });
   mask();
-  check("a higher priority preempts, a lower one waits", order == 0x07'08'09 && core.deepest == 2, {order, core.deepest});
+  check("a higher priority preempts, a lower one waits", order == 0x07'08'09 && core.deepest == 2,
+        {order, core.deepest});
   WRITE_REGISTER(s3_0_c12_c12_3, 7);  // ICC_BPR1_EL1: at most bit 7 preempts
   order = 0;
   core.deepest = 0;
@@ -238,7 +241,8 @@ void check_groups() {
   unmask(true, true);
   barrier();
   const std::uint64_t self = READ_REGISTER(mpidr_el1);
-  WRITE_REGISTER(s3_0_c12_c11_7, std::uint64_t{10} << 24 | (self >> 8 & 0xFF) << 16 | 1U << (self & 0xF));  // ICC_SGI0R_EL1
+  WRITE_REGISTER(s3_0_c12_c11_7,
+                 std::uint64_t{10} << 24 | (self >> 8 & 0xFF) << 16 | 1U << (self & 0xF));  // ICC_SGI0R_EL1
   wait_for([] { return taken_as != 0; });
   mask();
   check("group 0 is taken as FIQ", taken_as == 0xF1 && core.last_intid == 10, {taken_as, core.last_intid});
@@ -276,7 +280,8 @@ void check_shared() {
   std::uint32_t taken = acknowledge();
   end(taken);
   pause(200);
-  check("it comes once", taken == kUartIntid && !irq_signalled() && !is(kSetActive, kUartIntid) && !is(kSetPending, kUartIntid),
+  check("it comes once",
+        taken == kUartIntid && !irq_signalled() && !is(kSetActive, kUartIntid) && !is(kSetPending, kUartIntid),
         {taken, highest_pending()});
   set(kSetPending, kUartIntid);
   set(kClearPending, kUartIntid);
@@ -287,7 +292,8 @@ void check_shared() {
   pause(200);
   const bool held = !irq_signalled() && is(kSetActive, kUartIntid);
   set(kClearActive, kUartIntid);
-  check("what is active is not signalled; made inactive it is", held && wait_for([] { return irq_signalled(); }), {held});
+  check("what is active is not signalled; made inactive it is", held && wait_for([] { return irq_signalled(); }),
+        {held});
   end(acknowledge());
   set(kClearEnable, kUartIntid);
 
@@ -312,8 +318,8 @@ void check_shared() {
   const bool silent = !irq_signalled();
   distributor(0) = distributor(0) | 3;
   wait_for_write();
-  check("with the distributor off nothing comes, with it on again it does", silent && wait_for([] { return irq_signalled(); }),
-        {silent});
+  check("with the distributor off nothing comes, with it on again it does",
+        silent && wait_for([] { return irq_signalled(); }), {silent});
   end(acknowledge());
 }
 

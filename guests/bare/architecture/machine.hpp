@@ -10,11 +10,11 @@
 
 namespace architecture {
 
-#define READ_REGISTER(name)                                        \
-  ([] {                                                            \
-    std::uint64_t value_;                                          \
-    asm volatile("mrs %0, " #name : "=r"(value_) : : "memory");    \
-    return value_;                                                 \
+#define READ_REGISTER(name)                                     \
+  ([] {                                                         \
+    std::uint64_t value_;                                       \
+    asm volatile("mrs %0, " #name : "=r"(value_) : : "memory"); \
+    return value_;                                              \
   }())
 #define WRITE_REGISTER(name, value) \
   asm volatile("msr " #name ", %0\n\tisb" : : "r"(static_cast<std::uint64_t>(value)) : "memory")
@@ -72,7 +72,9 @@ inline std::uint64_t now() {
   asm volatile("isb" : : : "memory");
   return READ_REGISTER(cntvct_el0);
 }
-inline std::uint64_t ticks_of(std::uint64_t microseconds) { return READ_REGISTER(cntfrq_el0) * microseconds / 1'000'000; }
+inline std::uint64_t ticks_of(std::uint64_t microseconds) {
+  return READ_REGISTER(cntfrq_el0) * microseconds / 1'000'000;
+}
 
 template <typename Condition>
 bool wait_for(const Condition& holds, std::uint64_t microseconds = 2'000'000) {

@@ -53,9 +53,15 @@ void maintain_by_way(ByWay how) {
       for (std::uint64_t set = 0; set < sets; ++set) {
         const std::uint64_t which = (ways > 1 ? way << way_shift : 0) | set << line | level << 1;
         switch (how) {
-          case ByWay::kClean: asm volatile("dc csw, %0" : : "r"(which) : "memory"); break;
-          case ByWay::kInvalidate: asm volatile("dc isw, %0" : : "r"(which) : "memory"); break;
-          case ByWay::kBoth: asm volatile("dc cisw, %0" : : "r"(which) : "memory"); break;
+          case ByWay::kClean:
+            asm volatile("dc csw, %0" : : "r"(which) : "memory");
+            break;
+          case ByWay::kInvalidate:
+            asm volatile("dc isw, %0" : : "r"(which) : "memory");
+            break;
+          case ByWay::kBoth:
+            asm volatile("dc cisw, %0" : : "r"(which) : "memory");
+            break;
         }
       }
     }
@@ -110,7 +116,8 @@ void check_caches() {
   if ((zero_size & 0x10) == 0) {
     asm volatile("dc zva, %0" : : "r"(g_memory) : "memory");
     bool zero = true;
-    for (std::uint64_t i = 0; i < (std::uint64_t{4} << (zero_size & 0xF)) / 8 && i < kWords; ++i) zero = zero && g_memory[i] == 0;
+    for (std::uint64_t i = 0; i < (std::uint64_t{4} << (zero_size & 0xF)) / 8 && i < kWords; ++i)
+      zero = zero && g_memory[i] == 0;
     check("DC ZVA zeroes its block", zero && core.synchronous == before, {core.esr});
   }
   fill(9);
@@ -141,8 +148,8 @@ void check_identification() {
   }
   check("every identification register can be read", refused == 0 && core.synchronous == before, {refused});
   const std::uint64_t features = READ_REGISTER(id_aa64pfr0_el1);
-  check("AArch64 at EL1 and EL0, no EL2", (features & 0xF) != 0 && (features >> 4 & 0xF) != 0 && (features >> 8 & 0xF) == 0,
-        {features});
+  check("AArch64 at EL1 and EL0, no EL2",
+        (features & 0xF) != 0 && (features >> 4 & 0xF) != 0 && (features >> 8 & 0xF) == 0, {features});
   check("the GIC's registers are said to be there", (features >> 24 & 0xF) != 0, {features});
 }
 
@@ -150,7 +157,8 @@ void check_refusals() {
   Core& core = this_core();
   std::uint64_t before = core.synchronous;
   asm volatile("mrs x0, hcr_el2" : : : "x0", "memory");
-  check("an EL2 register is undefined", core.synchronous == before + 1 && core.esr >> 26 == 0, {core.synchronous - before, core.esr});
+  check("an EL2 register is undefined", core.synchronous == before + 1 && core.esr >> 26 == 0,
+        {core.synchronous - before, core.esr});
   before = core.synchronous;
   std::uint64_t value = 0x55;
   asm volatile("ldr %0, [%1]" : "+r"(value) : "r"(std::uint64_t{0x0B00'0000}) : "memory");
@@ -160,7 +168,8 @@ void check_refusals() {
   before = core.synchronous;
   asm volatile("ldr %0, [%1]" : "+r"(value) : "r"(std::uint64_t{0x40'0000'0000 - 8}) : "memory");
   check("a load from what is not mapped is a translation fault with its address",
-        core.synchronous == before + 1 && core.esr >> 26 == 0x25 && (core.esr & 0x3C) == 0x04 && core.far == 0x40'0000'0000 - 8,
+        core.synchronous == before + 1 && core.esr >> 26 == 0x25 && (core.esr & 0x3C) == 0x04 &&
+            core.far == 0x40'0000'0000 - 8,
         {core.synchronous - before, core.esr, core.far});
 }
 
@@ -184,11 +193,17 @@ void check_atomics() {
   word = 1;
   std::uint64_t old = 0, failed = 1;
   for (int tries = 0; tries < 100 && failed != 0; ++tries) {
-    asm volatile("ldaxr %0, [%2]\n\tadd %0, %0, #1\n\tstlxr %w1, %0, [%2]" : "=&r"(old), "=&r"(failed) : "r"(&word) : "memory");
+    asm volatile("ldaxr %0, [%2]\n\tadd %0, %0, #1\n\tstlxr %w1, %0, [%2]"
+                 : "=&r"(old), "=&r"(failed)
+                 : "r"(&word)
+                 : "memory");
   }
   check("exclusive load and store", failed == 0 && word == 2, {failed, word});
   if ((READ_REGISTER(id_aa64isar0_el1) >> 20 & 0xF) != 0) {
-    asm volatile(".arch_extension lse\n\tldaddal %1, %0, [%2]" : "=&r"(old) : "r"(std::uint64_t{5}), "r"(&word) : "memory");
+    asm volatile(".arch_extension lse\n\tldaddal %1, %0, [%2]"
+                 : "=&r"(old)
+                 : "r"(std::uint64_t{5}), "r"(&word)
+                 : "memory");
     check("atomic add", old == 2 && word == 7, {old, word});
   }
 }
@@ -222,8 +237,8 @@ void end_debug() {
 
 void check_entry(const std::uint64_t* record) {
   const auto* tree = reinterpret_cast<const std::uint8_t*>(record[0]);
-  check("entered with a device tree on 8 bytes", record[0] % 8 == 0 && record[0] != 0 && big_endian(tree) == 0xD00D'FEED,
-        {record[0]});
+  check("entered with a device tree on 8 bytes",
+        record[0] % 8 == 0 && record[0] != 0 && big_endian(tree) == 0xD00D'FEED, {record[0]});
   check("x1 to x3 are zero", (record[1] | record[2] | record[3]) == 0, {record[1], record[2], record[3]});
   check("at EL1", record[4] == 4, {record[4]});
   check("everything is masked", record[5] == 0x3C0, {record[5]});
@@ -282,7 +297,8 @@ void check_debug() {
   g_memory[8] = read + 1;
   end_debug();
   WRITE_REGISTER(dbgwcr0_el1, 0);
-  check("a watchpoint on stores", after_read == 0 && g_debug_count == 1 && g_debug_class == 0x35 && g_memory[8] == read + 1,
+  check("a watchpoint on stores",
+        after_read == 0 && g_debug_count == 1 && g_debug_class == 0x35 && g_memory[8] == read + 1,
         {after_read, g_debug_count, g_debug_class});
 
   // A step is armed by an exception return with SPSR.SS set: from BRK's.

@@ -19,11 +19,11 @@ struct Timer {
 };
 constexpr Timer kTimers[] = {
     {kVirtual, [](std::uint64_t v) { WRITE_REGISTER(cntv_ctl_el0, v); }, [] { return READ_REGISTER(cntv_ctl_el0); },
-     [](std::uint64_t v) { WRITE_REGISTER(cntv_cval_el0, v); }, [](std::uint64_t v) { WRITE_REGISTER(cntv_tval_el0, v); },
-     [] { return READ_REGISTER(cntvct_el0); }},
+     [](std::uint64_t v) { WRITE_REGISTER(cntv_cval_el0, v); },
+     [](std::uint64_t v) { WRITE_REGISTER(cntv_tval_el0, v); }, [] { return READ_REGISTER(cntvct_el0); }},
     {kPhysical, [](std::uint64_t v) { WRITE_REGISTER(cntp_ctl_el0, v); }, [] { return READ_REGISTER(cntp_ctl_el0); },
-     [](std::uint64_t v) { WRITE_REGISTER(cntp_cval_el0, v); }, [](std::uint64_t v) { WRITE_REGISTER(cntp_tval_el0, v); },
-     [] { return READ_REGISTER(cntpct_el0); }}};
+     [](std::uint64_t v) { WRITE_REGISTER(cntp_cval_el0, v); },
+     [](std::uint64_t v) { WRITE_REGISTER(cntp_tval_el0, v); }, [] { return READ_REGISTER(cntpct_el0); }}};
 
 const Timer* g_timer;
 volatile std::uint64_t g_ticks, g_early;
@@ -62,7 +62,8 @@ void check_timer(const Timer& timer, std::string_view name) {
   timer.control(3);
   end(taken);
   pause(200);
-  check("  IMASK keeps it back", taken == timer.intid && !irq_signalled() && (timer.status() & 4) != 0, {taken, timer.status()});
+  check("  IMASK keeps it back", taken == timer.intid && !irq_signalled() && (timer.status() & 4) != 0,
+        {taken, timer.status()});
   timer.control(0);
   pause(200);
   check("  off, it is silent", !irq_signalled() && !is(kSetPending, timer.intid) && !is(kSetActive, timer.intid));
@@ -93,16 +94,16 @@ void check_timer(const Timer& timer, std::string_view name) {
   }
   check("  it ends WFI while masked", irq_signalled() && timer.count() - before >= ticks_of(3000),
         {static_cast<std::uint64_t>(woken), timer.count() - before});
-  // A line that falls before its interrupt is taken: a virtual one may lie in a list register by then (IHI 0069, 6.2), and
-  // the handler finds the timer's status clear. It must not come twice.
+  // A line that falls before its interrupt is taken: a virtual one may lie in a list register by then (IHI 0069, 6.2),
+  // and the handler finds the timer's status clear. It must not come twice.
   timer.control(0);
   pause(200);
   const std::uint32_t late = acknowledge();
   if (late != kNone) end(late);
   pause(200);
   check("  switched off before it is taken, it comes once at most",
-        (late == kNone || late == timer.intid) && (timer.status() & 5) == 0 && !irq_signalled() && acknowledge() == kNone &&
-            !is(kSetActive, timer.intid) && !is(kSetPending, timer.intid),
+        (late == kNone || late == timer.intid) && (timer.status() & 5) == 0 && !irq_signalled() &&
+            acknowledge() == kNone && !is(kSetActive, timer.intid) && !is(kSetPending, timer.intid),
         {late, timer.status(), highest_pending()});
   set(kClearEnable, timer.intid);
 }
@@ -115,7 +116,8 @@ void check_timers() {
   const std::uint64_t physical = READ_REGISTER(cntpct_el0);
   asm volatile("isb");
   const std::uint64_t virtual_after = READ_REGISTER(cntvct_el0);
-  check("the counters go on", virtual_before <= virtual_after && physical != 0, {virtual_before, physical, virtual_after});
+  check("the counters go on", virtual_before <= virtual_after && physical != 0,
+        {virtual_before, physical, virtual_after});
   check_timer(kTimers[0], "the virtual timer");
   check_timer(kTimers[1], "the physical timer");
 }
@@ -123,7 +125,8 @@ void check_timers() {
 void check_devices() {
   constexpr std::uint64_t kUart = 0x0900'0000, kClock = 0x0901'0000;
   constexpr std::uint32_t kUartIntid = 33, kTransmit = 1U << 5;
-  check("the UART is a PL011", (mmio<std::uint32_t>(kUart + 0xFE0) & 0xFF) == 0x11, {mmio<std::uint32_t>(kUart + 0xFE0)});
+  check("the UART is a PL011", (mmio<std::uint32_t>(kUart + 0xFE0) & 0xFF) == 0x11,
+        {mmio<std::uint32_t>(kUart + 0xFE0)});
   mask();
   route(kUartIntid) = this_core().mpidr;
   set(kSetEnable, kUartIntid);

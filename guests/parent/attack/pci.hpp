@@ -11,7 +11,8 @@ inline constexpr std::uint64_t kConfiguration = 0x40'1000'0000;
 inline constexpr std::uint32_t kEduSlot = 1;
 
 // Where edu's BAR is put: monitor memory, secure RAM, flash, the GIC, the ITS, the SMMU, the parent's own RAM, beyond.
-inline constexpr std::uint32_t kForeign[] = {0x40000000, 0x0e000000, 0x04000000, 0x08100000, 0x08000000, 0x09000000, 0x44000000, 0xfff00000};
+inline constexpr std::uint32_t kForeign[] = {0x40000000, 0x0e000000, 0x04000000, 0x08100000,
+                                             0x08000000, 0x09000000, 0x44000000, 0xfff00000};
 
 // What changed at `watched` while edu's registers were said to lie there. Its BAR is put back.
 struct BarGame {
@@ -68,7 +69,8 @@ inline Tally rewrite_configuration() {
     const PhysicalPage page(kConfiguration + (slot << 15), PROT_READ | PROT_WRITE);
     for (std::uint64_t at = 0; at < kPage; at += 4) {
       const std::uint32_t held = page.read<std::uint32_t>(at).value_or(0);
-      for (const std::uint32_t content : {~std::uint32_t{0}, held}) ++(page.write(content, at) ? writes.answered : writes.refused);
+      for (const std::uint32_t content : {~std::uint32_t{0}, held})
+        ++(page.write(content, at) ? writes.answered : writes.refused);
     }
   }
   return writes;

@@ -59,6 +59,16 @@ TEST_F(Status, TheMachineIsDividedWithoutRemainder) {
   EXPECT_EQ(machine.slots_in_use, 2U);
 }
 
+TEST_F(Status, ACoreThatTheMachineDoesNotHaveIsNobodys) {
+  const auto before = read<abi::MachineStatus>(StatusSection::kMachine);
+  world_.state().cores.entries[kParentCore.value].owner = base::kMonitor;  // as boot leaves it when it did not start
+  const auto machine = read<abi::MachineStatus>(StatusSection::kMachine);
+  EXPECT_EQ(machine.cores, before.cores - 1);
+  EXPECT_EQ(machine.parent_cores, before.parent_cores - 1);
+  EXPECT_EQ(machine.enclave_cores, before.enclave_cores);
+  EXPECT_EQ(read<abi::CounterStatus>(StatusSection::kCounters, kParentCore.value).owner, 0U);
+}
+
 TEST_F(Status, CountersOfAnEnclavesCoreAreNotShown) {
   for (abi::TrapCounters& core : traps_) core.count[3] = 41;
   world_.state().counters = {1, 2, 3, 4};
