@@ -8,6 +8,7 @@ function(cofferdam_witnessed target)
       _ZN9hypercall14plan_core_leftERKNS_11SystemStateEN4base6CoreIdE
       _ZN9hypercall10plan_faultERKNS_11SystemStateERKNS_6CallerEN13cofferdam_abi12FaultCounterE
       _ZN9hypercall14plan_terminateERKNS_11SystemStateEN4base9SlotIndexE
+      _ZN7monitor5applyERKN4base9FixedListINS0_6EffectELm12EEE
       _ZN9hypercall6commitERNS_11SystemStateERKN9partition10TransitionE)
     # A root of the link as well: a door that is gone is then an error, and not just never called.
     target_link_options(${target} PRIVATE -Wl,--wrap=${door} -Wl,--undefined=__wrap_${door})

@@ -60,7 +60,13 @@ WITNESS(Transition, plan_core_left, "_ZN9hypercall14plan_core_leftERKNS_11System
   return real_plan_core_left(state, core);
 }
 
-// A plan whose effects were refused by the machine is never committed: the next plan takes its place.
+// A plan whose effects were refused by the machine is never committed.
+WITNESS(base::Status, apply, "_ZN7monitor5applyERKN4base9FixedListINS0_6EffectELm12EEE", const base::EffectList& effects) {
+  const base::Status applied = real_apply(effects);
+  if (!applied.ok()) pending = {};
+  return applied;
+}
+
 WITNESS(Transition, plan_fault, "_ZN9hypercall10plan_faultERKNS_11SystemStateERKNS_6CallerEN13cofferdam_abi12FaultCounterE",
         const SystemState& state, const Caller& caller, cofferdam_abi::FaultCounter kind) {
   pending = {};
