@@ -3,6 +3,7 @@
 //
 // Every other core sleeps while something is measured, so that all counted instructions are this core's, guest and
 // monitor together; the loop around a call is three instructions of each round.
+#include "guests/bare/doorbell.hpp"
 #include "guests/bare/payload.hpp"
 #include "guests/bare/tenant.hpp"
 
@@ -83,6 +84,7 @@ void measure_enclave(std::span<const std::uint8_t> image) {
   bare::Tenant tenant({.memory = kMemory, .size = kEnclaveBytes, .channel = 0x4F00'0000, .cid = 16, .first_core = 3,
                        .cores = 1});
   if (!tenant.allocate()) power_off("allocate");
+  bare::enable_doorbell();
   tenant.lay_out(image);
   const std::uint64_t start = now();
   if (!tenant.donate_memory() || !tenant.donate_cores() || !tenant.open_channel()) power_off("donate");
@@ -98,7 +100,7 @@ void measure_enclave(std::span<const std::uint8_t> image) {
   for (unsigned reports = 0; reports < 4;) {
     const bare::Ring::Message message = tenant.look(buffer);
     if (message.kind == bare::MessageKind{}) {
-      asm volatile("wfi");
+      bare::wait_for_doorbell();
       continue;
     }
     if (message.kind == bare::MessageKind::kFailure) power_off("the enclave failed");
