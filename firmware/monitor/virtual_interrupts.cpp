@@ -1,5 +1,6 @@
 #include "firmware/monitor/virtual_interrupts.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -118,9 +119,11 @@ void carry_out(const PartitionInterrupts& interrupts, const Actions& actions, st
 class Visit {
  public:
   Visit(PartitionInterrupts& interrupts, CoreIndex core)
-      : interrupts_(interrupts), core_(core), state_(hal::interrupts::virtual_state()) {
-    const std::size_t used = interrupts.controller.used_list_registers(core);
-    const std::span<std::uint64_t> values = std::span{list_registers_}.first(used);
+      : interrupts_(interrupts),
+        core_(core),
+        state_(hal::interrupts::virtual_state()),
+        used_(interrupts.controller.used_list_registers(core)) {
+    const std::span<std::uint64_t> values = std::span{list_registers_}.first(used_);
     hal::interrupts::read_list_registers(values);
     interrupts.controller.sync(core, values, state_.ends_separately ? 0 : state_.ended, actions_);
   }
@@ -129,7 +132,9 @@ class Visit {
     carry_out(interrupts_, actions_, ~(1U << core_.value));  // this one is being filled
     const std::span<std::uint64_t> all = std::span{list_registers_}.first(hal::interrupts::list_registers());
     const vgic::Maintenance wanted = interrupts_.controller.fill(core_, all, {state_.group0_enabled, state_.group1_enabled});
-    hal::interrupts::write_list_registers(all);
+    // Those behind are zero, and were.
+    const std::size_t used = std::max(used_, interrupts_.controller.used_list_registers(core_));
+    hal::interrupts::write_list_registers(std::span{list_registers_}.first(used));
     hal::interrupts::watch({.no_pending = wanted.no_pending, .ended_outside = wanted.end_of_outside,
                             .group0_change = wanted.group_change, .group1_change = wanted.group_change},
                            state_);
@@ -144,8 +149,9 @@ class Visit {
   PartitionInterrupts& interrupts_;
   CoreIndex core_;
   hal::interrupts::VirtualState state_;
+  std::size_t used_;  // list registers that hold something, as the guest left them
   std::array<std::uint64_t, hal::interrupts::kMostListRegisters> list_registers_{};
-  Actions actions_{};
+  Actions actions_;  // no braces: they would clear two kilobytes
 };
 
 // The frame of the controller's that an address lies in.
