@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What the monitor costs Linux: the same kernel and workloads with and without it, in instructions.
+"""What the monitor costs Linux: the same kernel and workloads with and without it, in instructions; and how often the
+parent's cores come to the monitor, by cause, idle and busy.
 
   run.py [--json FILE] [--only bare|monitor] [--cpus N]
 
@@ -18,10 +19,33 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINE = re.compile(r"^WORKLOAD (\w+) (\d+) (\d+) (\d+)\s*$", re.MULTILINE)
 WORKLOADS = ["boot", "processor", "tick", "syscall", "pipe", "disk", "network"]
 SECONDS = 900
+IDLE_SECONDS = 5
+# What `cofferdam-status --json` counts, before and after: (label, what the parent does meanwhile).
+PERIODS = [("idle", f"sleep {IDLE_SECONDS}"), ("busy", "workload tick pipe disk network >/dev/null")]
+
+
+def exits(text):
+    """Traps a second of all cores together, by cause, in each period."""
+    found = [json.loads(line) for line in re.findall(r"^STATUS \w+\n(\{.*\})\s*$", text, re.MULTILINE)]
+    totals = []
+    for status in found:
+        causes = {}
+        for core in status["cores"]:
+            for cause, count in core["traps"].items():
+                causes[cause] = causes.get(cause, 0) + count
+        totals.append((status["machine"][0]["uptime_ms"], causes))
+    rates = {}
+    for (label, _), (begin, before), (end, after) in zip(PERIODS, totals, totals[1:]):
+        seconds = (end - begin) / 1000
+        rates[label] = {cause: round((after[cause] - before[cause]) / seconds, 1) for cause in after}
+    return rates
 
 
 def measure(bare, cpus):
     inside = "workload boot processor tick syscall pipe disk; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; workload network"
+    if not bare:
+        inside += "; echo STATUS start; cofferdam-status --json"
+        inside += "".join(f"; {work}; echo STATUS {label}; cofferdam-status --json" for label, work in PERIODS)
     command = [sys.executable, str(ROOT / "tools/guest/run.py"), "--instructions", "--cpus", str(cpus), "--seconds", str(SECONDS)]
     command += (["--bare"] if bare else []) + ["--", "sh", "-c", inside]
     result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -29,6 +53,8 @@ def measure(bare, cpus):
     for name, count, ticks, frequency in LINE.findall(result.stdout):
         instructions = int(ticks) * 1_000_000_000 // int(frequency)
         figures[name] = {"count": int(count), "instructions": instructions, "each": round(instructions / max(int(count), 1), 2)}
+    if not bare:
+        figures["exits"] = exits(result.stdout)
     missing = [name for name in WORKLOADS if name not in figures]
     if missing or result.returncode != 0:
         print(f"bench: {'bare' if bare else 'under the monitor'}: exit status {result.returncode}, no figure for "
@@ -43,6 +69,12 @@ def show(figures):
         cells = [f"{figure['each']:16,.2f}" if figure else f"{'-':>16}" for figure in (bare, monitor)]
         ratio = f"{monitor['each'] / bare['each']:9.4f}" if bare and monitor and bare["each"] else f"{'-':>9}"
         print(f"{name:12} {cells[0]} {cells[1]} {ratio}")
+    rates = figures.get("monitor", {}).get("exits", {})
+    if rates:
+        print(f"\n{'exits a second':22} " + " ".join(f"{label:>10}" for label in rates))
+        for cause in next(iter(rates.values())):
+            if any(rate[cause] for rate in rates.values()):
+                print(f"{cause:22} " + " ".join(f"{rate[cause]:10,.1f}" for rate in rates.values()))
 
 
 def main():
