@@ -47,6 +47,24 @@ inline constexpr std::uint64_t kMaxTableFrames = 0xFFFF;  // the pool of table f
   return bytes;
 }
 
+// Where the board's RAM begins, the monitor's part included.
+[[nodiscard]] constexpr std::uint64_t ram_base(const Board& board) {
+  std::uint64_t base = board.monitor.base;
+  for (const MemoryRegion& region : board.memory) base = region.base < base ? region.base : base;
+  return base;
+}
+
+// A board says how much memory it may have; a machine has what lies below `end`.
+[[nodiscard]] constexpr std::uint64_t present_bytes(const MemoryRegion& region, std::uint64_t end) {
+  if (end <= region.base) return 0;
+  return end - region.base < region.size ? end - region.base : region.size;
+}
+[[nodiscard]] constexpr std::uint64_t present_bytes(const Board& board, std::uint64_t end) {
+  std::uint64_t bytes = 0;
+  for (const MemoryRegion& region : board.memory) bytes += present_bytes(region, end);
+  return bytes;
+}
+
 // The frame table runs from the lowest frame that a partition can own to the highest, holes included.
 [[nodiscard]] constexpr std::uint64_t frame_table_base(const Board& board) {
   std::uint64_t base = ~std::uint64_t{0};

@@ -20,23 +20,33 @@ namespace {
   return node;
 }
 
-// "/cpus/cpu@<mpidr>", the digits as boardgen writes a unit address: hexadecimal without leading zeroes.
-struct CorePath {
-  std::array<char, 32> text{"/cpus/cpu@"};
+// "/cpus/cpu@<mpidr>" or "/memory@<base>", the digits as boardgen writes a unit address: hexadecimal without leading
+// zeroes. Precondition: the prefix has at most 15 characters.
+struct UnitPath {
+  std::array<char, 32> text{};
 
-  explicit CorePath(std::uint64_t mpidr) {
+  UnitPath(std::string_view prefix, std::uint64_t address) {
     std::size_t digits = 1;
-    while (digits < 16 && mpidr >> (4 * digits) != 0) ++digits;
-    std::size_t at = 10;
-    for (std::size_t i = digits; i-- > 0;) text[at++] = "0123456789abcdef"[mpidr >> (4 * i) & 15];
+    while (digits < 16 && address >> (4 * digits) != 0) ++digits;
+    std::size_t at = prefix.size();
+    std::copy(prefix.begin(), prefix.end(), text.begin());
+    for (std::size_t i = digits; i-- > 0;) text[at++] = "0123456789abcdef"[address >> (4 * i) & 15];
     text[at] = '\0';
   }
 };
 
 [[nodiscard]] base::Status remove_core(void* tree, std::uint64_t mpidr) {
-  const int node = fdt_path_offset(tree, CorePath{mpidr}.text.data());
+  const int node = fdt_path_offset(tree, UnitPath{"/cpus/cpu@", mpidr}.text.data());
   if (node < 0) return base::Error::kInvalidArgument;
   return status_of(fdt_del_node(tree, node));
+}
+
+[[nodiscard]] base::Status say_memory(void* tree, const PresentMemory& memory) {
+  const int node = fdt_path_offset(tree, UnitPath{"/memory@", memory.base}.text.data());
+  if (node < 0) return base::Error::kInvalidArgument;
+  if (memory.size == 0) return status_of(fdt_del_node(tree, node));
+  MON_TRY(status_of(fdt_setprop_u64(tree, node, "reg", memory.base)));
+  return status_of(fdt_appendprop_u64(tree, node, "reg", memory.size));
 }
 
 [[nodiscard]] base::Status describe_boot(void* tree, const BootFacts& facts) {
@@ -63,6 +73,7 @@ base::Result<std::size_t> amend_device_tree(base::Bytes original, const BootFact
   void* tree = out.data();
   MON_TRY(status_of(fdt_open_into(original.data(), tree, static_cast<int>(out.size()))));
   for (const std::uint64_t mpidr : facts.absent_cores) MON_TRY(remove_core(tree, mpidr));
+  for (const PresentMemory& memory : facts.memory) MON_TRY(say_memory(tree, memory));
   MON_TRY(describe_boot(tree, facts));
   MON_TRY(status_of(fdt_pack(tree)));
   return static_cast<std::size_t>(fdt_totalsize(tree));

@@ -9,11 +9,17 @@
 
 namespace boot {
 
+struct PresentMemory {  // of one region of the board's memory
+  std::uint64_t base;
+  std::uint64_t size;  // 0: nothing of it
+};
+
 struct BootFacts {
   std::string_view command_line{};                 // without a NUL; at most kMaxCommandLine bytes
   std::uint64_t initrd{};                          // physical address
   std::uint64_t initrd_size{};                     // 0: there is none
   std::span<const std::uint64_t> absent_cores{};   // MPIDRs of the board's cores that this machine lacks
+  std::span<const PresentMemory> memory{};         // all that the machine has; empty: what the board says
 };
 
 inline constexpr std::size_t kMaxCommandLine = 2048;  // Linux, COMMAND_LINE_SIZE of arm64

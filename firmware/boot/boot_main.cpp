@@ -1,6 +1,7 @@
 // From the ROM's hand to the parent's first instruction, as a list. Every failure stops the machine and says why.
 #include <cstring>
 
+#include "firmware/board/budget.hpp"
 #include "firmware/boot/load_parent.hpp"
 #include "firmware/boot/platform_record.hpp"
 #include "firmware/crypto/arena.hpp"
@@ -39,6 +40,18 @@ void require(base::Status status, std::string_view what) {
   panic(LogLine{}.text(what).text(" (error ").number(static_cast<std::uint8_t>(status.error())).text(")").view());
 }
 
+// The board says how much memory there may be, the ROM how much there is.
+void adopt_memory(std::uint64_t bytes) {
+  constexpr std::uint64_t kRamBase = board::ram_base(board::kBoard);
+  constexpr std::uint64_t kMonitorEnd = board::kBoard.monitor.base + board::kBoard.monitor.size;
+  const std::uint64_t end = kRamBase + bytes;  // no wrap: measure::validate() has bounded it
+  if (end < kMonitorEnd || end <= board::kBoard.parent_entry) {
+    panic("the machine has less memory than the monitor and its parent need");
+  }
+  const monitor::Locked locked{monitor::g_state_lock};
+  hypercall::end_memory_at(monitor::g_state, end);
+}
+
 // 1. Who we are: the ROM's word, checked; then the key that only this code on this device can have.
 void take_over_identity() {
   monitor::start_uptime();
@@ -46,6 +59,7 @@ void take_over_identity() {
   if (bytes.size() < sizeof(measure::Handover)) panic("no handover from the ROM");
   auto& handover = *reinterpret_cast<measure::Handover*>(bytes.data());
   require(measure::validate(handover), "the ROM's handover is malformed");
+  adopt_memory(handover.memory_bytes);
   const hal::FloatingPointScope scope;
   crypto::start_arena();
   require(monitor::g_state.platform.adopt(handover), "the ROM's event log is malformed");
@@ -77,7 +91,9 @@ void build_parent_space() {
   const monitor::Locked locked{monitor::g_state_lock};
   require(hal::stage2::create(base::kParent), "no table for the parent");
   for (const board::MemoryRegion& region : board::kBoard.memory) {
-    const auto frames = base::FrameRange::from_bytes(region.base, region.size);
+    const std::uint64_t present = board::present_bytes(region, monitor::g_state.memory_end);
+    if (present == 0) continue;
+    const auto frames = base::FrameRange::from_bytes(region.base, present);
     if (!frames) panic("a memory region of the board is malformed");
     require(hal::stage2::map(base::kParent, base::Ipa{region.base}, *frames, base::Access::kReadWriteExecute),
             "no tables for the parent's memory");

@@ -4,6 +4,7 @@
 
 #include "board_tables.hpp"
 #include "firmware/base/fixed_list.hpp"
+#include "firmware/board/budget.hpp"
 #include "firmware/boot/kernel_image.hpp"
 #include "firmware/boot/amend_device_tree.hpp"
 #include "firmware/boot/payload.hpp"
@@ -26,7 +27,6 @@ namespace {
 using measure::PlatformPcr;
 using monitor::panic;
 
-
 alignas(8) constinit std::array<std::uint8_t, board::kParentDeviceTreeRoom> g_device_tree{};
 
 struct Range {
@@ -40,7 +40,11 @@ struct Range {
   }
 };
 
-constexpr Range kMemory{board::kBoard.memory[0].base, board::kBoard.memory[0].size};
+// What the machine has of the region that the parent starts in.
+[[nodiscard]] Range parent_memory() {
+  constexpr const board::MemoryRegion& kRegion = board::kBoard.memory[0];
+  return {kRegion.base, board::present_bytes(kRegion, monitor::g_state.memory_end)};
+}
 
 [[nodiscard]] measure::Digest digest_of(const Range& range) {
   crypto::Sha384 hash;
@@ -73,9 +77,9 @@ void copy(const Range& from, std::uint64_t to) {
 class ParentLoader {
  public:
   explicit ParentLoader(std::uint64_t address) : address_(address) {
-    if (address < kMemory.base || address - kMemory.base >= kMemory.size) panic("the boot payload lies outside the parent's memory");
-    const std::uint64_t available = kMemory.size - (address - kMemory.base);
     std::array<std::uint8_t, kMaxPayloadTable> table;
+    if (!memory_.contains({address, table.size()})) panic("the boot payload lies outside the parent's memory");
+    const std::uint64_t available = memory_.size - (address - memory_.base);
     hal::read_bytes(base::PhysAddr{address}, table);
     const auto payload = Payload::parse(table, available);
     if (!payload) panic("the boot payload is malformed, or was not laid into memory");
@@ -109,7 +113,7 @@ class ParentLoader {
     hal::read_bytes(base::PhysAddr{from.base},
                     base::MutableBytes{header}.first(std::min<std::uint64_t>(from.size, header.size())));
     const std::uint64_t base = board::kBoard.parent_entry;
-    const auto placement = place_kernel(header, from.size, kMemory.base + kMemory.size - base);
+    const auto placement = place_kernel(header, from.size, memory_.base + memory_.size - base);
     if (!placement) panic("the parent's kernel is malformed or larger than its memory");
     const Range room{base + placement->offset, placement->room};
     if (room.overlaps(all_)) panic("the parent's kernel reaches into the boot payload");
@@ -120,7 +124,7 @@ class ParentLoader {
   }
 
   [[nodiscard]] std::uint64_t write_device_tree(const Range& room) {
-    if (!kMemory.contains(room)) panic("the board leaves no room for a device tree below the parent's entry");
+    if (!memory_.contains(room)) panic("the board leaves no room for a device tree below the parent's entry");
     if (room.overlaps(all_)) panic("the boot payload lies where the parent's device tree goes");
     std::array<std::uint8_t, kMaxCommandLine> command_line;
     BootFacts facts;
@@ -144,6 +148,11 @@ class ParentLoader {
       if (!absent.push(board::kBoard.cores[i].mpidr).ok()) panic("more cores than the board has");
     }
     facts.absent_cores = absent.view();
+    std::array<PresentMemory, board::kBoard.memory.size()> present;
+    std::transform(board::kBoard.memory.begin(), board::kBoard.memory.end(), present.begin(), [](const auto& region) {
+      return PresentMemory{region.base, board::present_bytes(region, monitor::g_state.memory_end)};
+    });
+    facts.memory = present;
     const auto size = amend_device_tree(board::kParentDeviceTree, facts, g_device_tree);
     if (!size) panic("the parent's device tree can't be completed");
     const auto tree = base::MutableBytes{g_device_tree}.first(*size);
@@ -162,6 +171,7 @@ class ParentLoader {
     return room.base;
   }
 
+  Range memory_{parent_memory()};
   std::uint64_t address_;
   Payload payload_{};
   Range all_{};

@@ -102,7 +102,7 @@ struct MachineStatus {
   StatusHead head;
   std::uint64_t uptime_milliseconds;  // since the monitor started
   std::uint64_t unix_milliseconds;    // wall time
-  std::uint64_t memory_bytes;         // that the board gives to partitions: the sum of the next three
+  std::uint64_t memory_bytes;         // that the machine has for partitions: the sum of the next three
   std::uint64_t parent_bytes;         // shared ones included
   std::uint64_t enclave_bytes;
   std::uint64_t scrubbing_bytes;      // nobody's, on their way back to the parent

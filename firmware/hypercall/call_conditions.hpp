@@ -144,7 +144,7 @@ inline constexpr Failure kDonateFailures[] = {
     fails(Error::kOutOfRange, "wrap", "the range passes 2^48"),
     fails(Error::kTooLarge, "large", "the size is above 1 GiB"),
     fails(Error::kWrongState, "reclaim", "a reclaim of this enclave's memory is not finished"),
-    fails(Error::kOutOfRange, "ram", "the lowest frame that is not the parent's alone is no RAM of this board"),
+    fails(Error::kOutOfRange, "ram", "the lowest frame that is not the parent's alone is no RAM of this machine"),
     fails(Error::kShared, "shared", "the lowest frame that is not the parent's alone is a channel's"),
     fails(Error::kNotOwned, "owner",
           "the lowest frame that is not the parent's alone is the monitor's, an enclave's, "
@@ -222,7 +222,7 @@ inline constexpr Failure kOpenFailures[] = {
     fails(Error::kUnaligned, "alignment", "address or size is not a multiple of 4 KiB"),
     fails(Error::kOutOfRange, "wrap", "the range passes 2^48"),
     fails(Error::kTooLarge, "large", "the size is above 2 MiB"),
-    fails(Error::kOutOfRange, "ram", "the lowest frame that is not the parent's alone is no RAM of this board"),
+    fails(Error::kOutOfRange, "ram", "the lowest frame that is not the parent's alone is no RAM of this machine"),
     fails(Error::kShared, "shared", "the lowest frame that is not the parent's alone is a channel's"),
     fails(Error::kNotOwned, "owner",
           "the lowest frame that is not the parent's alone is the monitor's, an enclave's, "

@@ -1,5 +1,6 @@
 // What any partition may ask of itself, and what an honest machine shows the parent: kConsoleWrite, kPartitionInfo,
 // kEventLogRead, kLedgerRead, kPlatformPcrRead, kFaultCounters, kStatusRead. All of it is read-only data, nothing of it secret.
+#include "firmware/board/budget.hpp"
 #include "firmware/hypercall/plan.hpp"
 #include "firmware/hypercall/status.hpp"
 
@@ -31,8 +32,7 @@ constexpr std::uint64_t kMaxConsoleBytes = 40;  // five registers
   transition.reply.values[1] =
       static_cast<unsigned>(__builtin_popcountll(state.cores.owned_by(caller.partition())));
   if (caller.is_parent()) {
-    std::uint64_t bytes = 0;
-    for (const board::MemoryRegion& region : board::kBoard.memory) bytes += region.size;
+    std::uint64_t bytes = board::present_bytes(board::kBoard, state.memory_end);
     for (const enclave::Slot& slot : state.slots) bytes -= slot.memory_bytes + slot.scrubbing.bytes();
     transition.reply.values[2] = bytes;
   } else {

@@ -1,5 +1,6 @@
 #include "firmware/hypercall/state.hpp"
 
+#include "firmware/board/budget.hpp"
 #include "firmware/hypercall/abi.hpp"
 
 namespace hypercall {
@@ -21,6 +22,7 @@ using partition::FactKind;
                                                base::FrameCount{region.size >> base::kFrameShift}),
                      partition::owned_by(base::kParent));
   }
+  state.memory_end = base::address_of(state.frames.end()).value;
   state.cores.count = static_cast<std::uint8_t>(board::kBoard.cores.size());
   for (std::uint8_t i = 0; i < state.cores.count; ++i) {
     state.cores.entries[i] = {base::kParent, CoreState::kOff, i};
@@ -31,6 +33,18 @@ using partition::FactKind;
     state.devices.owner[i] = given ? base::kParent : base::kMonitor;
     state.devices.accepted[i] = given && board::kBoard.protections.smmu;
   }
+}
+
+[[gnu::noinline, gnu::cold]] void end_memory_at(SystemState& state, std::uint64_t end) {
+  if (end >= state.memory_end) return;
+  for (const board::MemoryRegion& region : board::kBoard.memory) {
+    const std::uint64_t present = board::present_bytes(region, end);
+    if (present == region.size) continue;
+    state.frames.set(base::FrameRange::trusted(base::FrameNumber{(region.base + present) >> base::kFrameShift},
+                                               base::FrameCount{(region.size - present) >> base::kFrameShift}),
+                     {});
+  }
+  state.memory_end = end;
 }
 
 namespace {

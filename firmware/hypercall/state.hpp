@@ -50,6 +50,7 @@ struct SystemState {
   partition::FrameTable frames{};
   partition::CoreTable cores{};
   partition::DeviceTable devices{};
+  std::uint64_t memory_end{};  // the machine has no memory from this address on
   std::uint64_t last_uid{};
   Counters counters{};
   DmaFaults dma_faults{};
@@ -60,6 +61,10 @@ struct SystemState {
 
 // The machine as the board describes it: all memory, cores and devices are the parent's, no slot is in use.
 void initialise(SystemState& state, FrameStorage& storage);
+
+// The machine has memory only below `end`, a multiple of a frame's size: what the board says beyond is nobody's from now
+// on. Once, after initialise() and before anything moved.
+void end_memory_at(SystemState& state, std::uint64_t end);
 
 // Records the facts of a transition whose effects have been applied. Can't fail.
 void commit(SystemState& state, const partition::Transition& transition);

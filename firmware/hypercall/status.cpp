@@ -4,6 +4,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "firmware/board/budget.hpp"
+
 namespace hypercall {
 
 using cofferdam_abi::StatusSection;
@@ -32,8 +34,8 @@ namespace {
   cofferdam_abi::MachineStatus status{.head = head_of(sizeof status),
                                       .uptime_milliseconds = facts.uptime_milliseconds,
                                       .unix_milliseconds = facts.unix_milliseconds,
+                                      .memory_bytes = board::present_bytes(board::kBoard, state.memory_end),
                                       .monitor_bytes = board::kBoard.monitor.size};
-  for (const board::MemoryRegion& region : board::kBoard.memory) status.memory_bytes += region.size;
   for (const enclave::Slot& slot : state.slots) {
     if (slot.state == enclave::SlotState::kFree) continue;
     ++status.slots_in_use;

@@ -49,7 +49,8 @@ struct Event {
 };
 
 // ---- Handover ---------------------------------------------------------------------------------------------
-inline constexpr std::uint64_t kHandoverMagic = 0x31'56'4f'48'46'46'4f'43;  // "COFFHOV1"
+inline constexpr std::uint64_t kHandoverMagic = 0x32'56'4f'48'46'46'4f'43;  // "COFFHOV2": the digit counts layouts
+inline constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 39;  // bytes: what stage 2 can map
 inline constexpr std::uint32_t kMaxHandoverEvents = 8;
 inline constexpr std::uint32_t kMaxChainCertificates = 4;   // root, manufacturer, device, monitor, in this order
 inline constexpr std::uint32_t kMaxCertificateSize = 1024;  // a document's cabundle entry holds no more
@@ -69,6 +70,8 @@ struct Handover {
   std::uint32_t reserved;
   std::array<Certificate, kMaxChainCertificates> chain;  // the last one certifies the key derived from `cdi`
   std::array<char, 32> device_id;    // for module_id, e.g. "i-0123456789abcdef0", NUL padded
+  std::uint64_t memory_bytes;        // from the board's lowest address of RAM to the end of the machine's; whole frames
 };
+static_assert(sizeof(Handover) % 8 == 0, "no padding");
 
 }  // namespace measure

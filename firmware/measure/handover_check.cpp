@@ -5,6 +5,8 @@
 namespace measure {
 namespace {
 
+constexpr std::uint64_t kFrame = 4096;
+
 // Printable ASCII, then NUL to the end.
 bool is_text(std::span<const char> text) {
   bool ended = false;
@@ -29,6 +31,7 @@ bool is_zero(const Digest& digest) {
 base::Status validate(const Handover& handover) {
   constexpr base::Error kBad = base::Error::kInvalidArgument;
   if (handover.magic != kHandoverMagic || handover.development > 1 || handover.reserved != 0) return kBad;
+  if (handover.memory_bytes == 0 || handover.memory_bytes > kMaxMemory || handover.memory_bytes % kFrame != 0) return kBad;
   if (handover.event_count > kMaxHandoverEvents) return kBad;
   for (std::uint32_t i = 0; i < handover.event_count; ++i) {
     const Event& event = handover.events[i];

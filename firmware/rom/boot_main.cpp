@@ -15,6 +15,7 @@
 #include "firmware/rom/lower_levels.hpp"
 #include "firmware/rom/machine.hpp"
 #include "firmware/rom/manifest_check.hpp"
+#include "firmware/rom/memory_present.hpp"
 #include "firmware/rom/monitor_identity.hpp"
 
 namespace rom {
@@ -26,6 +27,7 @@ constexpr std::uint32_t kBootCore = 0;
 constinit ParsedIdentity device{};
 constinit std::array<std::uint8_t, kManifestPageSize> manifest_page{};
 constinit CheckedManifest checked{};
+constinit std::uint64_t memory_bytes = 0;
 
 void wipe_secrets() { crypto::wipe_object(device); }
 
@@ -49,6 +51,13 @@ void read_identity() {
   device = parse_identity(machine::identity_area());
   if (device.verdict != IdentityVerdict::kAccepted) refuse("identity", describe(device.verdict));
   if (device.identity.development == 1) say("identity: DEVELOPMENT, anybody may have made it");
+}
+
+void read_memory() {
+  const base::Result<std::uint64_t> present = memory_present(machine::machine_tree(), layout::kRamBase);
+  if (!present.ok()) refuse("memory", "the machine's device tree does not say how much there is");
+  memory_bytes = *present;
+  if (memory_bytes < layout::kMonitorEnd - layout::kRamBase) refuse("memory", "the machine has less than the monitor needs");
 }
 
 void read_manifest() {
@@ -80,7 +89,7 @@ void load_image() {
 
 void hand_over() {
   const BootEvents events = measure_boot(machine::rom_code(), device.identity.signer_digest, checked.manifest);
-  base::Result<measure::Handover> handover = make_handover(device.identity, events, checked.manifest);
+  base::Result<measure::Handover> handover = make_handover(device.identity, events, checked.manifest, memory_bytes);
   if (!handover.ok()) {
     refuse("identity", handover.error() == base::Error::kDenied
                            ? "the device certificate is not for the key of this device's secret"
@@ -108,8 +117,9 @@ void rom_boot_main() {
   const std::uint32_t present = interrupt_controller::start();
   interrupt_controller::start_core(kBootCore);
   core_park::start(kBootCore, present);
-  // 2. Who is this device, whom does it trust.
+  // 2. Who is this device, whom does it trust; how much memory has it.
   read_identity();
+  read_memory();
   // 3. May this monitor run: manifest first, then the image, where it will run.
   read_manifest();
   load_image();

@@ -45,9 +45,12 @@ inline constexpr std::uint64_t kSecureUart = 0x0904'0000;
 inline constexpr std::uint64_t kSmmu = 0x0905'0000;
 inline constexpr std::uint64_t kSecureGpio = 0x090b'0000;
 
-// Non-secure RAM, and the monitor's part of it. The image may only be loaded at kMonitorLoad.
+// Non-secure RAM, and the monitor's part of it. At the start of RAM QEMU leaves its device tree, in at most 1 MiB
+// (device_tree.c, FDT_MAX_SIZE); nothing of ours is written there. The image may only be loaded at kMonitorLoad.
 inline constexpr std::uint64_t kRamBase = 0x4000'0000;
 inline constexpr std::uint64_t kRamSize = 0x8000'0000;
+inline constexpr std::uint64_t kMachineTree = kRamBase;
+inline constexpr std::uint64_t kMachineTreeSize = 0x10'0000;
 inline constexpr std::uint64_t kHandover = 0x4010'0000;
 inline constexpr std::uint64_t kMonitorLoad = 0x4020'0000;
 inline constexpr std::uint64_t kMonitorEnd = 0x4400'0000;

@@ -80,6 +80,9 @@ base::Bytes identity_area() {
 base::Bytes firmware_package() {
   return {reinterpret_cast<const std::uint8_t*>(layout::kPackageBase), layout::kPackageSize};
 }
+base::Bytes machine_tree() {
+  return {reinterpret_cast<const std::uint8_t*>(layout::kMachineTree), layout::kMachineTreeSize};
+}
 base::MutableBytes monitor_memory(std::uint64_t address, std::uint64_t size) {
   return {reinterpret_cast<std::uint8_t*>(address), size};
 }

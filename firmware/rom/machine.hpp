@@ -23,6 +23,8 @@ void console_write_hex(std::uint64_t value);
 [[nodiscard]] base::Bytes rom_code();
 [[nodiscard]] base::Bytes identity_area();
 [[nodiscard]] base::Bytes firmware_package();
+// The machine's word for itself, as the board's hardware left it at reset: untouched until the monitor runs.
+[[nodiscard]] base::Bytes machine_tree();
 // The monitor's RAM. Precondition: the range lies between layout::kHandover and layout::kMonitorEnd.
 [[nodiscard]] base::MutableBytes monitor_memory(std::uint64_t address, std::uint64_t size);
 

@@ -97,7 +97,7 @@ base::Result<measure::Certificate> issue(const Identity& identity, const measure
 }  // namespace
 
 base::Result<measure::Handover> make_handover(const Identity& identity, const BootEvents& events,
-                                              const measure::Manifest& manifest) {
+                                              const measure::Manifest& manifest, std::uint64_t memory_bytes) {
   const measure::Certificate& device_certificate = identity.certificates.back();
   MON_TRY_ASSIGN(const crypto::CertificateView device, crypto::read_certificate(bytes_of(device_certificate)));
   MON_TRY_ASSIGN(crypto::P384KeyPair issuer_key, device_key(identity));
@@ -128,6 +128,7 @@ base::Result<measure::Handover> make_handover(const Identity& identity, const Bo
   std::copy(identity.certificates.begin(), identity.certificates.end(), handover.chain.begin());
   handover.chain.back() = monitor;
   handover.device_id = identity.device_id;
+  handover.memory_bytes = memory_bytes;
   return handover;
 }
 

@@ -14,9 +14,9 @@
 
 namespace rom {
 
-// Everything the monitor gets: events, chain, CDI. Errors: kInvalidArgument (the device certificate can't be read),
-// kDenied (the device certificate is not for the key of this UDS), kInternal. Holds a secret: the caller wipes it.
+// Everything the monitor gets: events, chain, CDI, bytes of RAM. Errors: kInvalidArgument (the device certificate can't
+// be read), kDenied (the device certificate is not for the key of this UDS), kInternal. Holds a secret: the caller wipes it.
 [[nodiscard]] base::Result<measure::Handover> make_handover(const Identity& identity, const BootEvents& events,
-                                                            const measure::Manifest& manifest);
+                                                            const measure::Manifest& manifest, std::uint64_t memory_bytes);
 
 }  // namespace rom

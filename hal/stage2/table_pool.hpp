@@ -50,8 +50,9 @@ class TablePool {
   base::FrameNumber first_{};
   std::size_t fresh_{0};           // frames below it were taken at least once
   std::size_t returned_count_{0};
-  std::array<std::uint16_t, kCapacity> returned_{};
+  // In front of the other: counted at every change of a table, it stays in reach of a load's immediate offset.
   std::array<std::uint16_t, kCapacity> used_entries_{};
+  std::array<std::uint16_t, kCapacity> returned_{};
 };
 
 }  // namespace hal::stage2

@@ -149,6 +149,7 @@ class Runs(unittest.TestCase):
     def test_what_makes_no_sense_is_refused_with_a_reason(self):
         self.assertIn("1 to 8", self.refused("--cpus", "9"))
         self.assertIn("256 MiB", self.refused("--memory", "16"))
+        self.assertIn("at most 8192 MiB", self.refused("--memory", "8193"))
         self.assertIn("COMMAND", self.refused("--"))
         self.assertIn("no such folder", self.refused("--add", "/nowhere/at/all"))
         self.assertIn("--guest", self.refused("--initrd", __file__))

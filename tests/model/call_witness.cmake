@@ -2,6 +2,7 @@
 function(cofferdam_witnessed target)
   foreach(door IN ITEMS
       _ZN9hypercall10initialiseERNS_11SystemStateERNS_12FrameStorageE
+      _ZN9hypercall13end_memory_atERNS_11SystemStateEm
       _ZN9hypercall4planERKNS_11SystemStateERKNS_6CallerERKNS_4CallERKNS_6MomentE
       _ZN9hypercall13plan_scrubbedERKNS_11SystemStateEN4base9SlotIndexE
       _ZN9hypercall14plan_load_stepERKNS_11SystemStateEN4base9SlotIndexENS_11LoadOutcomeENS3_3IpaES6_NS3_5ErrorEh

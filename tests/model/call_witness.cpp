@@ -32,6 +32,11 @@ WITNESS(void, initialise, "_ZN9hypercall10initialiseERNS_11SystemStateERNS_12Fra
   g_ownership.begin();
 }
 
+WITNESS(void, end_memory_at, "_ZN9hypercall13end_memory_atERNS_11SystemStateEm", SystemState& state, std::uint64_t end) {
+  real_end_memory_at(state, end);
+  g_ownership.end_memory_at(end);
+}
+
 WITNESS(Transition, plan, "_ZN9hypercall4planERKNS_11SystemStateERKNS_6CallerERKNS_4CallERKNS_6MomentE",
         const SystemState& state, const Caller& caller, const Call& call, const hypercall::Moment& moment) {
   pending = {.kind = AskedKind::kCall, .caller = caller.partition(), .core = caller.core(), .function = call.function,

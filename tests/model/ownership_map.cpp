@@ -52,6 +52,14 @@ void OwnershipMap::begin() {
   moves_ = 0;
 }
 
+void OwnershipMap::end_memory_at(std::uint64_t end) {
+  for (const board::MemoryRegion& region : board::kBoard.memory) {
+    const std::uint64_t first = std::max(region.base, end);
+    if (first < region.base + region.size) give({first / kPage, (region.base + region.size - first) / kPage}, {});
+  }
+  moves_ = 0;  // nothing is built yet that could be held against it
+}
+
 OwnershipMap::Frame OwnershipMap::at(std::uint64_t frame) const {
   return is_known(frame) ? frames_[frame - kFirst] : Frame{};
 }

@@ -72,6 +72,7 @@ class OwnershipMap {
   };
 
   void begin();  // the machine as the board describes it
+  void end_memory_at(std::uint64_t end);  // it has no memory from this address on
   [[nodiscard]] std::optional<Objection> step(const Asked& asked, const Answered& answered);
   [[nodiscard]] std::uint64_t moves() const { return moves_; }  // changes of anybody's reach since begin()
 

@@ -94,6 +94,7 @@ DevelopmentIdentity development_identity(const measure::Digest& board) {
   handover.chain[3] = issue("i-0123456789abcdef0.test", "i-0123456789abcdef0.monitor.test",
                             CertificateKind::kLastAuthority, 0, monitor.public_key(), device);
   handover.device_id = padded<32>("i-0123456789abcdef0");
+  handover.memory_bytes = measure::kMaxMemory;  // no board says more: the machine has all that its board says
   const measure::Certificate& anchor = handover.chain[0];
   identity.root_certificate.assign(anchor.der.begin(), anchor.der.begin() + anchor.size);
   return identity;

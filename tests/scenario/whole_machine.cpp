@@ -79,7 +79,7 @@ std::vector<std::uint8_t> attestation_request(const std::vector<std::uint8_t>& n
 }
 
 void WholeMachine::boot(host::MachineConfig config) {
-  config.handover = support::handover_bytes(board::kBoard.digest);
+  if (config.handover.empty()) config.handover = support::handover_bytes(board::kBoard.digest);
   machine_ = std::make_unique<host::Machine>(config);
   machine_->set_observer([this](const host::Event& event) { automaton_.step(event); });
   machine_->boot();

@@ -66,7 +66,7 @@ struct NsmAnswer {
 // Boots before each test; afterwards: no broken contract of hal/, no failed core, every trace in order.
 class WholeMachine : public ::testing::Test {
  protected:
-  void boot(host::MachineConfig config = {});
+  void boot(host::MachineConfig config = {});  // without a handover of its own: support::handover_bytes
   [[nodiscard]] GuestCpu parent() { return machine_->cpu(kBoot); }
   [[nodiscard]] GuestCpu on(std::size_t core) { return machine_->cpu(base::CoreId{static_cast<std::uint8_t>(core)}); }
   [[nodiscard]] host::Machine& machine() { return *machine_; }

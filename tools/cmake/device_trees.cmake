@@ -7,7 +7,7 @@ if(NOT EXISTS ${cofferdam_dtc}/libfdt/fdt_sw.c)
 endif()
 add_library(fdt_for_cofferdam STATIC ${cofferdam_dtc}/libfdt/fdt.c ${cofferdam_dtc}/libfdt/fdt_sw.c
             ${cofferdam_dtc}/libfdt/fdt_ro.c ${cofferdam_dtc}/libfdt/fdt_rw.c
-            ${cofferdam_dtc}/libfdt/fdt_wip.c ${cofferdam_dtc}/libfdt/fdt_strerror.c)
+            ${cofferdam_dtc}/libfdt/fdt_addresses.c ${cofferdam_dtc}/libfdt/fdt_wip.c ${cofferdam_dtc}/libfdt/fdt_strerror.c)
 target_include_directories(fdt_for_cofferdam SYSTEM PUBLIC ${cofferdam_dtc}/libfdt)
 target_link_libraries(fdt_for_cofferdam PRIVATE cofferdam_freestanding_c)
 target_compile_options(fdt_for_cofferdam PRIVATE -w -ffile-prefix-map=${cofferdam_dtc}=dtc)

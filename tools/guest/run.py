@@ -39,6 +39,7 @@ TIME_OVER, NO_REPORT = 124, 125
 
 
 def parse(words):
+    most = machine.most_memory()
     parser = argparse.ArgumentParser(prog="./x run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      usage="./x run [OPTION]... [-- COMMAND...]")
     parser.add_argument("--add", metavar="DIR", action="append", default=[], type=pathlib.Path,
@@ -46,8 +47,8 @@ def parse(words):
                              "name is taken, /NAME-OF-DIR/bin/tool); may be given more than once")
     parser.add_argument("--cpus", metavar="N", type=int, default=4, help="cores of the machine, 1 to 8 (default: 4)")
     parser.add_argument("--memory", metavar="MIB", type=int, default=2048,
-                        help="the machine's memory in MiB (default: 2048, of which the board gives the parent 1984); another amount "
-                             "is for --bare")
+                        help=f"the machine's memory in MiB, 256 to {most} (with --bare any amount from 256), of which the "
+                             "monitor keeps 64 (default: 2048)")
     parser.add_argument("--bare", action="store_true", help="the same under plain QEMU, without the monitor, to compare")
     parser.add_argument("--guest", metavar="IMAGE", type=pathlib.Path, help="boot this kernel in place of the Linux parent")
     parser.add_argument("--initrd", metavar="FILE", type=pathlib.Path, help="with --guest: its initrd")
@@ -75,9 +76,8 @@ def parse(words):
         parser.error(f"--cpus {arguments.cpus}: the board has 1 to 8 cores")
     if arguments.memory < 256:
         parser.error(f"--memory {arguments.memory}: at least 256 MiB")
-    if arguments.memory != 2048 and not arguments.bare:
-        parser.error(f"--memory {arguments.memory}: boards/qemu-virt/board.xml says 2048 MiB, and the monitor tells the parent so; "
-                     "another amount needs another board description, or --bare")
+    if arguments.memory > most and not arguments.bare:
+        parser.error(f"--memory {arguments.memory}: boards/qemu-virt/board.xml has room for at most {most} MiB")
     if arguments.guest and (command or arguments.add):
         parser.error("--guest boots a kernel of your own: COMMAND and --add are for the Linux parent")
     if arguments.initrd and not arguments.guest:

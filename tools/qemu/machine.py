@@ -11,7 +11,9 @@ import selectors
 import shutil
 import subprocess
 import time
+import xml.etree.ElementTree
 
+BOARD = pathlib.Path(__file__).resolve().parents[2] / "boards/qemu-virt/board.xml"
 FLASH_BYTES = 64 << 20
 OLDEST = (8, 1)
 BOOT_PAYLOAD = "boot-payload.bin"  # beside flash1: what the parent starts with (assemble.py)
@@ -51,6 +53,15 @@ def board_devices(disks=None, instant=False):
                  "-netdev", "user,id=net,restrict=on",
                  "-device", f"virtio-net-pci,addr=4,netdev=net,romfile=,{virtio}"]
     return line
+
+
+def most_memory():
+    """MiB: what the board description has room for. A machine may have less."""
+    regions = [(int(region.get("base"), 16), region.get("size").split())
+               for region in xml.etree.ElementTree.parse(BOARD).iterfind("memory/region")]
+    units = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+    end = max(base + int(size) * units[unit] for base, (size, unit) in regions)
+    return (end - min(base for base, _ in regions)) >> 20
 
 
 def option_value(path):

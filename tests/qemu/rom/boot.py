@@ -73,8 +73,8 @@ class Device:
         self.package = bytearray((self.work / "package.bin").read_bytes())
         self.identity = bytearray((self.work / "identity.bin").read_bytes())
 
-    def boot(self, timeout=60):
-        """Returns what the ROM said and what the stand-in said."""
+    def boot(self, timeout=60, memory=2048):
+        """Returns what the ROM said and what the stand-in said. memory: MiB."""
         (self.work / "identity.bin").write_bytes(self.identity)
         rom = self.tools.rom.read_bytes()
         demand(len(rom) == 0x40000, "rom.bin is the whole code region")
@@ -83,7 +83,7 @@ class Device:
         flash1.write_bytes(self.package)
         with open(flash1, "r+b") as file:
             file.truncate(64 << 20)
-        command = [part for part in machine.command(self.work / "flash0.bin", flash1) if part != "-no-reboot"]
+        command = [part for part in machine.command(self.work / "flash0.bin", flash1, memory=memory) if part != "-no-reboot"]
         command += ["-serial", f"file:{self.work / 'uart0.log'}", "-serial", f"file:{self.work / 'secure.log'}"]
         try:
             subprocess.run([str(part) for part in command], timeout=timeout, check=True, capture_output=True, text=True)
@@ -97,8 +97,8 @@ class Device:
         read = lambda name: (self.work / name).read_text(errors="replace").replace("\r", "")  # noqa: E731
         return read("secure.log"), read("uart0.log")
 
-    def refused(self, message):
-        rom, payload = self.boot()
+    def refused(self, message, **options):
+        rom, payload = self.boot(**options)
         demand(f"rom: REFUSED: {message}" in rom, f"the ROM did not say '{message}' but:\n{rom}")
         demand("entering the monitor" not in rom, f"the ROM went on:\n{rom}")
         demand(payload == "", f"the stand-in ran:\n{payload}")
@@ -124,7 +124,8 @@ def parse_handover(data):
         chain.append((data[offset + 4:offset + 4 + size], data[offset + 4 + size:offset + 1028]))
         offset += 1028
     return {"magic": magic, "development": development, "events": events[:count], "cdi": cdi, "reserved": reserved,
-            "certificates": certificates, "chain": chain, "device_id": data[offset:offset + 32].rstrip(b"\0").decode()}
+            "certificates": certificates, "chain": chain, "device_id": data[offset:offset + 32].rstrip(b"\0").decode(),
+            "memory": struct.unpack_from("<Q", data, offset + 32)[0]}
 
 
 def check_chain(work, chain):
@@ -187,10 +188,11 @@ def check_good(device):
     demand(sorted(said[1:]) == lines, f"each call's text in one piece, from four cores at once:\n{rom}")
 
     handover = parse_handover(bytes.fromhex(facts["handover"][0]))
-    demand(handover["magic"] == int.from_bytes(b"COFFHOV1", "little"), "magic")
+    demand(handover["magic"] == int.from_bytes(b"COFFHOV2", "little"), "magic")
     demand(handover["development"] == 1 and handover["reserved"] == 0, "marked as development")
     demand(handover["device_id"] == "i-0123456789abcdef0", "device id")
     demand(handover["certificates"] == 4, "four certificates")
+    demand(handover["memory"] == 2048 << 20, f"all of the machine's memory: {handover['memory']}")
     demand(len(set(handover["cdi"])) > 8, "a secret that looks like one")
     check_chain(work, handover["chain"])
 
@@ -289,6 +291,10 @@ def case_foreign_certificate(device):
     body[60] ^= 1
     device.identity = body + hashlib.sha384(bytes(body)).digest()
     device.refused("identity: the device certificate is not for the key of this device's secret")
+
+
+def case_little_memory(device):
+    device.refused("memory: the machine has less than the monitor needs", memory=32)
 
 
 def main():

@@ -25,6 +25,11 @@ Bytes original() {
   EXPECT_EQ(fdt_begin_node(blob, "chosen"), 0);
   EXPECT_EQ(fdt_property_string(blob, "stdout-path", "serial0"), 0);
   EXPECT_EQ(fdt_end_node(blob), 0);
+  for (const char* memory : {"memory@44000000", "memory@880000000"}) {
+    EXPECT_EQ(fdt_begin_node(blob, memory), 0);
+    EXPECT_EQ(fdt_property(blob, "reg", "0123456789abcdef", 16), 0);
+    EXPECT_EQ(fdt_end_node(blob), 0);
+  }
   EXPECT_EQ(fdt_begin_node(blob, "cpus"), 0);
   for (const char* core : {"cpu@0", "cpu@1", "cpu@2", "cpu@1a00"}) {
     EXPECT_EQ(fdt_begin_node(blob, core), 0);
@@ -68,6 +73,22 @@ TEST(AmendDeviceTree, ACoreThatTheMachineLacksIsNotNamed) {
   EXPECT_GE(fdt_path_offset(tree.data(), "/cpus/cpu@2"), 0);
   EXPECT_LT(fdt_path_offset(tree.data(), "/cpus/cpu@1"), 0);
   EXPECT_LT(fdt_path_offset(tree.data(), "/cpus/cpu@1a00"), 0);
+}
+
+TEST(AmendDeviceTree, MemoryIsWhatTheMachineHas) {
+  const auto reg = [](const Bytes& tree, const char* path) {
+    int length = 0;
+    const void* value = fdt_getprop(tree.data(), fdt_path_offset(tree.data(), path), "reg", &length);
+    return value == nullptr ? std::string{"(absent)"} : std::string(static_cast<const char*>(value), static_cast<std::size_t>(length));
+  };
+  const std::array<boot::PresentMemory, 2> memory{{{0x4400'0000, 0x1C00'0000}, {0x8'8000'0000, 0}}};
+  const Bytes tree = amended({.memory = memory});
+  EXPECT_EQ(reg(tree, "/memory@44000000"), std::string("\0\0\0\0\x44\0\0\0\0\0\0\0\x1c\0\0\0", 16));
+  EXPECT_LT(fdt_path_offset(tree.data(), "/memory@880000000"), 0) << "a region of which nothing is there";
+  EXPECT_EQ(reg(amended({}), "/memory@44000000"), "0123456789abcdef") << "nothing known: as the board says";
+  Bytes out(16384);
+  const std::array<boot::PresentMemory, 1> unknown{{{0x4800'0000, 0x1000}}};
+  EXPECT_EQ(amend_device_tree(original(), {.memory = unknown}, out).error(), Error::kInvalidArgument);
 }
 
 TEST(AmendDeviceTree, IsTheSameUntilSeedsArePlanted) {

@@ -10,6 +10,7 @@ namespace {
 using namespace world;
 namespace abi = cofferdam_abi;
 using abi::StatusSection;
+using base::Error;
 
 class Status : public testing::Test {
  protected:
@@ -67,6 +68,28 @@ TEST_F(Status, ACoreThatTheMachineDoesNotHaveIsNobodys) {
   EXPECT_EQ(machine.parent_cores, before.parent_cores - 1);
   EXPECT_EQ(machine.enclave_cores, before.enclave_cores);
   EXPECT_EQ(read<abi::CounterStatus>(StatusSection::kCounters, kParentCore.value).owner, 0U);
+}
+
+TEST_F(Status, MemoryThatTheMachineDoesNotHaveIsNobodys) {
+  const board::MemoryRegion& region = board::kBoard.memory[0];
+  constexpr std::uint64_t kAbsent = 0x20'1000;  // more than a block: one is split
+  const std::uint64_t end = region.base + region.size - kAbsent;
+  const auto before = read<abi::MachineStatus>(StatusSection::kMachine);
+  hypercall::end_memory_at(world_.state(), region.base + region.size);
+  EXPECT_EQ(read<abi::MachineStatus>(StatusSection::kMachine).memory_bytes, before.memory_bytes) << "all is there";
+  hypercall::end_memory_at(world_.state(), end);
+  const auto machine = read<abi::MachineStatus>(StatusSection::kMachine);
+  EXPECT_EQ(machine.memory_bytes, before.memory_bytes - kAbsent);
+  EXPECT_EQ(machine.parent_bytes, before.parent_bytes - kAbsent);
+  EXPECT_EQ(world_.call(Function::kPartitionInfo).values[2], machine.parent_bytes);
+  for (std::uint64_t frame = end; frame < region.base + region.size; frame += 0x1000) {
+    EXPECT_EQ(world_.state().frames.at(base::FrameNumber{frame >> 12}), partition::FrameEntry{});
+  }
+  // It can't be given away, shared or named as a buffer.
+  EXPECT_EQ(world_.call(Function::kMemoryDonate, world_.uid_a, end, 0x1000U).status, status_of(Error::kOutOfRange));
+  EXPECT_EQ(world_.call(Function::kChannelOpen, world_.uid_a, end, 0x1000U).status, status_of(Error::kOutOfRange));
+  EXPECT_EQ(world_.call(Function::kEventLogRead, 0U, end, 0x1000U).status, status_of(Error::kNotOwned));
+  EXPECT_NE(world_.call(Function::kMemoryDonate, world_.uid_a, end - 0x1000, 0x2000U).status, 0U) << "across the end";
 }
 
 TEST_F(Status, CountersOfAnEnclavesCoreAreNotShown) {

@@ -82,6 +82,7 @@ Handover good_handover() {
   handover.certificate_count = measure::kMaxChainCertificates;
   for (auto& certificate : handover.chain) certificate.size = 600;
   handover.device_id = {'i', '-', '0', '1'};
+  handover.memory_bytes = 0x8000'0000;
   return handover;
 }
 
@@ -118,6 +119,9 @@ TEST(HandoverCheck, AcceptsTheGoodOneAndNoneOfTheBad) {
   EXPECT_TRUE(refused([](Handover& h) { h.certificate_count = 0xFFFFFFFF; }));
   EXPECT_TRUE(refused([](Handover& h) { h.chain[3].size = 0; }));
   EXPECT_TRUE(refused([](Handover& h) { h.chain[0].size = measure::kMaxCertificateSize + 1; }));
+  EXPECT_TRUE(refused([](Handover& h) { h.memory_bytes = 0; }));
+  EXPECT_TRUE(refused([](Handover& h) { h.memory_bytes += 0x800; }));  // half a frame
+  EXPECT_TRUE(refused([](Handover& h) { h.memory_bytes = measure::kMaxMemory + 0x1000; }));
   EXPECT_TRUE(refused([](Handover& h) { h.device_id = {}; }));
   EXPECT_TRUE(refused([](Handover& h) { h.device_id.fill('a'); }));  // no end
 }

@@ -20,6 +20,7 @@ namespace {
 using test_data::to_hex;
 
 constexpr std::uint64_t kBegin = 1'735'689'600, kEnd = kBegin + 1'000'000;
+constexpr std::uint64_t kMemoryBytes = 0x2000'0000;
 
 crypto::P384KeyPair key_of(std::uint8_t seed_byte) {
   crypto::Digest seed{};
@@ -85,7 +86,7 @@ measure::Manifest good_manifest() {
 
 measure::Handover handover_of(const Identity& identity, const measure::Manifest& manifest) {
   const BootEvents events = measure_boot({}, identity.signer_digest, manifest);
-  const auto handover = make_handover(identity, events, manifest);
+  const auto handover = make_handover(identity, events, manifest, kMemoryBytes);
   EXPECT_TRUE(handover.ok());
   return handover.ok() ? handover.value() : measure::Handover{};
 }
@@ -94,6 +95,7 @@ TEST(MonitorIdentity, TheHandoverIsOneThatTheMonitorTakes) {
   const measure::Handover handover = handover_of(development(), good_manifest());
   EXPECT_TRUE(measure::validate(handover).ok());
   EXPECT_EQ(handover.event_count, 3u);
+  EXPECT_EQ(handover.memory_bytes, kMemoryBytes);
   EXPECT_EQ(handover.development, 1u);
   EXPECT_EQ(handover.device_id, development().device_id);
 }
@@ -172,7 +174,7 @@ TEST(MonitorIdentity, RefusesADeviceCertificateForAnotherSecret) {
   Identity identity = development();
   identity.uds[0] ^= 1;
   const BootEvents events = measure_boot({}, identity.signer_digest, good_manifest());
-  const auto handover = make_handover(identity, events, good_manifest());
+  const auto handover = make_handover(identity, events, good_manifest(), kMemoryBytes);
   ASSERT_FALSE(handover.ok());
   EXPECT_EQ(handover.error(), base::Error::kDenied);
 }
@@ -181,7 +183,7 @@ TEST(MonitorIdentity, RefusesADeviceCertificateThatCantBeRead) {
   Identity identity = development();
   identity.certificates[2].der[4] ^= 0xff;
   const BootEvents events = measure_boot({}, identity.signer_digest, good_manifest());
-  EXPECT_FALSE(make_handover(identity, events, good_manifest()).ok());
+  EXPECT_FALSE(make_handover(identity, events, good_manifest(), kMemoryBytes).ok());
 }
 
 // A known answer of our own: UDS 00 01 .. 2f, the manifest above, a development identity. Made with Python's hmac from

@@ -29,7 +29,7 @@ TEST(Digest, CommentsAndWhiteSpaceDontCount) {
 TEST(Digest, TheWayOfWritingDoesntCount) {
   const std::string text = board_files::xml_of("qemu-virt");
   const auto expected = digest(text);
-  EXPECT_EQ(digest(changed(text, "size=\"1984 MiB\"", "size='0x7c000000'")), expected);
+  EXPECT_EQ(digest(changed(text, "size=\"8128 MiB\"", "size='0x1fc000000'")), expected);
   EXPECT_EQ(digest(changed(text, "0x04000000", "67108864")), expected);
   EXPECT_EQ(digest(changed(text, "0x4010000000", "0X4010000000")), expected);
   EXPECT_EQ(digest(changed(text, "mpidr=\"0x1\" owner=\"assignable\"", "owner=\"assignable\" mpidr=\"1\"")), expected);

@@ -86,10 +86,10 @@ TEST(EmittedTables, QemuVirtIsTheMachineThatWeStart) {
   EXPECT_EQ(board::kBoard.monitor.size, 64U << 20);
   ASSERT_EQ(board::kBoard.memory.size(), 1U);
   EXPECT_EQ(board::kBoard.memory[0].base, 0x4400'0000U);
-  EXPECT_EQ(board::kBoard.memory[0].base + board::kBoard.memory[0].size, 0xC000'0000U);  // -m 2G
+  EXPECT_EQ(board::kBoard.memory[0].base + board::kBoard.memory[0].size, 0x2'4000'0000U);  // at most: -m 8G
   EXPECT_EQ(board::kMaxCores, 8U);  // at most; fewer may start
   EXPECT_EQ(board::kFrameTableBase, 0x4400'0000U);
-  EXPECT_EQ(board::kFrameTableFrames, (0xC000'0000U - 0x4400'0000U) / 4096);
+  EXPECT_EQ(board::kFrameTableFrames, (0x2'4000'0000U - 0x4400'0000U) / 4096);
   for (const board::Mmio& window : board::kBoard.mmio) {
     const bool unguarded = window.name == "fw-cfg" || window.name == "virtio-mmio" || window.name == "its";
     EXPECT_EQ(window.bypasses_smmu, unguarded) << window.name;

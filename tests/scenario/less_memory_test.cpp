@@ -1,0 +1,109 @@
+// A machine with less memory than its board may have: what is missing is nobody's, the rest works to its last frame.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "firmware/board/budget.hpp"
+#include "hal/host/dma_device.hpp"
+#include "tests/scenario/whole_machine.hpp"
+
+namespace scenario {
+namespace {
+
+using base::Error;
+using ::testing::HasSubstr;
+
+constexpr base::StreamId kDevice{8};
+constexpr std::uint64_t kBoardEnd = kRam + board::kBoard.memory[0].size;
+constexpr std::uint64_t kEnd = kRam + 16 * kBlock + 3 * kFrame;  // not the end of a block
+
+class LessMemory : public WholeMachine {
+ protected:
+  void boot_with(std::uint64_t bytes) {
+    measure::Handover handover = support::development_identity(board::kBoard.digest).handover;
+    handover.memory_bytes = bytes;
+    host::MachineConfig config;
+    config.handover.resize(sizeof handover);
+    std::memcpy(config.handover.data(), &handover, sizeof handover);
+    boot(config);
+  }
+  void boot_ending_at(std::uint64_t end) { boot_with(end - board::ram_base(board::kBoard)); }
+  void expect_halted(std::string_view why) {
+    EXPECT_EQ(machine().power_state(), host::PowerState::kHalted);
+    EXPECT_THAT(machine().console(), HasSubstr(why));
+  }
+};
+
+TEST_F(LessMemory, WhatIsMissingIsNobodys) {
+  static_assert(kEnd < kBoardEnd - kBlock);
+  boot_ending_at(kEnd);
+  EXPECT_TRUE(parent().can_write(Ipa{kEnd - kFrame}));
+  host::DmaDevice device(machine(), kDevice);
+  std::array<std::uint8_t, 8> bytes{};
+  EXPECT_TRUE(device.read(kEnd - kFrame, bytes));
+  for (const std::uint64_t address : {kEnd, base::align_up(kEnd, kBlock), kBoardEnd - kBlock, kBoardEnd - kFrame}) {
+    EXPECT_FALSE(parent().can_read(Ipa{address})) << std::hex << address;
+    EXPECT_FALSE(parent().can_write(Ipa{address})) << std::hex << address;
+    EXPECT_FALSE(device.read(address, bytes)) << std::hex << address;
+    EXPECT_FALSE(device.write(address, bytes)) << std::hex << address;
+  }
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam);
+}
+
+TEST_F(LessMemory, WhatIsMissingCantBeGivenAway) {
+  boot_ending_at(kEnd);
+  const std::uint64_t uid = parent().call(Function::kSlotAllocate).x[1];
+  ASSERT_NE(uid, 0U);
+  const auto donate = [&](std::uint64_t address, std::uint64_t size) {
+    return parent().call(Function::kMemoryDonate, {uid, address, size}).error();
+  };
+  EXPECT_EQ(donate(kEnd, kFrame), error_number(Error::kOutOfRange));
+  EXPECT_EQ(donate(kBoardEnd - kBlock, kBlock), error_number(Error::kOutOfRange));
+  EXPECT_EQ(donate(kEnd - kFrame, 2 * kFrame), error_number(Error::kOutOfRange)) << "across the end";
+  EXPECT_TRUE(parent().can_write(Ipa{kEnd - kFrame})) << "a refusal changes nothing";
+  EXPECT_EQ(parent().call(Function::kChannelOpen, {uid, kEnd, kFrame}).error(), error_number(Error::kOutOfRange));
+  EXPECT_EQ(parent().call(Function::kEventLogRead, {0, kEnd, kFrame}).error(), error_number(Error::kNotOwned));
+  EXPECT_TRUE(parent().call_to_end(Function::kSlotFree, {uid}).ok());
+}
+
+TEST_F(LessMemory, AnEnclaveLivesInTheLastOfIt) {
+  boot_ending_at(kEnd);
+  EnclavePlan plan;
+  plan.address = kEnd - plan.size;
+  const std::uint64_t uid = run_enclave(parent(), plan);
+  ASSERT_NE(uid, 0U) << machine().console();
+  EXPECT_FALSE(parent().can_read(Ipa{kEnd - kFrame}));
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam - plan.size);
+  ASSERT_TRUE(end_enclave(parent(), uid).ok());
+  EXPECT_EQ(parent().read64(Ipa{kEnd - kFrame}), 0U);
+  EXPECT_FALSE(parent().can_read(Ipa{kEnd})) << "what comes back is what was there";
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam);
+}
+
+TEST_F(LessMemory, MoreThanTheBoardHasRoomForStaysUnused) {
+  boot_ending_at(kBoardEnd + kBlock);
+  EXPECT_TRUE(parent().can_write(Ipa{kBoardEnd - kFrame}));
+  EXPECT_FALSE(parent().can_read(Ipa{kBoardEnd}));
+}
+
+TEST_F(LessMemory, WithTooLittleThereIsNoParent) {
+  for (const std::uint64_t end : {board::kBoard.monitor.base + kFrame, kRam, board::kBoard.parent_entry}) {
+    boot_ending_at(end);
+    expect_halted("less memory than");
+    TearDown();
+    machine_.reset();
+  }
+}
+
+TEST_F(LessMemory, AnAmountThatIsNoneIsRefused) {
+  for (const std::uint64_t bytes : {std::uint64_t{0}, kRam + 1, measure::kMaxMemory + kFrame, ~std::uint64_t{0}}) {
+    boot_with(bytes);
+    expect_halted("malformed");
+    TearDown();
+    machine_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace scenario
