@@ -28,7 +28,7 @@ struct Core {
 };
 
 // What the monitor plays for the parent at a window's address; the parent does not reach the device itself.
-enum class View : std::uint8_t { kNone, kPl031 };
+enum class View : std::uint8_t { kNone, kPl031, kWatchdogControl, kWatchdogRefresh };
 
 struct Mmio {  // a device's registers, frame aligned
   std::string_view name;

@@ -44,6 +44,8 @@ enum class Rule : std::uint8_t {
   kViewNotMonitors,         // the parent would see a view of what it reaches itself
   kViewTwice,               // one view of a kind
   kViewWithoutClock,        // a view of a clock that the board does not have
+  kWatchdogHalf,            // one frame of the watchdog that the parent sees, without the other
+  kWatchdogTaken,           // a watchdog, whose interrupt something else has
   kControllerUnaligned,     // GIC frames lie at multiples of 64 KiB
   kStrideInvalid,           // redistributors are 128 KiB apart (GICv3) or 256 KiB (GICv4)
   kRedistributorsTooSmall,  // fewer frames than cores
@@ -288,7 +290,9 @@ constexpr void check_views(const Board& board, Report report) {
   for (std::size_t i = 0; i < board.mmio.size(); ++i) {
     if (board.mmio[i].parent_view == View::kNone) continue;
     if (board.mmio[i].owner != Owner::kMonitor) report(at(Rule::kViewNotMonitors, Part::kWindows, i));
-    if (board.rtc_base == 0) report(at(Rule::kViewWithoutClock, Part::kWindows, i));
+    if (board.mmio[i].parent_view == View::kPl031 && board.rtc_base == 0) {
+      report(at(Rule::kViewWithoutClock, Part::kWindows, i));
+    }
     for (std::size_t j = 0; j < i; ++j) {
       if (board.mmio[j].parent_view != board.mmio[i].parent_view) continue;
       report(Problem{Rule::kViewTwice, Part::kWindows, i, Part::kWindows, j, 0});
@@ -366,6 +370,29 @@ constexpr void check_messages(const Board& board, Report report) {
 }
 
 template <typename Report>
+constexpr void check_watchdog(const Board& board, Report report) {
+  const std::size_t none = board.mmio.size();
+  const auto find = [&](View view) {
+    std::size_t i = 0;
+    while (i < none && board.mmio[i].parent_view != view) ++i;
+    return i;
+  };
+  const std::size_t control = find(View::kWatchdogControl), refresh = find(View::kWatchdogRefresh);
+  if (control == none && refresh == none) return;
+  if (control == none || refresh == none) {
+    return report(at(Rule::kWatchdogHalf, Part::kWindows, control == none ? refresh : control));
+  }
+  each_interrupt(board, [&](base::Intid intid, Part part, std::size_t index) {
+    if (intid.value == kWatchdogSpi) report(at(Rule::kWatchdogTaken, part, index, intid.value));
+  });
+  const MessageInterrupts& messages = board.message_interrupts;
+  const std::uint64_t end = std::uint64_t{messages.first.value} + messages.count;
+  if (messages.its_base != 0 && messages.first.value <= kWatchdogSpi && kWatchdogSpi < end) {
+    report(at(Rule::kWatchdogTaken, Part::kMessages, 0, kWatchdogSpi));
+  }
+}
+
+template <typename Report>
 constexpr void check_limits(const Board& board, Report report) {
   const Limits& limits = board.limits;
   const auto refuse = [&](Rule rule, std::uint64_t value = 0) { report(at(rule, Part::kEnclaves, 0, value)); };
@@ -417,6 +444,7 @@ constexpr void check(const Board& board, Report report) {
   rules::check_windows(board, report);
   rules::check_devices(board, report);
   rules::check_views(board, report);
+  rules::check_watchdog(board, report);
   rules::check_interrupts(board, report);
   rules::check_messages(board, report);
   if (!rules::check_ranges(board, report)) return;

@@ -43,8 +43,8 @@ void core_loop() {
   CoreMailbox& mailbox = g_mailboxes[core.value];
   for (;;) {
     while (!mailbox.start.load(std::memory_order_acquire)) {
+      handle_interrupts_while_parked();  // the watchdog's may ask for what comes next
       end_machine_if_asked();
-      handle_interrupts_while_parked();
       hal::wait_for_event();
     }
     hal::GuestEntry guest;

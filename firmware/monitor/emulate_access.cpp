@@ -3,6 +3,7 @@
 #include "board_tables.hpp"
 #include "firmware/emulation/pl031.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/parent_watchdog.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/clock.hpp"
@@ -57,6 +58,10 @@ constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
       case board::View::kPl031:
         count_trap(TrapCause::kRtc);
         return access_clock(access, access.address.value - window.base);
+      case board::View::kWatchdogControl:
+      case board::View::kWatchdogRefresh:
+        count_trap(TrapCause::kOther);
+        return access_watchdog(window.parent_view, access, access.address.value - window.base);
     }
   }
   return {};

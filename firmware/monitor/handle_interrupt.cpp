@@ -1,10 +1,12 @@
 #include "firmware/monitor/handle_interrupt.hpp"
 
 #include "board_tables.hpp"
+#include "firmware/monitor/alarms.hpp"
 #include "firmware/monitor/dma_faults.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
+#include "hal/alarm.hpp"
 #include "hal/cpu.hpp"
 #include "hal/interrupts.hpp"
 #include "hal/message_interrupts.hpp"
@@ -32,7 +34,10 @@ void refuse_interrupt(base::CoreId core, base::Intid intid) {
 
 // One that belongs to no partition that runs here.
 void handle_unowned(base::CoreId core, base::Intid intid) {
-  if (is_own_interrupt(intid)) {
+  if (intid == hal::kAlarm) {
+    handle_alarm();
+    hal::interrupts::change(hal::interrupts::Change::kDeactivate, core, 0, 1U << intid.value);
+  } else if (is_own_interrupt(intid)) {
     take_dma_faults();
     hal::interrupts::change(hal::interrupts::Change::kDeactivate, core, intid.value / 32, 1U << (intid.value % 32));
   } else {

@@ -5,6 +5,7 @@
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/parent_watchdog.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/memory.hpp"
@@ -14,11 +15,11 @@ namespace monitor {
 
 namespace {
 
-enum class Ending : std::uint8_t { kNone, kOff, kReset };
+enum class Ending : std::uint8_t { kNone, kOff, kReset, kExpired };
 constinit std::atomic<Ending> g_ending{Ending::kNone};
 
+// Precondition: the state lock is held.
 void stop_all() {
-  const Locked locked{g_state_lock};
   if (!apply(hypercall::plan_silence_parent(g_state).effects).ok()) panic("the parent could not be stopped");
   for (std::uint8_t i = 0; i < g_state.slots.size(); ++i) {
     const hypercall::Transition transition = hypercall::plan_terminate(g_state, base::SlotIndex{i});
@@ -50,21 +51,41 @@ void stop_devices_of_enclaves() {
   }
 }
 
+[[nodiscard]] std::string_view reason_of(Ending ending) {
+  switch (ending) {
+    case Ending::kNone: break;
+    case Ending::kOff: return "the parent switched the machine off";
+    case Ending::kReset: return "the parent asked for a reset";
+    case Ending::kExpired: return "the parent's watchdog expired";
+  }
+  return {};
+}
+
 }  // namespace
 
 void ask_to_end_machine(partition::WorkKind kind) {
   g_ending.store(kind == partition::WorkKind::kPowerReset ? Ending::kReset : Ending::kOff, std::memory_order_release);
 }
 
+void end_machine_of_hung_parent() {
+  Ending none = Ending::kNone;
+  if (!g_ending.compare_exchange_strong(none, Ending::kExpired)) return;  // it has asked for an end itself
+  stop_all();  // nobody asked here whose core would leave by itself; the first one that is out ends the machine
+}
+
 void end_machine_if_asked() {
   Ending ending = g_ending.load(std::memory_order_acquire);
   if (ending == Ending::kNone) return;
+  stop_watching_parent();  // before the request is taken: from here on no second one can come of the watchdog
   // One core does it; another one that comes here stays parked.
   if (!g_ending.compare_exchange_strong(ending, Ending::kNone)) return;
   // Memory outlives a reset. When no core runs a guest, nobody can put a secret into what is scrubbed now. A call that
   // waited for the lock meanwhile may have started a core once more: so stop again until all is quiet.
   while (any_other_core_active()) {
-    stop_all();
+    {
+      const Locked locked{g_state_lock};
+      stop_all();
+    }
     hal::relax();
   }
   stop_devices_of_enclaves();
@@ -72,10 +93,9 @@ void end_machine_if_asked() {
     for (const enclave::Region& region : slot.regions) hal::scrub_frames(region.frames);
     if (!slot.scrubbing.empty()) hal::scrub_frames(slot.scrubbing);
   }
-  log(LogLine{}.text(ending == Ending::kReset ? "the parent asked for a reset; enclaves are gone and scrubbed"
-                                              : "the parent switched the machine off; enclaves are gone and scrubbed"));
-  if (ending == Ending::kReset) hal::power::system_reset();
-  hal::power::system_off();
+  log(LogLine{}.text(reason_of(ending)).text("; enclaves are gone and scrubbed"));
+  if (ending == Ending::kOff) hal::power::system_off();
+  hal::power::system_reset();
 }
 
 }  // namespace monitor

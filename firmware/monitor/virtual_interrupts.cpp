@@ -6,9 +6,11 @@
 #include <bit>
 
 #include "board_tables.hpp"
+#include "firmware/board/budget.hpp"
 #include "firmware/hypercall/abi.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/parent_watchdog.hpp"
 #include "firmware/monitor/ticket_lock.hpp"
 #include "firmware/vgic/controller.hpp"
 #include "hal/interrupts.hpp"
@@ -56,6 +58,7 @@ constinit TicketLock g_trigger_lock{};
     if (g_state.devices.owner[i] == partition && interrupt.value != 0) configuration.physical.add(interrupt);
   }
   if (partition == base::kParent) {
+    if (kParentHasWatchdog) configuration.raised.add(base::Intid{board::kWatchdogSpi});
     configuration.cores = static_cast<std::uint8_t>(board::kBoard.cores.size());
     for (std::size_t i = 0; i < board::kBoard.cores.size(); ++i) configuration.mpidr[i] = board::kBoard.cores[i].mpidr;
     for (const board::Interrupt& interrupt : board::kBoard.interrupts) {

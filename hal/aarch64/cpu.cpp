@@ -4,6 +4,7 @@
 #include "hal/aarch64/machine.hpp"
 #include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
+#include "hal/alarm.hpp"
 
 namespace hal {
 
@@ -68,6 +69,18 @@ std::uint64_t ticks() {
 }
 
 std::uint64_t ticks_per_second() { return HAL_READ_REGISTER(cntfrq_el0); }
+
+// The EL2 physical timer: asserted while enabled, unmasked and CNTPCT_EL0 >= the compare value (Arm ARM, CNTHP_CTL_EL2).
+void set_alarm(std::uint64_t tick) {
+  HAL_WRITE_REGISTER(cnthp_cval_el2, tick);
+  HAL_WRITE_REGISTER(cnthp_ctl_el2, 1);
+  aarch64::isb();
+}
+
+void clear_alarm() {
+  HAL_WRITE_REGISTER(cnthp_ctl_el2, 0);
+  aarch64::isb();
+}
 
 CoreProtections core_protections() {
   const std::uint64_t isar1 = HAL_READ_REGISTER(id_aa64isar1_el1);

@@ -10,6 +10,7 @@
 #include "hal/aarch64/mmio.hpp"
 #include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
+#include "hal/alarm.hpp"
 #include "hal/interrupts.hpp"
 #include "hal/registers/gicv3.hpp"
 
@@ -130,6 +131,7 @@ void prepare_interrupt_distributor() {
 }
 
 void prepare_core_interrupts() {
+  clear_alarm();  // CNTHP_CTL_EL2.ENABLE is unknown after reset (Arm ARM)
   PerCore& core = this_core();
   const std::uint64_t frame = find_redistributor(core.index);
   if (frame != 0) {
@@ -147,7 +149,8 @@ void prepare_core_interrupts() {
     constexpr std::uint32_t kPriorities = kPriority * 0x0101'0101U;
     for (std::uint32_t intid = 0; intid < 32; intid += 4) write32(sgi + distributor::kPriority + intid, kPriorities);
     write32(sgi + distributor::kSetEnable,
-            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | mask_of(kWakeInterrupt) | mask_of(interrupts::kMaintenance));
+            mask_of(interrupts::kKick) | mask_of(kStopInterrupt) | mask_of(kWakeInterrupt) | mask_of(interrupts::kMaintenance) |
+                mask_of(kAlarm));
   }
   HAL_WRITE_REGISTER(s3_4_c12_c9_5, gic::kSreEnable);   // ICC_SRE_EL2
   isb();

@@ -1,6 +1,7 @@
 // The free functions of hal/*.hpp, except stage2 (stage2_tables.cpp), over the one machine.
 #include <algorithm>
 
+#include "hal/alarm.hpp"
 #include "hal/boot_data.hpp"
 #include "hal/clock.hpp"
 #include "hal/console.hpp"
@@ -52,6 +53,8 @@ void relax() { Machine::current().yield(); }
 void wait_for_event() { Machine::current().wait_for_event(); }
 void signal_cores() { Machine::current().signal_cores(); }
 std::uint64_t ticks() { return Machine::current().ticks(); }
+void set_alarm(std::uint64_t tick) { Machine::current().set_alarm(Machine::this_core(), tick); }
+void clear_alarm() { Machine::current().set_alarm(Machine::this_core(), std::nullopt); }
 std::uint64_t ticks_per_second() { return 1'000'000'000; }
 CoreProtections core_protections() {
   return {.repeat_tlbi = Machine::current().repeat_tlbi(), .pointer_authentication = false, .branch_targets = false};

@@ -53,6 +53,7 @@ struct Core {
   // Guarded by Machine's wake mutex.
   bool event{};                               // the event register of WFE
   std::set<base::Intid> pending;              // physical interrupts
+  std::optional<std::uint64_t> alarm;         // CNTHP_CVAL_EL2, while it is enabled
   std::array<std::uint64_t, kListRegisters> list_registers{};  // ICH_LR<n>_EL2
   std::atomic<bool> no_pending_watched{};     // ICH_HCR_EL2.NPIE
   [[nodiscard]] bool has_virtual_interrupt() const {

@@ -93,6 +93,9 @@ class Machine {
 
   // ---- a test's side: the world around --------------------------------------------------------------------------
   void raise_interrupt(base::Intid intid);
+  // That many ticks go by; alarms that are due by then come, each to its core. The counter moves by itself only when it
+  // is read, and no alarm comes of that: when one comes is the test's choice alone.
+  void pass_ticks(std::uint64_t count);
   // The device behind that stream writes `data` to the message page (MSI).
   void raise_message(base::StreamId stream, std::uint32_t data);
   [[nodiscard]] std::string console() const;
@@ -169,6 +172,7 @@ class Machine {
   [[nodiscard]] base::MutableBytes handover() { return handover_; }
   void console_write(std::string_view text);
   [[nodiscard]] std::uint64_t ticks();
+  void set_alarm(Core& core, std::optional<std::uint64_t> tick);
   [[nodiscard]] std::uint64_t unix_milliseconds();
   [[nodiscard]] base::Result<std::uint64_t> entropy();
   [[nodiscard]] Recorder* recorder() { return recorder_; }
@@ -181,6 +185,7 @@ class Machine {
   bool run_others();
   [[nodiscard]] bool runnable(const Core& core) const;
   void switch_out(Waiting reason);
+  void ring_if_due(const Core& core);
   [[nodiscard]] const GuestProgram* program_of(const Core& core) const;
   [[nodiscard]] std::uint64_t random();
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "hal/alarm.hpp"
 #include "hal/host/machine.hpp"
 #include "hal/interrupts.hpp"
 #include "hal/registers/gicv3.hpp"
@@ -361,6 +362,30 @@ void Machine::signal(base::Intid intid) {
 
 void Machine::raise_interrupt(base::Intid intid) {
   signal(intid);
+  if (config_.schedule == Schedule::kDeterministic && !on_fiber_) settle();
+}
+
+void Machine::set_alarm(Core& core, std::optional<std::uint64_t> tick) {
+  {
+    const std::lock_guard lock(wake_mutex_);
+    core.alarm = tick;
+    core.pending.erase(hal::kAlarm);  // the line follows the timer
+    core.interrupt_pending = !core.pending.empty();
+  }
+  ring_if_due(core);
+}
+
+void Machine::ring_if_due(const Core& core) {
+  const bool due = [&] {
+    const std::lock_guard lock(wake_mutex_);
+    return core.alarm && *core.alarm <= ticks_;
+  }();
+  if (due) make_pending(core.id, hal::kAlarm);
+}
+
+void Machine::pass_ticks(std::uint64_t count) {
+  ticks_ += count;
+  for (const auto& core : cores_) ring_if_due(*core);
   if (config_.schedule == Schedule::kDeterministic && !on_fiber_) settle();
 }
 

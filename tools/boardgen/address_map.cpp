@@ -25,6 +25,14 @@ std::string note_of(const Description& d, std::size_t index) {
   if (window.base == board.gic_distributor || window.base == board.gic_redistributor) {
     return "interrupt controller; the parent sees a virtual one here";
   }
+  switch (window.parent_view) {
+    case board::View::kNone:
+    case board::View::kPl031:
+      break;
+    case board::View::kWatchdogControl:
+    case board::View::kWatchdogRefresh:
+      return "no device is here; the parent sees a watchdog that the monitor plays";
+  }
   if (window.base == board.smmu_base) return "SMMU: decides what each device can reach";
   if (window.base == board.uart_base) return "the monitor's console, output only";
   if (window.base == board.rtc_base) {

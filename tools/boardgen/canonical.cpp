@@ -68,6 +68,10 @@ std::string_view view(board::View view) {
       return "none";
     case board::View::kPl031:
       return "pl031";
+    case board::View::kWatchdogControl:
+      return "watchdog-control";
+    case board::View::kWatchdogRefresh:
+      return "watchdog-refresh";
   }
   return {};
 }

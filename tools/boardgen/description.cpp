@@ -9,6 +9,13 @@
 namespace boardgen {
 namespace {
 
+board::View view_of(std::string_view text) {
+  if (text == "pl031") return board::View::kPl031;
+  if (text == "watchdog-control") return board::View::kWatchdogControl;
+  if (text == "watchdog-refresh") return board::View::kWatchdogRefresh;
+  return board::View::kNone;
+}
+
 board::Owner owner_of(std::string_view text) {
   if (text == "parent") return board::Owner::kParent;
   if (text == "assignable") return board::Owner::kAssignable;
@@ -146,9 +153,9 @@ class Builder {
       reader.expect_attributes({"name", "base", "size", "owner"}, {"dma", "parent-view"});
       const bool bypass = reader.choice("dma", {"bypass"}) == "bypass";
       const auto owner = owner_of(reader.choice("owner", {"monitor", "parent"}));
-      const bool clock = reader.choice("parent-view", {"pl031"}) == "pl031";
-      d_.windows.entries.push_back({reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass,
-                                    clock ? board::View::kPl031 : board::View::kNone});
+      const auto view = view_of(reader.choice("parent-view", {"pl031", "watchdog-control", "watchdog-refresh"}));
+      d_.windows.entries.push_back(
+          {reader.name("name"), reader.number("base"), reader.number("size"), owner, bypass, view});
       d_.windows.elements.push_back(&element);
     });
   }

@@ -3,6 +3,7 @@
 // It names what the parent owns and nothing else: the parent's kernel never learns that there is more.
 #include <libfdt.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <stdexcept>
 
@@ -16,6 +17,7 @@ constexpr std::uint32_t kUartClockPhandle = 2;
 constexpr std::uint32_t kBusClockPhandle = 3;
 constexpr std::uint32_t kSpi = 0;  // first cell of an interrupt of the GIC
 constexpr std::uint32_t kPpi = 1;
+constexpr std::uint32_t kEdgeRising = 1;
 constexpr std::uint32_t kLevelHigh = 4;
 constexpr std::size_t kRoomForAmendments = 4096;  // bootargs, initrd, seeds
 constexpr std::size_t kMaxBlob = std::size_t{64} << 10;
@@ -177,6 +179,26 @@ void write_primecells(TreeWriter& tree, const Description& d) {
   }
 }
 
+// Linux's binding arm,sbsa-gwdt.yaml. The monitor raises the interrupt, once each time.
+void write_watchdog(TreeWriter& tree, const Description& d) {
+  const auto find = [&](board::View view) {
+    const auto& windows = d.tables.mmio;
+    return std::find_if(windows.begin(), windows.end(),
+                        [&](const board::Mmio& each) { return each.parent_view == view; });
+  };
+  const auto control = find(board::View::kWatchdogControl), refresh = find(board::View::kWatchdogRefresh);
+  if (control == d.tables.mmio.end() || refresh == d.tables.mmio.end()) return;
+  tree.node(unit("watchdog", control->base), [&] {
+    tree.strings("compatible", {"arm,sbsa-gwdt"});
+    tree.cells("reg", Cells()
+                          .address(control->base)
+                          .address(control->size)
+                          .address(refresh->base)
+                          .address(refresh->size));
+    tree.cells("interrupts", {kSpi, board::kWatchdogSpi - board::kFirstSpi, kEdgeRising});
+  });
+}
+
 void write_pcie(TreeWriter& tree, const Description& d) {
   const board::Mmio& ecam = d.windows.entries[d.pcie->ecam];
   const board::Mmio& memory = d.windows.entries[d.pcie->memory];
@@ -237,6 +259,7 @@ std::string emit_device_tree(const Description& d) {
     write_cores(tree, d.tables);
     write_controller(tree, d.tables);
     write_primecells(tree, d);
+    write_watchdog(tree, d);
     if (d.pcie) write_pcie(tree, d);
     tree.node("firmware", [&] {
       tree.node("cofferdam", [&] {

@@ -26,6 +26,10 @@ std::string view(board::View view) {
       return "View::kNone";
     case board::View::kPl031:
       return "View::kPl031";
+    case board::View::kWatchdogControl:
+      return "View::kWatchdogControl";
+    case board::View::kWatchdogRefresh:
+      return "View::kWatchdogRefresh";
   }
   return {};
 }

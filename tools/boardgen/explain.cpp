@@ -220,6 +220,15 @@ class Explainer {
       case Rule::kViewWithoutClock:
         return {"parent-view", "the parent is to see a clock, and this board has none",
                 "describe the monitor's own <clock>, or leave parent-view out"};
+      case Rule::kWatchdogHalf:
+        return {"parent-view", me + " is one frame of a watchdog, and the other is missing",
+                "describe one window each with watchdog-control and watchdog-refresh"};
+      case Rule::kWatchdogTaken:
+        return {problem.part == board::Part::kMessages  ? "first"
+                : problem.part == board::Part::kDevices ? "interrupt"
+                                                        : "intid",
+                "interrupt " + std::to_string(problem.value) + " is that of the watchdog that the parent sees",
+                "write another INTID, or leave the watchdog's windows out"};
       case Rule::kItsTooSmall:
         return {"its", "the window of the ITS is smaller than " + size_text(board::kItsBytes),
                 "describe both of its frames: registers, and what takes the messages"};

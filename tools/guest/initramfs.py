@@ -16,7 +16,7 @@ STATUS = ROOT / "build/qemu-virt/bin/cofferdam-status"  # knows the monitor's in
 # What the first process loads; what these depend on is found out from the modules themselves.
 MODULES = ["virtio_blk", "virtio_net", "vsock", "vmw_vsock_virtio_transport", "nitro_enclaves"]
 # Beside them, for whoever wants to load them by hand.
-MODULES_ABOARD = ["arm_smccc_trng", "nsm", "virtio-rng"]
+MODULES_ABOARD = ["arm_smccc_trng", "nsm", "sbsa_gwdt", "virtio-rng"]
 BOX_PLACES = ("bin/busybox", "usr/bin/busybox")
 # busybox makes the links of its other commands itself, from inside, when it is asked to.
 APPLETS = """[ [[ ash awk base64 basename blockdev cat chgrp chmod chown chroot cksum clear cmp cp cut date dd devmem df dirname

@@ -154,6 +154,20 @@ const std::vector<Breakage>& breakages() {
        [](Tables& t) {
          t.board.message_interrupts = {t.window("smmu").base, base::Intid{t.interrupts[0].intid.value - 1}, 2, true};
        }},
+      {"WatchdogWithoutRefresh", Rule::kWatchdogHalf, Part::kWindows, 6,
+       [](Tables& t) { t.window("watchdog-refresh").parent_view = View::kNone; }},
+      {"WatchdogWithoutControl", Rule::kWatchdogHalf, Part::kWindows, 7,
+       [](Tables& t) { t.window("watchdog").parent_view = View::kNone; }},
+      {"WatchdogTwice", Rule::kViewTwice, Part::kWindows, 7,
+       [](Tables& t) { t.window("watchdog-refresh").parent_view = View::kWatchdogControl; }},
+      {"WatchdogsInterruptIsADevices", Rule::kWatchdogTaken, Part::kDevices, 1,
+       [](Tables& t) { t.devices[1].interrupt = base::Intid{board::kWatchdogSpi}; }},
+      {"WatchdogsInterruptIsNamed", Rule::kWatchdogTaken, Part::kInterrupts, 0,
+       [](Tables& t) { t.interrupts[0].intid = base::Intid{board::kWatchdogSpi}; }},
+      {"WatchdogsInterruptIsAMessage", Rule::kWatchdogTaken, Part::kMessages, 0,
+       [](Tables& t) {
+         t.board.message_interrupts = {t.window("smmu").base, base::Intid{1010}, 9, true};
+       }},
       {"ControllerUnaligned", Rule::kControllerUnaligned, Part::kController, 0,
        [](Tables& t) { t.board.gic_distributor = t.window("gicd").base += 0x1000; }},
       {"StrideInvalid", Rule::kStrideInvalid, Part::kController, 0,
@@ -228,6 +242,13 @@ TEST(Validate, EveryRuleIsTested) {
        rule = static_cast<Rule>(static_cast<std::uint8_t>(rule) + 1)) {
     EXPECT_TRUE(tested.contains(rule)) << "rule number " << static_cast<int>(rule);
   }
+}
+
+TEST(Validate, WithoutAWatchdogItsInterruptIsAnybodys) {
+  Tables tables;
+  tables.window("watchdog").parent_view = tables.window("watchdog-refresh").parent_view = View::kNone;
+  tables.devices[1].interrupt = base::Intid{board::kWatchdogSpi};
+  EXPECT_TRUE(problems(tables).empty());
 }
 
 // The compiler refuses changed tables: validate is a constant expression.

@@ -10,11 +10,11 @@
 #include "hal/clock.hpp"
 #include "hal/console.hpp"
 #include "hal/cpu.hpp"
+#include "tests/unit/firmware/monitor/scripted_ticks.hpp"
 
 namespace {
 
 std::string g_console;
-std::uint64_t g_ticks;
 constexpr std::uint64_t kTicksPerMillisecond = 50;
 
 }  // namespace
@@ -23,7 +23,7 @@ namespace hal {
 
 void console_write(std::string_view text) { g_console += text; }
 void relax() {}
-std::uint64_t ticks() { return g_ticks; }
+std::uint64_t ticks() { return scripted::ticks; }
 std::uint64_t ticks_per_second() { return kTicksPerMillisecond * 1000; }
 std::uint64_t unix_milliseconds() { return 0; }
 
@@ -36,7 +36,7 @@ using monitor::kLogBudget;
 using monitor::kLogRefillMilliseconds;
 using monitor::LogLine;
 
-void wait(std::uint64_t milliseconds) { g_ticks += milliseconds * kTicksPerMillisecond; }
+void wait(std::uint64_t milliseconds) { scripted::ticks += milliseconds * kTicksPerMillisecond; }
 std::string printed() {
   std::string text;
   text.swap(g_console);

@@ -7,6 +7,8 @@
 #include <array>
 #include <atomic>
 
+#include "hal/alarm.hpp"
+#include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
 #include "hal/entropy.hpp"
 #include "hal/floating_point.hpp"
@@ -35,6 +37,7 @@ using host::GuestCpu;
 using host::Machine;
 using host::MachineConfig;
 using host::Schedule;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr PartitionId kGuest{1};
@@ -369,6 +372,37 @@ TEST_F(MachineTest, InterruptsGoWhereTheyAreRoutedAndOnlyWhenEnabled) {
   machine_->disable(base::Intid{40});
   machine_->raise_interrupt(base::Intid{40});
   EXPECT_EQ(taken, 1);
+}
+
+TEST_F(MachineTest, AnAlarmComesToTheCoreThatSetItWhenItsTickHasPassed) {
+  std::vector<std::pair<std::uint8_t, std::uint32_t>> taken;
+  scripted::handle_trap = [&](TrapKind kind, TrapFrame& frame) {
+    if (kind == TrapKind::kInterrupt) {
+      taken.emplace_back(hal::current_core().value, hal::interrupts::acknowledge().value);
+      hal::clear_alarm();
+    } else if (frame.x[0] == 0) {
+      hal::clear_alarm();
+    } else {
+      hal::set_alarm(frame.x[0]);
+    }
+    return AfterTrap::kResume;
+  };
+  boot();
+  const std::uint64_t now = hal::ticks();
+  (void)machine_->cpu(kCore0).hvc(now + 100);
+  machine_->pass_ticks(99);
+  EXPECT_THAT(taken, IsEmpty());
+  machine_->pass_ticks(1);
+  EXPECT_THAT(taken, ElementsAre(std::pair(std::uint8_t{0}, hal::kAlarm.value)));
+  machine_->pass_ticks(1000);
+  EXPECT_EQ(taken.size(), 1U) << "it comes once";
+  (void)machine_->cpu(kCore0).hvc(now + 2000);
+  (void)machine_->cpu(kCore0).hvc(0);
+  machine_->pass_ticks(5000);
+  EXPECT_EQ(taken.size(), 1U) << "nor when it was cleared";
+  (void)machine_->cpu(kCore0).hvc(now);
+  (void)machine_->cpu(kCore0).can_read(Ipa{kRam});
+  EXPECT_EQ(taken.size(), 2U) << "a tick that has passed: at once";
 }
 
 TEST_F(MachineTest, BrokenPreconditionsAreReported) {

@@ -211,6 +211,10 @@ TEST(DeviceTree, TellsLinuxOfTheParentsOwnDevices) {
             property(blob, "/uart-clock", "phandle") + property(blob, "/apb-pclk", "phandle"));
   EXPECT_EQ(property(blob, "/rtc@9010000", "compatible"), std::string("arm,pl031\0arm,primecell\0", 24));
   EXPECT_EQ(property(blob, "/rtc@9010000", "interrupts"), "") << "the view has no interrupt";
+  EXPECT_STREQ(property(blob, "/watchdog@9100000", "compatible").c_str(), "arm,sbsa-gwdt");
+  EXPECT_EQ(property(blob, "/watchdog@9100000", "reg"),  // the control frame first, the refresh frame second
+            cells({0, 0x0910'0000, 0, 0x1000, 0, 0x0911'0000, 0, 0x1000}));
+  EXPECT_EQ(property(blob, "/watchdog@9100000", "interrupts"), cells({0, 986, 1}));  // SPI 986, a rising edge
   EXPECT_STREQ(property(blob, "/psci", "method").c_str(), "hvc");
   EXPECT_EQ(property(blob, "/psci", "compatible"), std::string("arm,psci-1.0\0arm,psci-0.2\0", 26));
   // Secure, non-secure, virtual: PPI 13, 14, 11. Not the hypervisor's.
@@ -219,12 +223,16 @@ TEST(DeviceTree, TellsLinuxOfTheParentsOwnDevices) {
             cells({0, 0x0800'0000, 0, 0x1'0000, 0, 0x080a'0000, 0, 8 * 0x2'0000}));
 }
 
-// A board that gives the parent no UART and no view of a clock says nothing of them.
+// A board that gives the parent no UART, no view of a clock and no watchdog says nothing of them.
 TEST(DeviceTree, SaysNothingOfWhatTheParentDoesNotHave) {
-  const auto description = accepted(board_files::xml_of("host"));
+  std::string text = board_files::xml_of("host");
+  for (const char* frame : {"control", "refresh"}) {
+    text = board_files::changed(text, std::string(" parent-view=\"watchdog-") + frame + "\"", "");
+  }
+  const auto description = accepted(text);
   ASSERT_NE(description, nullptr);
   const std::string blob = bytes_of(*description, "parent.dtb");
-  for (const char* hidden : {"arm,pl011", "arm,pl031"}) {
+  for (const char* hidden : {"arm,pl011", "arm,pl031", "arm,sbsa-gwdt"}) {
     EXPECT_EQ(fdt_node_offset_by_compatible(blob.data(), -1, hidden), -FDT_ERR_NOTFOUND) << hidden;
   }
   EXPECT_EQ(fdt_path_offset(blob.data(), "/aliases"), -FDT_ERR_NOTFOUND);
