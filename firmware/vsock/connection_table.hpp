@@ -1,7 +1,8 @@
 // Which connections between the parent and its enclaves are open, and who must still be told that one is not.
 //
-// An entry is made by the REQUEST that is delivered and goes with the RST that is delivered. When the switch itself ends
-// a connection, the entry stays until each side that is due an RST has been sent it; so nothing about it needs other room.
+// An entry is made by the REQUEST that is delivered and goes with the RST that is delivered. When the switch itself
+// ends a connection, the entry stays until each side that is due an RST has been sent it; so nothing about it needs
+// other room.
 #pragma once
 
 #include <array>
@@ -36,8 +37,8 @@ class ConnectionTable {
   static constexpr Owner kEnded = board::kMaxEnclaves;
 
   [[nodiscard]] std::optional<Index> find(Owner owner, const Connection& connection) const;
-  // Precondition: not in the table. Errors: kTooLarge (kConnectionsPerEnclave of this owner). When all entries are taken, one
-  // of an ended enclave's goes, its RST unsent: the parent has left room for none of them.
+  // Precondition: not in the table. Errors: kTooLarge (kConnectionsPerEnclave of this owner). When all entries are
+  // taken, one of an ended enclave's goes, its RST unsent: the parent has left room for none of them.
   [[nodiscard]] base::Result<Index> insert(Owner owner, const Connection& connection);
   void remove(Index index);
 
@@ -52,9 +53,9 @@ class ConnectionTable {
   [[nodiscard]] std::optional<Index> due_to_enclave(Owner owner) const { return index_of(due_[owner]); }
 
   // Bounded by the table's size:
-  void parent_gone();                // its enclaves are told
-  void enclave_gone(Owner owner);    // its driver was reset: the parent is told
-  void enclave_ended(Owner owner);   // as before, and the slot may have another
+  void parent_gone();               // its enclaves are told
+  void enclave_gone(Owner owner);   // its driver was reset: the parent is told
+  void enclave_ended(Owner owner);  // as before, and the slot may have another
   [[nodiscard]] std::size_t count(Owner owner) const { return counts_[owner]; }
 
  private:

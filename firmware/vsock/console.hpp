@@ -25,8 +25,8 @@ class Consoles {
  public:
   // A debug enclave begins. Readers of an earlier one of this slot are due an RST.
   void begin(base::SlotIndex slot, std::uint32_t cid);
-  void end(base::SlotIndex slot);     // readers get the rest, then SHUTDOWN and RST
-  void forget(base::SlotIndex slot);  // the bytes go; readers get an RST
+  void end(base::SlotIndex slot);                       // readers get the rest, then SHUTDOWN and RST
+  void forget(base::SlotIndex slot);                    // the bytes go; readers get an RST
   void write(base::SlotIndex slot, std::uint8_t byte);  // ignored without a console, and after its end
 
   // A packet of the parent's to CID 0, of type stream and a known operation. False: an RST is its answer.
@@ -44,17 +44,16 @@ class Consoles {
 
  private:
   struct Reader {
-    std::uint64_t position;      // in the stream of all bytes ever written
+    std::uint64_t position;  // in the stream of all bytes ever written
     std::uint32_t parent_port;
     std::uint32_t console_port;
-    std::uint32_t buffer_size;   // the reader's buf_alloc and fwd_cnt
+    std::uint32_t buffer_size;  // the reader's buf_alloc and fwd_cnt
     std::uint32_t forwarded;
-    std::uint32_t sent;          // bytes sent to it, modulo 2^32
-    std::uint32_t discarded;     // bytes received from it: our fwd_cnt
+    std::uint32_t sent;       // bytes sent to it, modulo 2^32
+    std::uint32_t discarded;  // bytes received from it: our fwd_cnt
     bool used;
     bool response_due;
     bool credit_due;
-    bool shutdown_sent;
     bool reset_due;
   };
   enum class State : std::uint8_t { kNone, kRunning, kEnded };

@@ -1,24 +1,28 @@
-// The vsock switch: moves packets between the parent (CID 3) and its enclaves by copying (Virtual I/O Device 1.2, section
-// 5.10), and is the monitor's own end (CID 0), where the parent reads the console of a debug enclave.
+// The vsock switch: moves packets between the parent (CID 3) and its enclaves by copying (Virtual I/O Device 1.2,
+// section 5.10), and is the monitor's own end (CID 0), where the parent reads the console of a debug enclave.
 //
-// Pure: it knows rings and guest memory only through firmware/virtio. All calls are made under one lock, none blocks, each
-// is bounded; the longest are those that end a port (they look at every entry of the connection table once).
+// Pure: it knows rings and guest memory only through firmware/virtio. All calls are made under one lock, none blocks,
+// each is bounded; the longest are those that end a port (they look at every entry of the connection table once).
 //
-// Who may send to whom: an enclave to CID 3; the parent to CID 0 and to attached enclaves whose driver is up. Whatever else
-// is well-formed is answered by RST (an RST never is). A packet with a foreign source CID, an unknown operation, a payload
-// behind anything but OP_RW, or no whole header is dropped and counted.
-// A packet other than REQUEST passes only on a connection that the table holds.
+// Who may send to whom: an enclave to CID 3; the parent to CID 0 and to attached enclaves whose driver is up. Whatever
+// else is well-formed is answered by RST (an RST never is). A packet with a foreign source CID, an unknown operation, a
+// payload behind anything but OP_RW, or no whole header is dropped and counted. A packet other than REQUEST passes only
+// on a connection that the table holds.
 //
 // A receiver without buffers stops nobody else:
-//   enclave to parent   one packet of each enclave is in the switch at a time, and receive buffers of the parent go round
-//   parent to enclave   packets wait aside, up to the enclave's share of the parent's ring: ring size / attached enclaves,
-//                       in descriptors. With one enclave attached that is the whole ring, so a driver that keeps to the ring
-//                       only ever waits. With more, a packet beyond the share is dropped and its connection reset on both
-//                       sides.
-// A REQUEST that is to be refused waits for room among its sender's answers, and the sender's transmit ring waits with it.
+//   enclave to parent   one packet of each enclave is in the switch at a time, and receive buffers of the parent go
+//   round parent to enclave   packets wait aside, in the enclave's share of the parent's ring: ring size / attached
+//   enclaves, in
+//                       descriptors. What waits beyond it is dropped and its connections reset on both sides, as soon
+//                       as the enclave's patience is used up: an enclave earns kEarned of it with each buffer that it
+//                       takes, up to kMaxPatience. So one that never takes any has its share and no more, and one that
+//                       is only slow makes the parent wait, as a full ring does. With one enclave the share is the
+//                       ring.
+// A REQUEST that is to be refused waits for room among its sender's answers, and the sender's transmit ring waits with
+// it.
 //
-// What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once, its
-// connections are reset, and its queues are not touched until it is connected anew.
+// What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once,
+// its connections are reset, and its queues are not touched until it is connected anew.
 #pragma once
 
 #include <array>
@@ -35,8 +39,10 @@
 
 namespace vsock {
 
-inline constexpr std::uint32_t kFragmentSize = 4096;  // bytes of payload that one step copies at most
-inline constexpr std::size_t kMaxAnswers = 32;        // RSTs, not of the connection table, due to one port
+inline constexpr std::uint32_t kFragmentSize = 4096;    // bytes of payload that one step copies at most
+inline constexpr std::size_t kMaxAnswers = 32;          // RSTs, not of the connection table, due to one port
+inline constexpr std::uint64_t kEarned = 1'000;         // microseconds, with each receive buffer taken
+inline constexpr std::uint64_t kMaxPatience = 100'000;  // microseconds
 
 enum class QueueKind : std::uint8_t { kReceive = 0, kTransmit = 1, kEvent = 2 };  // the numbers are 5.10.2's
 
@@ -62,6 +68,7 @@ struct StepReport {
   bool worked;        // something was done: call again. False: nothing can be done until another call brings news
   PortSet interrupt;  // these drivers want an interrupt for what was put into their used rings
   PortSet broken;     // ask these transports for DEVICE_NEEDS_RESET
+  bool impatient;     // an enclave holds more than its share: call again within some ms, though no news comes
 };
 
 struct Counters {
@@ -74,24 +81,25 @@ struct Counters {
 // All zero at first. `port`: base::kParent or a slot's partition; any other is refused or ignored.
 class Switch {
  public:
-  // An enclave begins in a slot; a console that was kept there is forgotten. Errors: kNoSuchSlot, kWrongState (attached),
-  // kInvalidArgument (`cid` below 4, 0xFFFFFFFF, or an attached enclave's).
+  // An enclave begins in a slot; a console that was kept there is forgotten. Errors: kNoSuchSlot, kWrongState
+  // (attached), kInvalidArgument (`cid` below 4, 0xFFFFFFFF, or an attached enclave's).
   [[nodiscard]] base::Status attach(base::SlotIndex slot, std::uint32_t cid, bool debug);
   // It has ended: as disconnect(), and its CID is nobody's. Its console can be read until forget().
   void detach(base::SlotIndex slot);
   void forget(base::SlotIndex slot);  // the slot is free
 
-  // The driver has set DRIVER_OK. Errors: kWrongState (connected, or no enclave attached there), kInvalidArgument (a queue
-  // is not ready, or transmit_size is zero or above virtio::kMaxQueueSize).
+  // The driver has set DRIVER_OK. Errors: kWrongState (connected, or no enclave attached there), kInvalidArgument (a
+  // queue is not ready, or transmit_size is zero or above virtio::kMaxQueueSize).
   [[nodiscard]] base::Status connect(base::PartitionId port, const Link& link);
-  // Its driver has reset the device: the other ends of its connections get RST. Chains that the switch held are forgotten;
-  // the parent gets back what it had sent to an enclave that goes.
+  // Its driver has reset the device: the other ends of its connections get RST. Chains that the switch held are
+  // forgotten; the parent gets back what it had sent to an enclave that goes.
   void disconnect(base::PartitionId port);
   // The driver has notified a queue. Each notification must come here, after the driver's write to the ring is visible.
   void kick(base::PartitionId port, QueueKind queue);
 
-  // One piece of work: at most one packet taken in, or one fragment of at most kFragmentSize delivered.
-  [[nodiscard]] StepReport step();
+  // One piece of work: at most one packet taken in, or one fragment of at most kFragmentSize delivered. `now`:
+  // microseconds of a clock that goes on and never back.
+  [[nodiscard]] StepReport step(std::uint64_t now);
 
   // A byte that the enclave in `slot` wrote to its console; ignored for one without.
   void console_write(base::SlotIndex slot, std::uint8_t byte) { consoles_.write(slot, byte); }
@@ -102,6 +110,7 @@ class Switch {
   static constexpr std::size_t kSlots = board::kMaxEnclaves;
   static constexpr std::size_t kParentPort = kSlots;  // ports_: the slots, then the parent
   static constexpr std::size_t kPorts = kSlots + 1;
+  static_assert(kSlots == ConnectionTable::kEnded);  // who has no slot any more is found there
   using Reference = WaitingPackets::Reference;
 
   struct Answer {  // an RST that is due: from whom to which port of the receiver
@@ -111,55 +120,54 @@ class Switch {
     std::uint16_t type;
   };
   struct Port {
-    std::uint32_t cid;  // 0: no enclave here
-    bool attached;      // enclaves; the parent always is
+    std::uint32_t cid;  // an enclave's while it is attached
+    bool attached;      // of enclaves
     bool connected;
     bool transmit_idle;  // its transmit ring was empty; a kick ends that
     bool receive_dry;    // it had no receive buffer; a kick ends that
     bool has_buffer;     // `buffer` is one, popped and not used yet
     Link link;
     virtio::Chain buffer;
-    // Packets for this enclave that the parent sent; of the parent: nothing.
-    PacketList waiting;
-    // Packets that this port sent and that are to be given back to it, some after an answer.
-    PacketList returns;
-    // The one packet that this enclave has sent and that is not delivered; 0: none.
-    Reference outgoing;
+    PacketList waiting;        // of an enclave: what the parent has sent to it
+    PacketList returns;        // what this port has sent and gets back next, some after an answer
+    Reference outgoing;        // of an enclave: the one packet that it has sent and that is not delivered; 0: none
+    std::uint64_t patience;    // of an enclave, in microseconds
+    std::uint64_t charged_at;  // until when it is charged for what waits beyond its share; 0: nothing does
     base::FixedList<Answer, kMaxAnswers> answers;
     Counters counters;
   };
   enum class Fate : std::uint8_t { kForward, kDiscard, kRefuse };
+  enum class Outcome : std::uint8_t { kDone, kDropped, kRefused };  // the last: dropped, and its sender gets an RST
 
   [[nodiscard]] static std::size_t index_of(base::PartitionId port);  // kPorts: no such port
   [[nodiscard]] static base::PartitionId partition_at(std::size_t port);
   [[nodiscard]] std::size_t slot_with(std::uint64_t cid) const;  // kSlots: no attached enclave's
   [[nodiscard]] static Connection connection_of(const Header& header, std::size_t sender);
-  [[nodiscard]] std::uint16_t share_of_ring() const;
 
   // switch.cpp: ports come and go
   void drop_link(std::size_t port);
   void break_port(std::size_t port, StepReport& report);
-  void trim(std::size_t slot);
 
-  // intake.cpp: from a transmit ring to where the packet waits
+  // intake.cpp: from a transmit ring to where the packet waits, and back into the ring
   [[nodiscard]] bool take_in(std::size_t port, StepReport& report);
   [[nodiscard]] bool may_take_in(std::size_t port, StepReport& report);
-  [[nodiscard]] Fate judge(std::size_t sender, WaitingPacket& packet, base::Status& status);
-  void set_aside(std::size_t slot, Reference reference);
+  [[nodiscard]] base::Result<Fate> judge(std::size_t sender, WaitingPacket& packet);
+  [[nodiscard]] std::uint32_t share_of_ring() const;
   void abandon(std::size_t slot, Reference reference);
-  // The sender is to know that this packet got nowhere. False: not now, there is no room for the answer.
+  [[nodiscard]] bool trim(std::size_t slot, std::uint64_t now, StepReport& report);
+  // Its sender is to know that this packet got nowhere. False: not now, there is no room for the answer.
   [[nodiscard]] bool refuse(std::size_t sender, const Header& header);
+  void return_packet(std::size_t sender, Reference reference, Outcome outcome);
   [[nodiscard]] bool give_back(std::size_t port, StepReport& report);
-  void return_packet(std::size_t sender, Reference reference, bool refused);
 
-  // delivery.cpp: from there to a receive ring
+  // delivery.cpp: from there to a receive ring. True: something was done.
   [[nodiscard]] bool deliver(std::size_t port, StepReport& report);
-  [[nodiscard]] bool deliver_reset(std::size_t port, StepReport& report);
   [[nodiscard]] bool deliver_to_parent(StepReport& report);
-  [[nodiscard]] bool deliver_to_enclave(std::size_t slot, StepReport& report);
   [[nodiscard]] bool deliver_console(StepReport& report);
+  [[nodiscard]] bool deliver_reset(std::size_t port, StepReport& report);
   [[nodiscard]] bool forward(std::size_t sender, std::size_t receiver, Reference reference, StepReport& report);
-  [[nodiscard]] Fate pass_connection(std::size_t sender, std::size_t receiver, const Header& header);
+  [[nodiscard]] Fate pass(std::size_t sender, std::size_t slot, const Header& header);
+  void enter(std::size_t sender, std::size_t slot, const Header& header);
   [[nodiscard]] bool ensure_buffer(std::size_t port, StepReport& report);
   [[nodiscard]] bool put(std::size_t port, const Header& header, std::size_t payload, StepReport& report);
 
@@ -167,9 +175,9 @@ class Switch {
   WaitingPackets packets_{};
   ConnectionTable connections_{};
   Consoles consoles_{};
-  std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};
-  std::uint8_t task_{};  // where the next step begins to look
-  std::uint8_t turn_{};  // whose packet the parent's next buffer is for
+  std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};  // a header and its payload on their way
+  std::uint8_t task_{};                                              // where the next step begins to look
+  std::uint8_t turn_{};  // for whom the parent's next buffer is: a slot, or the consoles
 };
 
 }  // namespace vsock

@@ -13,9 +13,9 @@ namespace vsock {
 struct WaitingPacket {
   virtio::Chain chain;
   Header header;
-  std::uint32_t sent;    // bytes of payload that were delivered
-  bool refused;          // to be answered with RST before it is given back
-  std::uint16_t next;    // reference of the next in its list
+  std::uint32_t sent;  // bytes of payload that were delivered
+  bool refused;        // to be answered with RST before it is given back
+  std::uint16_t next;  // reference of the next in its list
 };
 
 // First in, first out, linked through the packets; 0 is none. All zero when empty.
