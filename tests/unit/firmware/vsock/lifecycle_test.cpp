@@ -207,6 +207,46 @@ TEST(VsockLifecycle, AParentsResetForgetsWhatItHadSent) {
   EXPECT_EQ(world.parent().transmit_ring().free(), 256U);  // nothing stale was pushed into its new ring
 }
 
+TEST(VsockLifecycle, AParentsResetGivesBackWhatEnclavesHadSent) {
+  World world(1);
+  world.enclave(0).refill(world.vsock());
+  const Header request = World::to_parent(0, 7, 9000, Op::kRequest);
+  world.send(world.enclave(0), request);  // waits: the parent has no buffers
+  world.run();
+  world.vsock().disconnect(base::kParent);
+  world.run();
+  world.enclave(0).reclaim();
+  EXPECT_EQ(world.enclave(0).transmit_ring().free(), 256U);
+  const auto here = world.enclave(0).receive_all();
+  ASSERT_EQ(here.size(), 1U);
+  expect_reset_of(here[0], request);
+}
+
+TEST(VsockLifecycle, TheResetOfAnOldConnectionComesBeforeTheRequestOfANewOne) {
+  World world(1);
+  world.refill_all();
+  world.open(0, 1, 2);
+  while (world.enclave(0).receive_ring().free() != 256) {
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.run();
+    static_cast<void>(world.enclave(0).receive_all());
+  }
+  world.vsock().disconnect(base::kParent);
+  ASSERT_TRUE(world.parent().connect(world.vsock()).ok());
+  world.parent().refill(world.vsock());
+  world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kRequest));
+  world.run();
+  world.enclave(0).refill(world.vsock());
+  world.run();
+  const auto here = world.enclave(0).receive_all();
+  ASSERT_EQ(here.size(), 2U);
+  EXPECT_TRUE(here[0].header.is(Op::kReset));
+  EXPECT_TRUE(here[1].header.is(Op::kRequest));
+  world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kResponse));
+  world.run();
+  EXPECT_EQ(world.parent().receive_all().size(), 1U);
+}
+
 TEST(VsockLifecycle, ABrokenPortIsReportedOnceAndLeftAlone) {
   // World::run() fails when a port is reported twice.
   const auto hostile = [](auto break_it) {
