@@ -20,8 +20,8 @@ import tempfile
 FIRMWARE_RANK = {
     "base": 0,
     "board": 1, "crypto": 1,
-    "partition": 2, "measure": 2, "vgic": 2, "emulation": 2,
-    "enclave": 3,
+    "partition": 2, "measure": 2, "vgic": 2, "emulation": 2, "virtio": 2, "pci": 2,
+    "enclave": 3, "vsock": 3, "nitro": 3,
     "attestation": 4, "devices": 4, "accelerator": 4, "link": 4,
     "hypercall": 5,
     "monitor": 6,

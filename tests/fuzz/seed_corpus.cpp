@@ -127,7 +127,7 @@ void write_policies() {
   for (const std::string& text : texts) write("policy_fuzz", std::to_string(number++), cofferdam::as_bytes(text));
 }
 
-// Long sequences of operations to begin with: calls_fuzz and vgic_fuzz make something of any bytes.
+// Long sequences of operations to begin with: calls_fuzz, vgic_fuzz and vsock_fuzz make something of any bytes.
 void write_calls() {
   std::uint64_t position = 0;
   for (int i = 0; i < 12; ++i) {
@@ -140,6 +140,11 @@ void write_calls() {
     Bytes bytes(512U + 128U * static_cast<unsigned>(i));
     for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(test_data::number(position++));
     write("calls_fuzz", std::to_string(i), bytes);
+  }
+  for (int i = 0; i < 16; ++i) {
+    Bytes bytes(256U + 128U * static_cast<unsigned>(i));
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(test_data::number(position++));
+    write("vsock_fuzz", std::to_string(i), bytes);
   }
 }
 

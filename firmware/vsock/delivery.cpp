@@ -1,0 +1,188 @@
+// From the place where a packet waits to a receive ring.
+#include <algorithm>
+
+#include "firmware/vsock/switch.hpp"
+
+namespace vsock {
+
+// Resets go first: nothing of a connection that the switch has ended may reach a side that does not know it has.
+bool Switch::deliver(std::size_t index, StepReport& report) {
+  Port& port = ports_[index];
+  if (!port.connected) return false;
+  const bool due = index == kParentPort
+                       ? connections_.due_to_parent().has_value()
+                       : connections_.due_to_enclave(static_cast<ConnectionTable::Owner>(index)).has_value();
+  if (due || !port.answers.empty()) return deliver_reset(index, report);
+  if (index == kParentPort) return deliver_to_parent(report);
+  return !port.waiting.empty() && forward(kParentPort, index, port.waiting.first, report);
+}
+
+bool Switch::deliver_reset(std::size_t index, StepReport& report) {
+  if (!ensure_buffer(index, report)) return false;
+  Port& port = ports_[index];
+  const bool to_parent = index == kParentPort;
+  Header header{};
+  header.target_cid = to_parent ? kParentCid : port.cid;
+  header.op = static_cast<std::uint16_t>(Op::kReset);
+  const auto due = to_parent ? connections_.due_to_parent()
+                             : connections_.due_to_enclave(static_cast<ConnectionTable::Owner>(index));
+  if (due) {
+    const Connection connection = connections_.at(*due);
+    header.source_cid = to_parent ? connection.cid : kParentCid;
+    header.source_port = to_parent ? connection.enclave_port : connection.parent_port;
+    header.target_port = to_parent ? connection.parent_port : connection.enclave_port;
+    header.type = kTypeStream;
+    connections_.told(*due, to_parent ? Side::kParent : Side::kEnclave);
+  } else {
+    const Answer answer = port.answers[0];
+    port.answers.erase(0);
+    header.source_cid = answer.source_cid;
+    header.source_port = answer.source_port;
+    header.target_port = answer.target_port;
+    header.type = answer.type;
+  }
+  if (put(index, header, 0, report)) ++port.counters.resets;
+  return true;
+}
+
+bool Switch::deliver_to_parent(StepReport& report) {
+  constexpr std::size_t kSenders = kSlots + 1;  // the last: the consoles
+  for (std::size_t i = 0; i < kSenders; ++i) {
+    const std::size_t sender = (turn_ + i) % kSenders;
+    bool worked = false;
+    if (sender == kSlots) {
+      worked = deliver_console(report);
+    } else if (ports_[sender].outgoing != 0) {
+      worked = forward(sender, kParentPort, ports_[sender].outgoing, report);
+    }
+    if (worked) {
+      turn_ = static_cast<std::uint8_t>((sender + 1) % kSenders);
+      return true;
+    }
+    if (!ports_[kParentPort].connected) return false;
+  }
+  return false;
+}
+
+bool Switch::deliver_console(StepReport& report) {
+  if (!consoles_.has_packet() || !ensure_buffer(kParentPort, report)) return false;
+  Port& port = ports_[kParentPort];
+  const std::size_t room = std::min<std::size_t>(port.buffer.writable_bytes() - kHeaderSize, kFragmentSize);
+  const auto packet = consoles_.next_packet(base::MutableBytes(scratch_).subspan(kHeaderSize, room));
+  if (!packet) return false;
+  if (put(kParentPort, packet->header, packet->size, report) && packet->header.is(Op::kReset)) ++port.counters.resets;
+  return true;
+}
+
+bool Switch::forward(std::size_t sender, std::size_t receiver, Reference reference, StepReport& report) {
+  Port& from = ports_[sender];
+  Port& to = ports_[receiver];
+  const std::size_t slot = sender == kParentPort ? receiver : sender;
+  WaitingPacket& packet = packets_.at(reference);
+  const Fate fate = pass(sender, slot, packet.header);
+  Outcome outcome = Outcome::kDone;
+  switch (fate) {
+    case Fate::kForward: {
+      if (!ensure_buffer(receiver, report)) return false;
+      Header header = packet.header;
+      header.size = std::min({packet.header.size - packet.sent, kFragmentSize,
+                              to.buffer.writable_bytes() - static_cast<std::uint32_t>(kHeaderSize)});
+      const auto payload = base::MutableBytes(scratch_).subspan(kHeaderSize, header.size);
+      if (header.size != 0 && !virtio::read_chain(*from.link.memory, packet.chain,
+                                                  static_cast<std::uint32_t>(kHeaderSize) + packet.sent, payload)
+                                   .ok()) {
+        break_port(sender, report);
+        return true;
+      }
+      if (!put(receiver, header, header.size, report)) return true;
+      enter(sender, slot, packet.header);
+      packet.sent += header.size;
+      from.counters.bytes += header.size;
+      to.patience = std::min(kMaxPatience, to.patience + kEarned);  // of the parent nobody asks it
+      if (packet.sent != packet.header.size) return true;
+      ++from.counters.packets;
+      break;
+    }
+    case Fate::kDiscard:
+      outcome = Outcome::kDropped;
+      break;
+    case Fate::kRefuse:
+      outcome = Outcome::kRefused;
+      break;
+  }
+  if (sender == kParentPort) {
+    packets_.unlink(to.waiting, 0, reference);
+  } else {
+    from.outgoing = 0;
+  }
+  const bool first = from.returns.empty();
+  return_packet(sender, reference, outcome);
+  if (first) static_cast<void>(give_back(sender, report));  // or with a later step
+  return true;
+}
+
+// Whether this packet may go on, as the table says now. Nothing is due to its receiver (see deliver()).
+Switch::Fate Switch::pass(std::size_t sender, std::size_t slot, const Header& header) {
+  const auto owner = static_cast<ConnectionTable::Owner>(slot);
+  const auto entry = connections_.find(owner, connection_of(header, sender));
+  const bool open = entry && connections_.is_open(*entry);
+  if (header.is(Op::kRequest)) {
+    // An entry that is closing makes way for it: its sender has begun anew and waits for no RST.
+    if (entry || connections_.count(owner) < kConnectionsPerEnclave) return Fate::kForward;
+    return Fate::kRefuse;
+  }
+  if (open) return Fate::kForward;
+  if (header.is(Op::kReset)) {
+    if (entry) connections_.told(*entry, sender == kParentPort ? Side::kParent : Side::kEnclave);
+    return Fate::kDiscard;
+  }
+  return entry ? Fate::kDiscard : Fate::kRefuse;
+}
+
+// What a packet that was delivered changes in the table.
+void Switch::enter(std::size_t sender, std::size_t slot, const Header& header) {
+  if (!header.is(Op::kRequest) && !header.is(Op::kReset)) return;
+  const auto owner = static_cast<ConnectionTable::Owner>(slot);
+  const Connection connection = connection_of(header, sender);
+  const auto entry = connections_.find(owner, connection);
+  if (entry && header.is(Op::kRequest) && connections_.is_open(*entry)) return;
+  if (entry) connections_.remove(*entry);
+  if (header.is(Op::kRequest)) static_cast<void>(connections_.insert(owner, connection));  // pass() found room
+}
+
+bool Switch::ensure_buffer(std::size_t index, StepReport& report) {
+  Port& port = ports_[index];
+  if (port.has_buffer) return true;
+  if (!port.connected || port.receive_dry) return false;
+  const auto chain = port.link.receive->pop(*port.link.memory);
+  if (chain.ok() && !chain->has_value()) {
+    port.receive_dry = true;
+    return false;
+  }
+  // 5.10.6.4: a buffer for receiving holds a header at least; without room for payload it would never end.
+  if (!chain.ok() || (*chain)->writable_bytes() <= kHeaderSize) {
+    break_port(index, report);
+    return false;
+  }
+  port.buffer = **chain;
+  port.has_buffer = true;
+  return true;
+}
+
+// Into the buffer that the port holds; the payload stands in scratch_. False: the port is broken.
+bool Switch::put(std::size_t index, const Header& header, std::size_t payload, StepReport& report) {
+  Port& port = ports_[index];
+  const HeaderBytes bytes = encode(header);
+  std::copy(bytes.begin(), bytes.end(), scratch_.begin());
+  const base::Bytes packet = base::Bytes(scratch_).first(kHeaderSize + payload);
+  port.has_buffer = false;
+  if (!virtio::write_chain(*port.link.memory, port.buffer, 0, packet).ok() ||
+      !port.link.receive->push(*port.link.memory, port.buffer.head, static_cast<std::uint32_t>(packet.size())).ok()) {
+    break_port(index, report);
+    return false;
+  }
+  if (port.link.receive->wants_interrupt(*port.link.memory)) report.interrupt.add(partition_at(index));
+  return true;
+}
+
+}  // namespace vsock

@@ -1,0 +1,193 @@
+// From a transmit ring to the place where a packet waits for its receiver, and back into the ring.
+#include <algorithm>
+
+#include "firmware/vsock/switch.hpp"
+
+namespace vsock {
+
+bool Switch::take_in(std::size_t index, StepReport& report) {
+  Port& port = ports_[index];
+  if (!port.connected) return false;
+  if (!port.returns.empty()) return give_back(index, report);
+  if (port.transmit_idle || !may_take_in(index, report)) return false;
+  // A driver has no more chains with the device than its ring has entries, so the parent's pool can't run dry.
+  const Reference reference = index == kParentPort ? packets_.take() : WaitingPackets::of_enclave(index);
+  if (reference == 0) return false;
+  auto chain = port.link.transmit->pop(*port.link.memory);
+  if (!chain.ok() || !chain->has_value()) {
+    packets_.give_back(reference);
+    port.transmit_idle = true;
+    if (!chain.ok()) break_port(index, report);
+    return false;
+  }
+  WaitingPacket& packet = packets_.at(reference);
+  packet = WaitingPacket{.chain = **chain, .header = {}, .sent = 0, .refused = false, .next = 0};
+  const auto fate = judge(index, packet);
+  if (!fate.ok()) {
+    packets_.give_back(reference);
+    break_port(index, report);
+    return true;
+  }
+  switch (*fate) {
+    case Fate::kForward:
+      if (index == kParentPort) {
+        packets_.append(ports_[slot_with(packet.header.target_cid)].waiting, reference);
+      } else {
+        port.outgoing = reference;
+      }
+      break;
+    case Fate::kDiscard:
+      return_packet(index, reference, Outcome::kDone);
+      break;
+    case Fate::kRefuse:
+      return_packet(index, reference, Outcome::kRefused);
+      break;
+  }
+  if (!port.returns.empty()) static_cast<void>(give_back(index, report));  // or with a later step
+  return true;
+}
+
+// The parent's next packet may be for anyone: first goes what can be delivered, so that no more wait aside than must.
+bool Switch::may_take_in(std::size_t index, StepReport& report) {
+  if (index != kParentPort) return ports_[index].outgoing == 0;
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    if (!ports_[slot].waiting.empty() && ensure_buffer(slot, report)) return false;
+  }
+  return ports_[index].connected && ports_[index].returns.empty();  // an enclave's port may have broken just now
+}
+
+base::Result<Switch::Fate> Switch::judge(std::size_t sender, WaitingPacket& packet) {
+  Port& port = ports_[sender];
+  const std::uint32_t readable = packet.chain.readable_bytes();
+  if (readable < kHeaderSize) {
+    ++port.counters.dropped;
+    return Fate::kDiscard;
+  }
+  HeaderBytes bytes{};
+  MON_TRY(virtio::read_chain(*port.link.memory, packet.chain, 0, bytes));
+  packet.header = decode(bytes);
+  const Header& header = packet.header;
+  const std::uint32_t own_cid = sender == kParentPort ? kParentCid : port.cid;
+  if (header.source_cid != own_cid || !header.known() || (header.size != 0 && !header.is(Op::kData))) {
+    ++port.counters.dropped;
+    return Fate::kDiscard;
+  }
+  if (header.size > kMaxPayload || header.size > readable - kHeaderSize) return Fate::kRefuse;
+  if (header.type != kTypeStream) return Fate::kRefuse;
+  if (sender != kParentPort) {
+    return header.target_cid == kParentCid && ports_[kParentPort].connected ? Fate::kForward : Fate::kRefuse;
+  }
+  if (header.target_cid == kMonitorCid) {
+    if (!consoles_.receive(header)) return Fate::kRefuse;
+    ++port.counters.packets;
+    port.counters.bytes += header.size;
+    return Fate::kDiscard;
+  }
+  const std::size_t slot = slot_with(header.target_cid);
+  return slot != kSlots && ports_[slot].connected ? Fate::kForward : Fate::kRefuse;
+}
+
+std::uint32_t Switch::share_of_ring() const {
+  const auto attached = std::count_if(ports_.begin(), ports_.end(), [](const Port& port) { return port.attached; });
+  const std::uint32_t size = ports_[kParentPort].link.transmit_size;
+  return std::max<std::uint32_t>(1, size / static_cast<std::uint32_t>(std::max<std::ptrdiff_t>(1, attached)));
+}
+
+// A packet that can't wait: its connection ends, and what already waits on it comes to nothing too.
+void Switch::abandon(std::size_t slot, Reference reference) {
+  const Header header = packets_.at(reference).header;
+  const Connection connection = connection_of(header, kParentPort);
+  PacketList& waiting = ports_[slot].waiting;
+  Reference previous = 0;
+  for (Reference at = waiting.first; at != 0;) {
+    const Reference next = packets_.at(at).next;
+    if (connection_of(packets_.at(at).header, kParentPort) == connection) {
+      packets_.unlink(waiting, previous, at);
+      return_packet(kParentPort, at, Outcome::kDropped);
+    } else {
+      previous = at;
+    }
+    at = next;
+  }
+  if (!header.is(Op::kReset)) {
+    const bool answered = refuse(kParentPort, header);
+    return_packet(kParentPort, reference, answered ? Outcome::kDropped : Outcome::kRefused);
+    return;
+  }
+  // The parent knows; the enclave is told from the table instead.
+  const auto entry = connections_.find(static_cast<ConnectionTable::Owner>(slot), connection);
+  if (entry && connections_.is_open(*entry)) {
+    connections_.close(*entry, false, true);
+  } else if (entry) {
+    connections_.told(*entry, Side::kParent);
+  }
+  return_packet(kParentPort, reference, Outcome::kDropped);
+}
+
+// Takes one packet from an enclave that has more than its share and no patience left.
+bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
+  Port& port = ports_[slot];
+  const bool over =
+      !port.waiting.empty() && port.receive_dry && !port.has_buffer && port.waiting.descriptors > share_of_ring();
+  if (!over) {
+    port.charged_at = 0;
+    return false;
+  }
+  if (port.charged_at != 0 && now > port.charged_at) port.patience -= std::min(port.patience, now - port.charged_at);
+  port.charged_at = std::max<std::uint64_t>(1, now);
+  report.impatient = true;
+  if (port.patience != 0) return false;
+  Reference previous = 0;
+  Reference at = port.waiting.first;
+  std::uint32_t descriptors = packets_.at(at).chain.count;
+  do {
+    previous = at;
+    at = packets_.at(at).next;
+    if (at != 0) descriptors += packets_.at(at).chain.count;
+  } while (at != 0 && descriptors <= share_of_ring());
+  if (at == 0) return false;  // one packet always may wait: in a small ring a share can be less than a chain
+  packets_.unlink(port.waiting, previous, at);
+  abandon(slot, at);
+  return true;
+}
+
+bool Switch::refuse(std::size_t sender, const Header& header) {
+  if (header.is(Op::kReset)) return true;
+  if (sender == kParentPort || header.target_cid == kParentCid) {
+    const std::size_t owner = sender == kParentPort ? slot_with(header.target_cid) : sender;
+    const auto entry = connections_.find(static_cast<ConnectionTable::Owner>(owner), connection_of(header, sender));
+    if (entry) {
+      if (connections_.is_open(*entry)) connections_.close(*entry, true, true);
+      return true;
+    }
+  }
+  const Answer answer{header.target_cid, header.target_port, header.source_port, header.type};
+  if (ports_[sender].answers.push(answer).ok()) return true;
+  // Whoever sends on a connection that is none has been sent an RST for it, or has one due, or never asked. A sender
+  // must not be stopped for that: two drivers that answer one another's resets could wait for one another.
+  return !header.is(Op::kRequest);
+}
+
+void Switch::return_packet(std::size_t sender, Reference reference, Outcome outcome) {
+  if (outcome != Outcome::kDone) ++ports_[sender].counters.dropped;
+  packets_.at(reference).refused = outcome == Outcome::kRefused;
+  packets_.append(ports_[sender].returns, reference);
+}
+
+bool Switch::give_back(std::size_t index, StepReport& report) {
+  Port& port = ports_[index];
+  const Reference reference = port.returns.first;
+  WaitingPacket& packet = packets_.at(reference);
+  if (packet.refused && !refuse(index, packet.header)) return false;
+  packets_.unlink(port.returns, 0, reference);
+  const std::uint16_t head = packet.chain.head;
+  packets_.give_back(reference);
+  if (!port.link.transmit->push(*port.link.memory, head, 0).ok()) {
+    break_port(index, report);
+    return true;
+  }
+  if (port.link.transmit->wants_interrupt(*port.link.memory)) report.interrupt.add(partition_at(index));
+  return true;
+}
+
+}  // namespace vsock

@@ -1,0 +1,154 @@
+#include "firmware/vsock/switch.hpp"
+
+#include <algorithm>
+
+namespace vsock {
+
+std::size_t Switch::index_of(base::PartitionId port) {
+  if (port == base::kParent) return kParentPort;
+  if (!base::is_enclave(port) || base::slot_of(port).value >= kSlots) return kPorts;
+  return base::slot_of(port).value;
+}
+
+base::PartitionId Switch::partition_at(std::size_t port) {
+  return port == kParentPort ? base::kParent : base::partition_of(base::SlotIndex{static_cast<std::uint8_t>(port)});
+}
+
+std::size_t Switch::slot_with(std::uint64_t cid) const {
+  std::size_t slot = 0;
+  while (slot < kSlots && !(ports_[slot].attached && ports_[slot].cid == cid)) ++slot;
+  return slot;
+}
+
+Connection Switch::connection_of(const Header& header, std::size_t sender) {
+  const bool by_parent = sender == kParentPort;
+  return {.cid = static_cast<std::uint32_t>(by_parent ? header.target_cid : header.source_cid),
+          .enclave_port = by_parent ? header.target_port : header.source_port,
+          .parent_port = by_parent ? header.source_port : header.target_port};
+}
+
+base::Status Switch::attach(base::SlotIndex slot, std::uint32_t cid, bool debug) {
+  if (slot.value >= kSlots) return base::Error::kNoSuchSlot;
+  Port& port = ports_[slot.value];
+  if (port.attached) return base::Error::kWrongState;
+  if (cid < kFirstEnclaveCid || cid == kAnyCid || slot_with(cid) != kSlots) return base::Error::kInvalidArgument;
+  consoles_.forget(slot);
+  if (debug) consoles_.begin(slot, cid);
+  port.cid = cid;
+  port.attached = true;
+  port.counters = {};
+  return {};
+}
+
+void Switch::detach(base::SlotIndex slot) {
+  if (slot.value >= kSlots || !ports_[slot.value].attached) return;
+  drop_link(slot.value);
+  connections_.enclave_ended(slot.value);
+  consoles_.end(slot);
+  ports_[slot.value].attached = false;
+  ports_[slot.value].cid = 0;
+}
+
+void Switch::forget(base::SlotIndex slot) {
+  if (slot.value >= kSlots || ports_[slot.value].attached) return;
+  consoles_.forget(slot);
+}
+
+base::Status Switch::connect(base::PartitionId partition, const Link& link) {
+  const std::size_t index = index_of(partition);
+  if (index == kPorts) return base::Error::kWrongState;
+  Port& port = ports_[index];
+  if (port.connected || (index != kParentPort && !port.attached)) return base::Error::kWrongState;
+  if (link.transmit_size == 0 || link.transmit_size > virtio::kMaxQueueSize || !link.receive->ready() ||
+      !link.transmit->ready()) {
+    return base::Error::kInvalidArgument;
+  }
+  port.link = link;
+  port.connected = true;
+  port.transmit_idle = false;
+  port.receive_dry = false;
+  port.patience = 0;
+  port.charged_at = 0;
+  return {};
+}
+
+void Switch::disconnect(base::PartitionId partition) {
+  const std::size_t index = index_of(partition);
+  if (index != kPorts && ports_[index].connected) drop_link(index);
+}
+
+void Switch::kick(base::PartitionId partition, QueueKind queue) {
+  const std::size_t index = index_of(partition);
+  if (index == kPorts) return;
+  switch (queue) {
+    case QueueKind::kReceive:
+      ports_[index].receive_dry = false;
+      break;
+    case QueueKind::kTransmit:
+      ports_[index].transmit_idle = false;
+      break;
+    case QueueKind::kEvent:
+      break;
+  }
+}
+
+Counters Switch::counters(base::PartitionId partition) const {
+  const std::size_t index = index_of(partition);
+  return index == kPorts ? Counters{} : ports_[index].counters;
+}
+
+void Switch::drop_link(std::size_t index) {
+  Port& port = ports_[index];
+  port.connected = false;
+  port.has_buffer = false;
+  port.answers.clear();
+  while (!port.returns.empty()) {
+    const Reference reference = port.returns.first;
+    packets_.unlink(port.returns, 0, reference);
+    packets_.give_back(reference);
+  }
+  if (index != kParentPort) {
+    port.outgoing = 0;
+    connections_.enclave_gone(static_cast<ConnectionTable::Owner>(index));
+    while (!port.waiting.empty()) {
+      const Reference reference = port.waiting.first;
+      packets_.unlink(port.waiting, 0, reference);
+      return_packet(kParentPort, reference, Outcome::kRefused);
+    }
+    return;
+  }
+  connections_.parent_gone();
+  consoles_.parent_gone();
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    Port& enclave = ports_[slot];
+    while (!enclave.waiting.empty()) {
+      const Reference reference = enclave.waiting.first;
+      packets_.unlink(enclave.waiting, 0, reference);
+      packets_.give_back(reference);
+    }
+    if (enclave.outgoing == 0) continue;
+    return_packet(slot, enclave.outgoing, Outcome::kRefused);
+    enclave.outgoing = 0;
+  }
+}
+
+void Switch::break_port(std::size_t port, StepReport& report) {
+  report.broken.add(partition_at(port));
+  drop_link(port);
+}
+
+StepReport Switch::step(std::uint64_t now) {
+  constexpr std::size_t kTasks = 2 * kPorts;
+  StepReport report{};
+  for (std::size_t slot = 0; slot < kSlots; ++slot) report.worked = report.worked || trim(slot, now, report);
+  for (std::size_t i = 0; i < kTasks && !report.worked; ++i) {
+    const std::size_t task = (task_ + i) % kTasks;
+    const std::size_t port = task / 2;
+    const bool worked = task % 2 == 0 ? deliver(port, report) : take_in(port, report);
+    report.worked = worked || !report.broken.empty();
+    if (report.worked) task_ = static_cast<std::uint8_t>((task + 1) % kTasks);
+  }
+  return report;
+}
+
+}  // namespace vsock

@@ -1,0 +1,217 @@
+// A side that stalls, floods or talks rubbish harms itself.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/unit/firmware/vsock/world.hpp"
+
+namespace {
+
+using namespace vsock_test;
+
+void exhaust_buffers(World& world, std::size_t i, std::uint32_t parent_port, std::uint32_t enclave_port) {
+  while (world.enclave(i).receive_ring().free() != world.enclave(i).receive_ring().size()) {
+    world.send(world.parent(), World::to_enclave(i, parent_port, enclave_port, Op::kCreditUpdate));
+    world.run();
+    static_cast<void>(world.enclave(i).receive_all());
+  }
+}
+
+// Few buffers, so that little patience was earned and it is soon gone.
+Shape few_buffers() {
+  Shape shape;
+  shape.ring = 4;
+  return shape;
+}
+
+TEST(VsockFairness, AnEnclaveThatTakesNothingDoesNotStopTheParentsRing) {
+  World world(2, {}, few_buffers());
+  world.refill_all();
+  world.open(0, 1, 2);
+  world.open(1, 1, 2);
+  exhaust_buffers(world, 0, 1, 2);
+  world.run();
+  std::size_t delivered = 0;
+  for (std::uint32_t round = 0; round < 400; ++round) {
+    world.pass_time(1'000);
+    world.parent().reclaim();
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 9), pattern(9, 1))) << round;
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(1, 1, 2, Op::kData, 9), pattern(9, round)))
+        << round;
+    world.run();
+    for (const Packet& packet : world.enclave(1).receive_all()) {
+      EXPECT_EQ(packet.payload, pattern(9, round));
+      ++delivered;
+    }
+    world.enclave(1).refill(world.vsock());
+    world.parent().refill(world.vsock());
+  }
+  EXPECT_EQ(delivered, 400U);
+  // The stalled connection was reset, on both sides.
+  const auto there = world.parent().receive_all();
+  ASSERT_GE(there.size(), 1U);
+  expect_reset_of(there[0], World::to_enclave(0, 1, 2, Op::kData));
+  world.enclave(0).refill(world.vsock());
+  world.run();
+  const auto here = world.enclave(0).receive_all();
+  ASSERT_GE(here.size(), 1U);
+  expect_reset_of(here[0], World::to_parent(0, 2, 1, Op::kData));
+  for (const Packet& packet : here) EXPECT_FALSE(packet.header.is(Op::kData));  // nothing behind a gap
+}
+
+TEST(VsockFairness, TheShareIsKeptWithoutPatience) {
+  World world(2, {}, few_buffers());
+  world.parent().refill(world.vsock());
+  world.enclave(1).refill(world.vsock());
+  // Enclave 0 has never taken a buffer: what waits for it is its share from the first moment on.
+  for (std::uint32_t port = 0; port < 200; ++port) {
+    world.parent().reclaim();
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(0, port, 2, Op::kRequest)));
+    world.run();
+    world.parent().refill(world.vsock());
+    EXPECT_GE(world.parent().transmit_ring().free(), 127U);
+  }
+  std::size_t refused = 0;
+  for (const Packet& packet : world.parent().receive_all()) refused += packet.header.is(Op::kReset) ? 1 : 0;
+  EXPECT_EQ(refused, 200U - 128);
+}
+
+TEST(VsockFairness, ASlowEnclaveIsWaitedForWhileItTakesBuffers) {
+  World world(2);
+  world.refill_all();
+  world.open(0, 1, 2);
+  Payload received;
+  std::uint32_t sent = 0;
+  for (std::uint32_t round = 0; received.size() < 20'000; ++round) {
+    ASSERT_LT(round, 100'000U);
+    world.parent().reclaim();
+    while (sent < 20'000 && world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 10),
+                                                Payload(10, static_cast<std::uint8_t>(sent / 10)))) {
+      sent += 10;
+      world.run();
+      world.parent().reclaim();
+    }
+    world.pass_time(700);  // one buffer in that time
+    if (auto packet = world.enclave(0).receive()) {
+      received.insert(received.end(), packet->payload.begin(), packet->payload.end());
+      world.enclave(0).refill(world.vsock(), 1);
+      world.run();
+    }
+  }
+  for (std::size_t i = 0; i < received.size(); ++i) ASSERT_EQ(received[i], static_cast<std::uint8_t>(i / 10));
+  EXPECT_TRUE(world.parent().receive_all().empty());
+}
+
+TEST(VsockFairness, OneEnclaveAloneMayFillTheRingForEver) {
+  World world(1, {}, few_buffers());
+  world.refill_all();
+  world.open(0, 1, 2);
+  exhaust_buffers(world, 0, 1, 2);
+  std::size_t sent = 0;
+  while (world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 9), pattern(9, 1))) {
+    ++sent;
+    world.pass_time(1'000'000);
+    world.run();
+  }
+  EXPECT_EQ(sent, 256U);
+  EXPECT_FALSE(world.impatient());
+  std::size_t received = 0;
+  for (int round = 0; round < 200; ++round) {
+    world.enclave(0).refill(world.vsock());
+    world.run();
+    for (const Packet& packet : world.enclave(0).receive_all()) received += packet.header.is(Op::kData) ? 1 : 0;
+  }
+  EXPECT_EQ(received, 256U);
+}
+
+TEST(VsockFairness, ADroppedResetStillReachesTheEnclave) {
+  World world(2, {}, few_buffers());
+  world.refill_all();
+  world.open(0, 1, 2);
+  world.open(0, 5, 2);
+  exhaust_buffers(world, 0, 1, 2);
+  world.pass_time(1'000'000);
+  for (int i = 0; i < 128; ++i) {
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kData, 1), pattern(1, 1));
+    world.run();
+    world.pass_time(1'000'000);
+  }
+  world.send(world.parent(), World::to_enclave(0, 5, 2, Op::kReset));  // over the share
+  for (int i = 0; i < 10; ++i) {
+    world.run();
+    world.pass_time(1'000'000);
+  }
+  EXPECT_TRUE(world.parent().receive_all().empty());
+  bool told = false;
+  for (int round = 0; round < 100; ++round) {
+    world.enclave(0).refill(world.vsock());
+    world.run();
+    for (const Packet& packet : world.enclave(0).receive_all()) {
+      told = told || (packet.header.is(Op::kReset) && packet.header.source_port == 5);
+    }
+  }
+  EXPECT_TRUE(told);
+}
+
+TEST(VsockFairness, TheParentsBuffersGoRound) {
+  World world(4);
+  world.refill_all();
+  for (std::size_t i = 0; i < 4; ++i) world.open(i, 1, 2);
+  while (world.parent().receive_ring().free() != 256) {
+    world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditUpdate));
+    world.run();
+    static_cast<void>(world.parent().receive_all());
+  }
+  std::map<std::uint64_t, std::size_t> share;
+  for (int round = 0; round < 40; ++round) {
+    // Enclave 0 keeps its ring full, the others have one packet at a time.
+    while (world.enclave(0).send(world.vsock(), World::to_parent(0, 2, 1, Op::kData, 4000), pattern(4000, 1))) continue;
+    for (std::size_t i = 1; i < 4; ++i) {
+      world.send(world.enclave(i), World::to_parent(i, 2, 1, Op::kData, 10), pattern(10, 1));
+    }
+    world.parent().refill(world.vsock(), 4);
+    world.run();
+    for (const Packet& packet : world.parent().receive_all()) ++share[packet.header.source_cid];
+  }
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(share[kFirstCid + i], 40U) << i;
+}
+
+TEST(VsockFairness, RubbishStopsItsSenderAtMost) {
+  World world(2);
+  world.parent().refill(world.vsock());
+  world.enclave(1).refill(world.vsock());
+  // No receive buffers, and requests that are all to be refused: its answers fill up, then its ring.
+  std::size_t sent = 0;
+  Header bad = World::to_parent(0, 1, 2, Op::kRequest);
+  bad.target_cid = 77;
+  while (world.enclave(0).send(world.vsock(), bad)) {
+    ++sent;
+    world.run();
+    ASSERT_LT(sent, 1000U);
+  }
+  EXPECT_GE(sent, 256U);
+  world.open(1, 1, 2);
+  std::size_t answers = 0;
+  for (int round = 0; round < 10; ++round) {
+    world.enclave(0).refill(world.vsock());
+    world.run();
+    answers += world.enclave(0).receive_all().size();
+  }
+  EXPECT_EQ(answers, sent);
+}
+
+TEST(VsockFairness, ParentWithoutBuffersAndFullAnswersStillTakesItsResets) {
+  World world(1);
+  world.enclave(0).refill(world.vsock());
+  // Strays never stop a sender.
+  for (std::uint32_t i = 0; i < 1000; ++i) {
+    world.parent().reclaim();
+    ASSERT_TRUE(
+        world.parent().send(world.vsock(), World::to_enclave(0, i, 2, i % 2 == 0 ? Op::kReset : Op::kResponse)));
+    world.run();
+  }
+  world.parent().reclaim();
+  EXPECT_EQ(world.parent().transmit_ring().free(), 256U);
+}
+
+}  // namespace
