@@ -301,8 +301,16 @@ TEST_F(MmioTransport, AResetTakesEverythingBack) {
   set_status(8);  // the features of before are forgotten
   EXPECT_EQ(read(kStatus), 0U);
   write(kQueueSelect, 0);
-  write(kQueueReady, 1);  // the addresses too
+  write(kQueueReady, 1);  // the size too
   EXPECT_EQ(read(kQueueReady), 0U);
+  virtio_test::ByteMemory memory(0x20000);
+  EXPECT_TRUE(set_up(0, 64, virtio_test::kMemoryBase));
+  EXPECT_TRUE(device_.queue(0).available(memory).ok());
+  write(kStatus, 0);
+  write(kQueueNum, 64);
+  write(kQueueReady, 1);  // and the addresses
+  EXPECT_EQ(device_.queue(0).available(memory).error(), Error::kOutOfRange);
+  write(kStatus, 0);
   EXPECT_EQ(read(0x08), 19U);
   write(kDeviceFeaturesSelect, 1);
   EXPECT_EQ(read(kDeviceFeatures), 1U);
