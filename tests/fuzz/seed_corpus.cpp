@@ -148,6 +148,46 @@ void write_calls() {
   }
 }
 
+void append_access(Bytes& bytes, std::uint8_t kind, std::uint8_t which, std::uint32_t value) {
+  for (const std::uint32_t byte : {std::uint32_t{kind}, std::uint32_t{which}, value & 0xff, value >> 8 & 0xff,
+                                   value >> 16 & 0xff, value >> 24}) {
+    bytes.push_back(static_cast<std::uint8_t>(byte));
+  }
+}
+
+// A driver that comes up, as virtio_mmio_fuzz.cpp numbers the registers; then anything. virtqueue_fuzz makes something of
+// any bytes: one kind of run and one size of the queue for each seed.
+void write_virtio() {
+  std::uint64_t position = 0x1000;
+  for (std::uint8_t shape = 0; shape < 2; ++shape) {
+    Bytes bytes{shape};
+    append_access(bytes, 100, 0, 3);  // ACKNOWLEDGE, DRIVER
+    append_access(bytes, 100, 8, 1);
+    append_access(bytes, 100, 7, 1);  // VERSION_1
+    append_access(bytes, 100, 0, 8);
+    for (std::uint8_t queue = 0; queue < 1 + 2 * shape; ++queue) {
+      append_access(bytes, 100, 5, queue);
+      append_access(bytes, 100, 6, 16);
+      append_access(bytes, 100, 10, 0x1000);
+      append_access(bytes, 100, 12, 0x2000);
+      append_access(bytes, 100, 14, 0x3000);
+      append_access(bytes, 100, 2, 1);
+    }
+    append_access(bytes, 100, 0, 4);
+    append_access(bytes, 100, 3, shape);
+    append_access(bytes, 10, 0, 0);
+    append_access(bytes, 100, 4, 1);
+    write("virtio_mmio_fuzz", "comes_up" + std::to_string(shape), bytes);
+    for (int i = 0; i < 1200; ++i) bytes.push_back(static_cast<std::uint8_t>(test_data::number(position++)));
+    write("virtio_mmio_fuzz", "goes_on" + std::to_string(shape), bytes);
+  }
+  for (std::uint8_t choice = 0; choice < 18; ++choice) {
+    Bytes bytes{choice};
+    for (int i = 0; i < 1500; ++i) bytes.push_back(static_cast<std::uint8_t>(test_data::number(position++)));
+    write("virtqueue_fuzz", std::to_string(choice), bytes);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -163,6 +203,7 @@ int main(int argc, char** argv) {
     write_requests();
     write_policies();
     write_calls();
+    write_virtio();
     cofferdam::write_file((g_folder / "written").string(), {});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "seed_corpus: %s\n", error.what());
