@@ -31,6 +31,18 @@ std::string note_of(const Description& d, std::size_t index) {
     return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here"
                                                      : "wall clock";
   }
+  switch (window.parent_view) {
+    case board::View::kNone:
+    case board::View::kPl031:
+      break;
+    case board::View::kCommandConfiguration:
+      return "nothing: the monitor plays the Nitro Enclaves device's PCI bus here";
+    case board::View::kCommandMemory:
+      return "nothing: the monitor plays the Nitro Enclaves device's registers here";
+    case board::View::kVsock:
+      return "nothing: the monitor plays the parent's vsock device here, INTID " +
+             std::to_string(board.vsock_interrupt.value);
+  }
   if (d.uart && index == d.uart->window) return "the parent's console";
   if (board.message_interrupts.its_base != 0 && window.base == board.message_interrupts.its_base) {
     return board.message_interrupts.offered ? "ITS: takes the parent's devices' messages; its tables are the monitor's"
