@@ -26,6 +26,7 @@ inline constexpr std::uint32_t kMaxBoardChannels = 16;
 inline constexpr std::uint64_t kMpidrAffinity = 0xFF'00FF'FFFF;  // Aff3, Aff2, Aff1, Aff0 of MPIDR_EL1
 inline constexpr std::uint32_t kFirstSpi = 32;
 inline constexpr std::uint32_t kLastSpi = 1019;
+inline constexpr base::Intid kDoorbell{1019};  // of channels: part of the published calls, so no board's to give away
 inline constexpr std::uint32_t kWatchdogSpi = 1018;  // the watchdog's that the monitor plays; then no device has it
 inline constexpr std::uint64_t kGicAlignment = 0x1'0000;
 // An ITS has a frame of control registers, then the one that takes messages (Arm IHI 0069, 12.18).

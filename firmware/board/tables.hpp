@@ -28,7 +28,15 @@ struct Core {
 };
 
 // What the monitor plays for the parent at a window's address; the parent does not reach the device itself.
-enum class View : std::uint8_t { kNone, kPl031, kWatchdogControl, kWatchdogRefresh };
+enum class View : std::uint8_t {
+  kNone,
+  kPl031,
+  kCommandConfiguration,  // ECAM of a bus whose only device is the Nitro Enclaves device
+  kCommandMemory,         // where the parent places that device's BARs
+  kVsock,                 // virtio-mmio, a vsock device
+  kWatchdogControl,       // the two frames of an SBSA generic watchdog
+  kWatchdogRefresh,
+};
 
 struct Mmio {  // a device's registers, frame aligned
   std::string_view name;
@@ -92,10 +100,19 @@ struct Board {
   std::uint32_t smmu_stream_bits;
   std::uint64_t uart_base;               // the monitor's own UART; 0: its text goes out through the ROM
   std::uint64_t rtc_base;                // 0: none
+  base::Intid vsock_interrupt;           // of the view kVsock, raised by the monitor alone; 0: the parent has no vsock
   std::uint64_t parent_entry;            // where the parent's kernel is loaded and entered
   std::uint64_t enclave_ram_base;        // IPA of an enclave's first frame
   std::uint64_t channel_ipa_base;        // IPA of an enclave's first channel page
   std::array<std::uint8_t, 48> digest;   // SHA-384 of board.xml in canonical form
 };
+
+// The window that the parent sees as `view`; null when the board has none.
+[[nodiscard]] constexpr const Mmio* window_of(const Board& board, View view) {
+  for (const Mmio& window : board.mmio) {
+    if (window.parent_view == view) return &window;
+  }
+  return nullptr;
+}
 
 }  // namespace board

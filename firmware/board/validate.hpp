@@ -44,6 +44,11 @@ enum class Rule : std::uint8_t {
   kViewNotMonitors,         // the parent would see a view of what it reaches itself
   kViewTwice,               // one view of a kind
   kViewWithoutClock,        // a view of a clock that the board does not have
+  kCommandDeviceHalf,       // the Nitro Enclaves device has one of its two windows
+  kCommandBusSize,          // its configuration window is one bus: 1 MiB
+  kCommandMemoryInvalid,    // BARs lie in a power of two of at least 64 KiB, at a multiple of itself, below 4 GiB
+  kVsockContradiction,      // a window and no interrupt, or the other way round
+  kVsockTakesDoorbell,      // INTID 1019 tells of channels
   kWatchdogHalf,            // one frame of the watchdog that the parent sees, without the other
   kWatchdogTaken,           // a watchdog, whose interrupt something else has
   kControllerUnaligned,     // GIC frames lie at multiples of 64 KiB
@@ -90,6 +95,8 @@ enum class Part : std::uint8_t {
   kParent,
   kProtections,
   kMessages,
+  kCommandDevice,
+  kVsock,
 };
 
 struct Problem {
@@ -302,6 +309,27 @@ constexpr void check_views(const Board& board, Report report) {
 }
 
 template <typename Report>
+constexpr void check_command_device(const Board& board, Report report) {
+  const Mmio* configuration = window_of(board, View::kCommandConfiguration);
+  const Mmio* memory = window_of(board, View::kCommandMemory);
+  const auto refuse = [&](Rule rule) { report(at(rule, Part::kCommandDevice, 0)); };
+  if ((configuration == nullptr) != (memory == nullptr)) return refuse(Rule::kCommandDeviceHalf);
+  if (configuration == nullptr) return;
+  constexpr std::uint64_t kOneBus = 0x10'0000, kLeast = 0x1'0000, kTop = std::uint64_t{1} << 32;
+  if (configuration->size != kOneBus) refuse(Rule::kCommandBusSize);
+  const std::uint64_t size = memory->size;
+  const bool fits = size >= kLeast && (size & (size - 1)) == 0 && memory->base % size == 0 && memory->base < kTop;
+  if (!fits || size > kTop - memory->base) refuse(Rule::kCommandMemoryInvalid);
+}
+
+template <typename Report>
+constexpr void check_vsock(const Board& board, Report report) {
+  const bool window = window_of(board, View::kVsock) != nullptr;
+  if (window != (board.vsock_interrupt.value != 0)) return report(at(Rule::kVsockContradiction, Part::kVsock, 0));
+  if (board.vsock_interrupt == kDoorbell) report(at(Rule::kVsockTakesDoorbell, Part::kVsock, 0));
+}
+
+template <typename Report>
 constexpr void check_devices(const Board& board, Report report) {
   const bool smmu = board.smmu_base != 0;
   if (smmu != board.protections.smmu) report(at(Rule::kSmmuContradiction, Part::kProtections, 0));
@@ -333,6 +361,7 @@ constexpr void each_interrupt(const Board& board, Visit visit) {
   for (std::size_t i = 0; i < board.interrupts.size(); ++i) {
     visit(board.interrupts[i].intid, Part::kInterrupts, i);
   }
+  if (board.vsock_interrupt.value != 0) visit(board.vsock_interrupt, Part::kVsock, 0);
 }
 
 template <typename Report>
@@ -444,6 +473,8 @@ constexpr void check(const Board& board, Report report) {
   rules::check_windows(board, report);
   rules::check_devices(board, report);
   rules::check_views(board, report);
+  rules::check_command_device(board, report);
+  rules::check_vsock(board, report);
   rules::check_watchdog(board, report);
   rules::check_interrupts(board, report);
   rules::check_messages(board, report);

@@ -54,7 +54,10 @@ constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
   for (const board::Mmio& window : board::kBoard.mmio) {
     if (window.parent_view == board::View::kNone || access.address.value - window.base >= window.size) continue;
     switch (window.parent_view) {
-      case board::View::kNone: break;
+      case board::View::kNone:
+      case board::View::kCommandConfiguration:
+      case board::View::kCommandMemory:
+      case board::View::kVsock: break;
       case board::View::kPl031:
         count_trap(TrapCause::kRtc);
         return access_clock(access, access.address.value - window.base);

@@ -114,6 +114,36 @@ void write_requests() {
   write("nsm_fuzz", "all", all);
 }
 
+// Steps of tests/fuzz/device_steps.hpp: Linux's way through the registers of the Nitro Enclaves device and of its bus.
+Bytes step(std::uint8_t action, std::uint8_t size_choice, std::uint16_t offset, std::uint32_t value) {
+  Bytes bytes{action, size_choice, static_cast<std::uint8_t>(offset), static_cast<std::uint8_t>(offset >> 8)};
+  for (int i = 0; i < 8; ++i) bytes.push_back(i < 4 ? static_cast<std::uint8_t>(value >> (8 * i)) : std::uint8_t{0});
+  return bytes;
+}
+Bytes joined(std::initializer_list<Bytes> steps) {
+  Bytes all;
+  for (const Bytes& one : steps) all.insert(all.end(), one.begin(), one.end());
+  return all;
+}
+
+void write_devices() {
+  constexpr std::uint8_t kWord = 2, kHalf = 1;  // choices of a size
+  const Bytes off = step(3, 0, 0, 0), version = step(4, 0, 0, 1), on = step(3, 0, 0, 1), take = step(5, 0, 0, 0);
+  const Bytes data = step(1, 3, 0, 77), complete = step(6, 0, 0, 9), event = step(7, 0, 0, 0);
+  for (std::uint32_t command = 0; command < 13; ++command) {
+    write("command_device_fuzz", "command" + std::to_string(command),
+          joined({off, version, on, data, step(2, 0, 0, command), take, complete, event}));
+  }
+  const Bytes start = step(2, 0, 0, 1);
+  write("command_device_fuzz", "reset", joined({version, on, start, take, off, version, on, start, complete, take, complete}));
+  write("pci_config_fuzz", "probe",
+        joined({step(0, kWord, 0x10, ~0U), step(0, kWord, 0x10, 0x0f10'0000), step(0, kWord, 0x1c, 0x0f10'1000),
+                step(0, kHalf, 4, 0x406), step(7, 0, 0, 0x0f10'1010)}));
+  write("pci_config_fuzz", "messages",
+        joined({step(0, kHalf, 0x82, 0xc000), step(2, kWord, 0, 0x0809'0040), step(2, kWord, 8, 224), step(4, 0, 0, 0),
+                step(2, kWord, 12, 0), step(0, kHalf, 0x82, 0x8000), step(4, 0, 0, 0), step(0, kHalf, 0x82, 0)}));
+}
+
 void write_policies() {
   const std::string value = cofferdam::to_hex(Bytes(48, 1));
   const std::string texts[] = {
@@ -202,6 +232,7 @@ int main(int argc, char** argv) {
     write_signatures();
     write_requests();
     write_policies();
+    write_devices();
     write_calls();
     write_virtio();
     cofferdam::write_file((g_folder / "written").string(), {});

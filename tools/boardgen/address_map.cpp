@@ -25,19 +25,26 @@ std::string note_of(const Description& d, std::size_t index) {
   if (window.base == board.gic_distributor || window.base == board.gic_redistributor) {
     return "interrupt controller; the parent sees a virtual one here";
   }
+  if (window.base == board.smmu_base) return "SMMU: decides what each device can reach";
+  if (window.base == board.uart_base) return "the monitor's console, output only";
+  if (window.base == board.rtc_base) {
+    return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here"
+                                                     : "wall clock";
+  }
   switch (window.parent_view) {
     case board::View::kNone:
     case board::View::kPl031:
       break;
     case board::View::kWatchdogControl:
     case board::View::kWatchdogRefresh:
-      return "no device is here; the parent sees a watchdog that the monitor plays";
-  }
-  if (window.base == board.smmu_base) return "SMMU: decides what each device can reach";
-  if (window.base == board.uart_base) return "the monitor's console, output only";
-  if (window.base == board.rtc_base) {
-    return window.parent_view == board::View::kPl031 ? "wall clock; the parent sees a view of its own here"
-                                                     : "wall clock";
+      return "nothing: the monitor plays the parent's watchdog here";
+    case board::View::kCommandConfiguration:
+      return "nothing: the monitor plays the Nitro Enclaves device's PCI bus here";
+    case board::View::kCommandMemory:
+      return "nothing: the monitor plays the Nitro Enclaves device's registers here";
+    case board::View::kVsock:
+      return "nothing: the monitor plays the parent's vsock device here, INTID " +
+             std::to_string(board.vsock_interrupt.value);
   }
   if (d.uart && index == d.uart->window) return "the parent's console";
   if (board.message_interrupts.its_base != 0 && window.base == board.message_interrupts.its_base) {

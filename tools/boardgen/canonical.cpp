@@ -68,6 +68,12 @@ std::string_view view(board::View view) {
       return "none";
     case board::View::kPl031:
       return "pl031";
+    case board::View::kCommandConfiguration:
+      return "command-configuration";
+    case board::View::kCommandMemory:
+      return "command-memory";
+    case board::View::kVsock:
+      return "vsock";
     case board::View::kWatchdogControl:
       return "watchdog-control";
     case board::View::kWatchdogRefresh:
@@ -191,6 +197,18 @@ void write_partitions(JsonWriter& json, const Description& d) {
     json.open("interrupts", '[');
     for (const std::size_t index : d.pcie->interrupts) json.number(nullptr, d.interrupts.entries[index].intid.value);
     json.close(']');
+  }
+  json.close('}');
+  json.open("command-device", '{');
+  if (const board::Mmio* configuration = window_of(board, board::View::kCommandConfiguration)) {
+    json.text("configuration", configuration->name);
+    json.text("memory", window_of(board, board::View::kCommandMemory)->name);
+  }
+  json.close('}');
+  json.open("vsock", '{');
+  if (const board::Mmio* window = window_of(board, board::View::kVsock)) {
+    json.text("window", window->name);
+    json.number("interrupt", board.vsock_interrupt.value);
   }
   json.close('}');
   json.close('}');

@@ -280,13 +280,49 @@ class Builder {
     d_.parent = section("parent", Need::kRequired);
     if (d_.parent == nullptr) return;
     ElementReader reader(*d_.parent, diagnostics_);
-    reader.expect_children({"uart", "pcie"});
+    reader.expect_children({"uart", "pcie", "command-device", "vsock"});
     reader.expect_attributes({"entry"}, {});
     d_.tables.parent_entry = reader.number("entry");
     d_.uart_element = section("uart", Need::kOptional, d_.parent);
     if (d_.uart_element != nullptr) uart();
     d_.pcie_element = section("pcie", Need::kOptional, d_.parent);
     if (d_.pcie_element != nullptr) pcie();
+    d_.command_device = section("command-device", Need::kOptional, d_.parent);
+    if (d_.command_device != nullptr) command_device();
+    d_.vsock = section("vsock", Need::kOptional, d_.parent);
+    if (d_.vsock != nullptr) vsock();
+  }
+
+  // The monitor plays a device in the window that the attribute names.
+  void show(ElementReader& reader, const Element& element, std::string_view attribute, board::View view) {
+    const auto index = window(reader, element, attribute);
+    if (!index) return;
+    board::Mmio& entry = d_.windows.entries[*index];
+    if (entry.parent_view != board::View::kNone) {
+      reader.refuse(attribute, "the parent sees something else in window '" + std::string(entry.name) + "'",
+                    "add a window for this to <windows>");
+      return;
+    }
+    entry.parent_view = view;
+  }
+
+  void command_device() {
+    ElementReader reader(*d_.command_device, diagnostics_);
+    reader.expect_children({});
+    reader.expect_attributes({"configuration", "memory"}, {});
+    show(reader, *d_.command_device, "configuration", board::View::kCommandConfiguration);
+    show(reader, *d_.command_device, "memory", board::View::kCommandMemory);
+  }
+
+  void vsock() {
+    ElementReader reader(*d_.vsock, diagnostics_);
+    reader.expect_children({});
+    reader.expect_attributes({"window", "interrupt"}, {});
+    show(reader, *d_.vsock, "window", board::View::kVsock);
+    d_.tables.vsock_interrupt = base::Intid{reader.small_number("interrupt")};
+    if (d_.vsock->find("interrupt") != nullptr && reader.text("interrupt") == "0") {
+      reader.refuse("interrupt", "0 is not an SPI", "write an INTID from 32 to 1018 that nothing else has");
+    }
   }
 
   void uart() {

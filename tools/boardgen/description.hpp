@@ -65,6 +65,8 @@ struct Description {
   const Element* parent = nullptr;
   const Element* uart_element = nullptr;
   const Element* pcie_element = nullptr;
+  const Element* command_device = nullptr;
+  const Element* vsock = nullptr;
   const Element* rom_element = nullptr;
 
   Description() = default;

@@ -236,6 +236,38 @@ void write_pcie(TreeWriter& tree, const Description& d) {
   });
 }
 
+// A second host bridge, which is the monitor's doing: a domain of its own, and messages as the first one's devices send
+// them, because the device on it has no pins.
+void write_command_device(TreeWriter& tree, const Description& d) {
+  const board::Mmio* configuration = window_of(d.tables, board::View::kCommandConfiguration);
+  const board::Mmio* memory = window_of(d.tables, board::View::kCommandMemory);
+  if (configuration == nullptr || memory == nullptr) return;
+  tree.node(unit("pcie", configuration->base), [&] {
+    tree.strings("compatible", {"pci-host-ecam-generic"});
+    tree.strings("device_type", {"pci"});
+    tree.cells("#address-cells", {3});
+    tree.cells("#size-cells", {2});
+    tree.cells("linux,pci-domain", {d.pcie ? 1U : 0U});
+    tree.cells("bus-range", {0, 0});
+    tree.cells("reg", Cells().address(configuration->base).address(configuration->size));
+    constexpr std::uint32_t kMemory32 = 0x0200'0000;
+    tree.cells("ranges", Cells().cell(kMemory32).address(memory->base).address(memory->base).address(memory->size));
+    tree.flag("dma-coherent");
+    if (d.tables.message_interrupts.offered) tree.cells("msi-parent", {kGicPhandle});
+  });
+}
+
+void write_vsock(TreeWriter& tree, const board::Board& board) {
+  const board::Mmio* window = window_of(board, board::View::kVsock);
+  if (window == nullptr) return;
+  tree.node(unit("virtio_mmio", window->base), [&] {
+    tree.strings("compatible", {"virtio,mmio"});
+    tree.cells("reg", Cells().address(window->base).address(window->size));
+    tree.cells("interrupts", {kSpi, board.vsock_interrupt.value - board::kFirstSpi, kLevelHigh});
+    tree.flag("dma-coherent");
+  });
+}
+
 }  // namespace
 
 std::string emit_device_tree(const Description& d) {
@@ -261,6 +293,8 @@ std::string emit_device_tree(const Description& d) {
     write_primecells(tree, d);
     write_watchdog(tree, d);
     if (d.pcie) write_pcie(tree, d);
+    write_command_device(tree, d);
+    write_vsock(tree, d.tables);
     tree.node("firmware", [&] {
       tree.node("cofferdam", [&] {
         tree.strings("compatible", {"cofferdam,monitor-1"});

@@ -26,6 +26,12 @@ std::string view(board::View view) {
       return "View::kNone";
     case board::View::kPl031:
       return "View::kPl031";
+    case board::View::kCommandConfiguration:
+      return "View::kCommandConfiguration";
+    case board::View::kCommandMemory:
+      return "View::kCommandMemory";
+    case board::View::kVsock:
+      return "View::kVsock";
     case board::View::kWatchdogControl:
       return "View::kWatchdogControl";
     case board::View::kWatchdogRefresh:
@@ -99,6 +105,7 @@ std::string board_of(const board::Board& board) {
   field("smmu_stream_bits", std::to_string(board.smmu_stream_bits));
   field("uart_base", hexadecimal(board.uart_base));
   field("rtc_base", hexadecimal(board.rtc_base));
+  field("vsock_interrupt", "base::Intid{" + std::to_string(board.vsock_interrupt.value) + "}");
   field("parent_entry", hexadecimal(board.parent_entry));
   field("enclave_ram_base", hexadecimal(board.enclave_ram_base));
   field("channel_ipa_base", hexadecimal(board.channel_ipa_base));

@@ -60,6 +60,10 @@ class Explainer {
         return d_.protections;
       case Part::kMessages:
         return d_.messages;
+      case Part::kCommandDevice:
+        return d_.command_device;
+      case Part::kVsock:
+        return d_.vsock;
       case Part::kBoard:
         return d_.root.get();
     }
@@ -122,6 +126,10 @@ class Explainer {
         return "<protections>";
       case Part::kMessages:
         return "the ITS";
+      case Part::kCommandDevice:
+        return "the command device";
+      case Part::kVsock:
+        return "the parent's vsock";
       case Part::kBoard:
         return "the board";
     }
@@ -212,6 +220,10 @@ class Explainer {
         return {"type", me + " is the ROM's, and this board has no <rom>",
                 "give the monitor a UART of its own: type=\"pl011\" and its window"};
       case Rule::kViewNotMonitors:
+        if (d_.windows.elements[problem.index]->find("parent-view") == nullptr) {
+          return {"owner", me + " is the parent's own, so the monitor can't play a device in it",
+                  "write owner=\"monitor\": the parent finds the device there all the same"};
+        }
         return {"parent-view", me + " is the parent's own, so it needs no view of it",
                 "write owner=\"monitor\", or leave parent-view out"};
       case Rule::kViewTwice:
@@ -220,6 +232,18 @@ class Explainer {
       case Rule::kViewWithoutClock:
         return {"parent-view", "the parent is to see a clock, and this board has none",
                 "describe the monitor's own <clock>, or leave parent-view out"};
+      case Rule::kCommandDeviceHalf:
+        return {"", me + " has one window of two", "name a window for its configuration and one for its memory"};
+      case Rule::kCommandBusSize:
+        return {"configuration", "the window of the command device's bus is not 1 MiB long",
+                "give it 1 MiB: one bus, on which the device is alone"};
+      case Rule::kCommandMemoryInvalid:
+        return {"memory", "the command device's registers can't be placed in that window",
+                "give it a power of two from 64 KiB on, at a multiple of its size, below 4 GiB"};
+      case Rule::kVsockContradiction:
+        return {"window", me + " has a window without an interrupt, or the other way round", "give it both"};
+      case Rule::kVsockTakesDoorbell:
+        return {"interrupt", "INTID 1019 tells partitions of their channels", "write another that nothing else has"};
       case Rule::kWatchdogHalf:
         return {"parent-view", me + " is one frame of a watchdog, and the other is missing",
                 "describe one window each with watchdog-control and watchdog-refresh"};
@@ -277,11 +301,11 @@ class Explainer {
                                         : "the board describes an SMMU and denies it",
                 "what is attested must be true: make <smmu> and this agree"};
       case Rule::kIntidOutOfRange:
-        return {problem.part == Part::kDevices ? "interrupt" : "intid",
+        return {problem.part == Part::kInterrupts ? "intid" : "interrupt",
                 me + " has the INTID " + std::to_string(problem.value) + ", which is no SPI",
                 "write an INTID from 32 to 1019: the SPI's number plus 32"};
       case Rule::kIntidTwice:
-        return {problem.part == Part::kDevices ? "interrupt" : "intid",
+        return {problem.part == Part::kInterrupts ? "intid" : "interrupt",
                 me + " has the INTID " + std::to_string(problem.value) + " of " + other + " of " + other_line,
                 "an interrupt has one owner: correct one of them"};
       case Rule::kEnclavesOutOfRange:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "board_tables.hpp"
+#include "firmware/hypercall/abi.hpp"
 #include "hal/registers/stage2_control.hpp"
 
 namespace {
@@ -126,6 +127,30 @@ const std::vector<Breakage>& breakages() {
        [](Tables& t) { t.windows[1].parent_view = t.windows[2].parent_view = View::kPl031; }},
       {"ViewWithoutClock", Rule::kViewWithoutClock, Part::kWindows, 2,
        [](Tables& t) { t.windows[2].parent_view = View::kPl031, t.board.rtc_base = 0; }},
+      {"CommandDeviceWithoutMemory", Rule::kCommandDeviceHalf, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-memory").parent_view = View::kNone; }},
+      {"CommandDeviceWithoutBus", Rule::kCommandDeviceHalf, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-bus").parent_view = View::kNone; }},
+      {"CommandBusSmall", Rule::kCommandBusSize, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-bus").size = kMiB / 2; }},
+      {"CommandMemorySmall", Rule::kCommandMemoryInvalid, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-memory").size = 0x8000; }},
+      {"CommandMemoryNoPowerOfTwo", Rule::kCommandMemoryInvalid, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-memory").size = 0x3'0000; }},
+      {"CommandMemoryUnaligned", Rule::kCommandMemoryInvalid, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-memory").base += 0x1000; }},
+      {"CommandMemoryHigh", Rule::kCommandMemoryInvalid, Part::kCommandDevice, 0,
+       [](Tables& t) { t.window("command-memory").base = std::uint64_t{1} << 32; }},
+      {"VsockWithoutInterrupt", Rule::kVsockContradiction, Part::kVsock, 0,
+       [](Tables& t) { t.board.vsock_interrupt = base::Intid{0}; }},
+      {"VsockWithoutWindow", Rule::kVsockContradiction, Part::kVsock, 0,
+       [](Tables& t) { t.window("vsock").parent_view = View::kNone; }},
+      {"VsockTakesDoorbell", Rule::kVsockTakesDoorbell, Part::kVsock, 0,
+       [](Tables& t) { t.board.vsock_interrupt = board::kDoorbell; }},
+      {"VsockInterruptTwice", Rule::kIntidTwice, Part::kVsock, 0,
+       [](Tables& t) { t.board.vsock_interrupt = t.devices[0].interrupt; }},
+      {"VsockInterruptPrivate", Rule::kIntidOutOfRange, Part::kVsock, 0,
+       [](Tables& t) { t.board.vsock_interrupt = base::Intid{31}; }},
       {"ItsNotMonitors", Rule::kNotMonitorWindow, Part::kMessages, 0,
        [](Tables& t) {
          t.board.message_interrupts = {t.windows[5].base, base::Intid{200}, 8, true};
@@ -270,6 +295,10 @@ TEST(Validate, TheMonitorsOwnOverlapIsNoReach) {
   };
   EXPECT_TRUE(has(Rule::kOverlap));
   EXPECT_FALSE(has(Rule::kMonitorReachable));
+}
+
+TEST(Validate, TheDoorbellIsThatOfThePublishedCalls) {
+  EXPECT_EQ(board::kDoorbell.value, cofferdam_abi::kDoorbell);
 }
 
 TEST(Validate, Stage2OfTheRulesIsStage2OfTheMachine) { EXPECT_EQ(board::kStage2Bits, hal::registers::kIpaBits); }

@@ -103,7 +103,7 @@ TEST(Digest, EveryAttributeCounts) {
   }
   for (const std::string& key : counted) fixed.erase(key);
   // The rest can't be changed alone: one value only (format, type, dma), or another part has to agree.
-  EXPECT_EQ(fixed, (std::set<std::string>{"dma", "ecam", "format", "parent-view", "secure-rom", "smmu", "type"}));
+  EXPECT_EQ(fixed, (std::set<std::string>{"configuration", "dma", "ecam", "format", "parent-view", "secure-rom", "smmu", "type"}));
 }
 
 // What can only be changed together with something else, or be absent, counts too.
@@ -120,6 +120,14 @@ TEST(Digest, AbsentAttributesCount) {
   const std::string without_view = changed(text, " parent-view=\"pl031\"", "");
   EXPECT_NE(digest(without_view), digest(text));
   EXPECT_NE(digest(changed(without_view, "<clock type=\"pl031\" window=\"rtc\"/>", "")), digest(without_view));
+  const std::string vsock = "<vsock window=\"vsock\" interrupt=\"1017\"/>";
+  EXPECT_NE(digest(changed(text, vsock, "")), digest(text));
+  EXPECT_NE(digest(changed(text, vsock, "<vsock window=\"vsock\" interrupt=\"1018\"/>")), digest(text));
+  const std::string device = "<command-device configuration=\"command-bus\" memory=\"command-memory\"/>";
+  const std::string without_device = changed(text, device, "");
+  EXPECT_NE(digest(without_device), digest(text));
+  EXPECT_NE(digest(changed(text, device, "<command-device configuration=\"command-memory\" memory=\"command-bus\"/>")),
+            digest(text));
   const std::string wide = "<window name=\"wide\" base=\"0x5000000000\" size=\"256 MiB\" owner=\"parent\"/></windows>";
   const std::string with_window = changed(text, "</windows>", wide);
   EXPECT_NE(digest(changed(with_window, "ecam=\"pcie-ecam\"", "ecam=\"wide\"")), digest(with_window));

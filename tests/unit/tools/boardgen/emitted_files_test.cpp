@@ -74,6 +74,7 @@ TEST(EmittedTables, CompileToWhatWasRead) {
   EXPECT_EQ(compiled.smmu_stream_bits, read.smmu_stream_bits);
   EXPECT_EQ(compiled.uart_base, read.uart_base);
   EXPECT_EQ(compiled.rtc_base, read.rtc_base);
+  EXPECT_EQ(compiled.vsock_interrupt, read.vsock_interrupt);
   EXPECT_EQ(compiled.parent_entry, read.parent_entry);
   EXPECT_EQ(compiled.enclave_ram_base, read.enclave_ram_base);
   EXPECT_EQ(compiled.channel_ipa_base, read.channel_ipa_base);
@@ -165,7 +166,9 @@ TEST_P(ShippedBoard, DeviceTreeHoldsWhatTheParentOwns) {
   };
   EXPECT_EQ(child_count("memory@", 0), description->tables.memory.size());
   EXPECT_EQ(child_count("cpu@", fdt_path_offset(blob.data(), "/cpus")), description->tables.cores.size());
-  EXPECT_EQ(child_count("pcie@", 0), description->pcie ? 1U : 0U);
+  const bool command_device = window_of(description->tables, board::View::kCommandConfiguration) != nullptr;
+  EXPECT_EQ(child_count("pcie@", 0), (description->pcie ? 1U : 0U) + (command_device ? 1U : 0U));
+  EXPECT_EQ(child_count("virtio_mmio@", 0), description->tables.vsock_interrupt.value != 0 ? 1U : 0U);
   for (int node = fdt_first_subnode(blob.data(), 0); node >= 0; node = fdt_next_subnode(blob.data(), node)) {
     const std::string_view name = fdt_get_name(blob.data(), node, nullptr);
     if (!name.starts_with("memory@")) continue;
@@ -177,7 +180,7 @@ TEST_P(ShippedBoard, DeviceTreeHoldsWhatTheParentOwns) {
     EXPECT_TRUE(base >= description->tables.monitor.base + description->tables.monitor.size ||
                 base + size <= description->tables.monitor.base);
   }
-  for (const char* hidden : {"arm,smmu-v3", "arm,gic-v3-its", "qemu,fw-cfg-mmio", "virtio,mmio", "arm,pl061"}) {
+  for (const char* hidden : {"arm,smmu-v3", "arm,gic-v3-its", "qemu,fw-cfg-mmio", "arm,pl061"}) {
     EXPECT_EQ(fdt_node_offset_by_compatible(blob.data(), -1, hidden), -FDT_ERR_NOTFOUND) << hidden;
   }
 }
@@ -221,6 +224,39 @@ TEST(DeviceTree, TellsLinuxOfTheParentsOwnDevices) {
   EXPECT_EQ(property(blob, "/timer", "interrupts"), cells({1, 13, 4, 1, 14, 4, 1, 11, 4}));
   EXPECT_EQ(property(blob, "/interrupt-controller@8000000", "reg"),
             cells({0, 0x0800'0000, 0, 0x1'0000, 0, 0x080a'0000, 0, 8 * 0x2'0000}));
+}
+
+// The Nitro Enclaves device's bridge and the vsock device, where the monitor plays them.
+TEST(DeviceTree, TellsLinuxOfTheDevicesThatTheMonitorPlays) {
+  const auto description = accepted(board_files::xml_of("qemu-virt"));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  const char *bridge = "/pcie@f000000", *vsock = "/virtio_mmio@f200000";
+  EXPECT_STREQ(property(blob, bridge, "compatible").c_str(), "pci-host-ecam-generic");
+  EXPECT_STREQ(property(blob, bridge, "device_type").c_str(), "pci");
+  EXPECT_EQ(property(blob, bridge, "reg"), cells({0, 0x0f00'0000, 0, 0x10'0000}));
+  EXPECT_EQ(property(blob, bridge, "bus-range"), cells({0, 0}));
+  EXPECT_EQ(property(blob, bridge, "linux,pci-domain"), cells({1})) << "Linux wants every bridge numbered, or none";
+  EXPECT_EQ(property(blob, "/pcie@4010000000", "linux,pci-domain"), cells({0}));
+  EXPECT_EQ(property(blob, bridge, "ranges"), cells({0x0200'0000, 0, 0x0f10'0000, 0, 0x0f10'0000, 0, 0x10'0000}));
+  EXPECT_EQ(property(blob, bridge, "msi-parent"), property(blob, "/interrupt-controller@8000000", "phandle"));
+  EXPECT_EQ(property(blob, bridge, "interrupt-map"), "") << "no pins";
+  EXPECT_STREQ(property(blob, vsock, "compatible").c_str(), "virtio,mmio");
+  EXPECT_EQ(property(blob, vsock, "reg"), cells({0, 0x0f20'0000, 0, 0x1000}));
+  EXPECT_EQ(property(blob, vsock, "interrupts"), cells({0, 1017 - 32, 4})) << "level, high";
+  EXPECT_EQ(board::window_of(board::kBoard, board::View::kCommandMemory)->base, 0x0f10'0000U);
+}
+
+// Alone, the bridge is domain 0; without messages it has no parent for them.
+TEST(DeviceTree, TheCommandDevicesBridgeFollowsTheBoard) {
+  const auto description = accepted(board_files::xml_of("host"));
+  ASSERT_NE(description, nullptr);
+  const std::string blob = bytes_of(*description, "parent.dtb");
+  EXPECT_EQ(property(blob, "/pcie@f000000", "linux,pci-domain"), cells({0}));
+  EXPECT_EQ(property(blob, "/pcie@f000000", "msi-parent"), "");
+  const auto tiny = accepted(board_files::xml_of("tiny-model"));
+  ASSERT_NE(tiny, nullptr);
+  EXPECT_EQ(fdt_node_offset_by_compatible(bytes_of(*tiny, "parent.dtb").data(), -1, "virtio,mmio"), -FDT_ERR_NOTFOUND);
 }
 
 // A board that gives the parent no UART, no view of a clock and no watchdog says nothing of them.

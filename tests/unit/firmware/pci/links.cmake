@@ -1,0 +1,1 @@
+set(area_libraries policy_host)
