@@ -43,6 +43,8 @@ OWNERS = {
     "tinyxml2.h": ("tools/boardgen/",),
     "libfdt.h": ("firmware/enclave/device_tree.cpp", "firmware/boot/amend_device_tree.cpp", "tools/boardgen/",
                  "tests/unit/firmware/enclave/device_tree_test.cpp", "tests/unit/firmware/boot/amend_device_tree_test.cpp"),
+    "archive.h": ("tools/cofferdam/image/archive_input.cpp",),
+    "archive_entry.h": ("tools/cofferdam/image/archive_input.cpp",),
     "CLI/": ("tools/",),
     "nlohmann/": ("tools/", "tests/"),
     "gtest/": ("tests/",),
