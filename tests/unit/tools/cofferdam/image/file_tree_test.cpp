@@ -57,6 +57,9 @@ TEST(FileTree, PathsThroughLinksLeadWhereTheLinkLeads) {
   EXPECT_EQ(tree.entries().at("usr/lib").mode, 0711U);
   tree.add("usr/bin/alias", link_entry("../../bin/tool"));
   EXPECT_EQ(*tree.find("/bin/alias")->content, Bytes{'2'});
+  tree.add("opt/app/lib", link_entry("/usr/lib"));
+  tree.add("opt/app/lib/two.so", file_entry({'3'}));
+  EXPECT_NE(tree.find("usr/lib/two.so"), nullptr);
   EXPECT_EQ(tree.find("bin/absent"), nullptr);
   EXPECT_EQ(tree.find("absent/tool"), nullptr);
 }
