@@ -44,6 +44,8 @@ OWNERS = {
     "libfdt.h": ("firmware/enclave/device_tree.cpp", "firmware/boot/amend_device_tree.cpp",
                  "firmware/rom/memory_present.cpp", "tools/boardgen/", "tests/unit/firmware/rom/memory_present_test.cpp",
                  "tests/unit/firmware/enclave/device_tree_test.cpp", "tests/unit/firmware/boot/amend_device_tree_test.cpp"),
+    "archive.h": ("tools/cofferdam/image/archive_input.cpp",),
+    "archive_entry.h": ("tools/cofferdam/image/archive_input.cpp",),
     "CLI/": ("tools/",),
     "nlohmann/": ("tools/", "tests/"),
     "gtest/": ("tests/",),

@@ -4,6 +4,7 @@
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/crypto.hpp"
 #include "tools/cofferdam/eif_image.hpp"
+#include "tools/cofferdam/image/command_eif_build.hpp"
 
 int main(int argc, char** argv) {
   CLI::App application("Cofferdam's host tool: attestation documents and enclave images.", "cofferdam");
@@ -12,7 +13,8 @@ int main(int argc, char** argv) {
   application.require_subcommand(1);
   cofferdam::Run run;
   cofferdam::add_verify_command(application, run);
-  cofferdam::add_eif_commands(application, run);
+  CLI::App& eif = cofferdam::add_eif_commands(application, run);
+  cofferdam::add_eif_build_command(eif, run);
   cofferdam::add_reference_values_command(application, run);
   try {
     application.parse(argc, argv);

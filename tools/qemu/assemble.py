@@ -69,7 +69,7 @@ def make_identity(folder, seeded):
 def make_image(folder, name, command_line, kernel="enclave.bin"):
     """An EIF of a bare guest; the command line makes one image differ from another."""
     (folder / "ramdisk.bin").write_bytes(b"a ramdisk for an enclave that needs none\n")
-    described = run(need(TOOLS / "cofferdam"), "eif", "build", "--kernel", need(IMAGES / kernel),
+    described = run(need(TOOLS / "cofferdam"), "eif", "build", "--flat-kernel", "--kernel", need(IMAGES / kernel),
                     "--cmdline", command_line, "--ramdisk", folder / "ramdisk.bin", "--name", name,
                     "--output", folder / f"{name}.eif")
     (folder / f"{name}.json").write_text(described, encoding="utf-8")

@@ -32,7 +32,7 @@ CHECKED = re.compile(r"cofferdam: checked: [1-9]\d* traps, [1-9]\d* commits, [1-
 
 def image_of(folder, kernel, name, command_line):
     (folder / "ramdisk.bin").write_bytes(b"a ramdisk for an enclave that needs none\n")
-    assemble.run(assemble.need(assemble.TOOLS / "cofferdam"), "eif", "build", "--kernel",
+    assemble.run(assemble.need(assemble.TOOLS / "cofferdam"), "eif", "build", "--flat-kernel", "--kernel",
                  assemble.need(assemble.IMAGES / kernel), "--cmdline", command_line, "--ramdisk",
                  folder / "ramdisk.bin", "--name", name, "--output", folder / f"{name}.eif")
     return (folder / f"{name}.eif").read_bytes()

@@ -5,6 +5,8 @@
                                       provides CODENAME itself (same address, same options, same key)
   apt_sources.py guest CODENAME       prints the sources that packages for the Linux guest come from: the distribution's
                                       own entries for any architecture, and for bookworm its backports, which have Linux 6.12
+  apt_sources.py suite NAME CODENAME  prints the sources of a suite for any architecture: of the machine's own release as its
+                                      entries say it, of another one at the address of the entry that provides CODENAME
   apt_sources.py archives             prints the base address of every archive, one a line
 
 Both formats of sources are read: one line (*.list) and deb822 (*.sources). Nothing is changed.
@@ -88,6 +90,15 @@ def guest(codename):
     return "\n".join(stanzas)
 
 
+def suite(name, codename):
+    if name == codename:
+        return guest(codename)
+    for entry in entries():
+        if codename in entry["suites"]:
+            return stanza_like(entry, [name], dropped=("architectures",))
+    sys.exit(f"apt_sources: no entry of {APT} provides the suite {codename}, whose address {name} would be looked for at")
+
+
 def archives():
     known = []
     for entry in entries():
@@ -110,6 +121,8 @@ if __name__ == "__main__":
         print(backports(sys.argv[2]), end="")
     elif sys.argv[1:2] == ["guest"] and len(sys.argv) == 3:
         print(guest(sys.argv[2]), end="")
+    elif sys.argv[1:2] == ["suite"] and len(sys.argv) == 4:
+        print(suite(sys.argv[2], sys.argv[3]), end="")
     elif sys.argv[1:] == ["archives"]:
         print(archives(), end="")
     else:

@@ -8,7 +8,7 @@ PACKAGES=(
   g++ cmake ninja-build ccache                            # the host build
   g++-aarch64-linux-gnu picolibc-aarch64-linux-gnu        # the images
   libtinyxml2-dev libfdt-dev device-tree-compiler         # board compiler
-  libcli11-dev nlohmann-json3-dev                         # host programs
+  libcli11-dev nlohmann-json3-dev libarchive-dev          # host programs
   libgtest-dev libgmock-dev libbenchmark-dev              # tests, benchmarks
   clang libclang-rt-dev                                   # fuzzers
   python3 git openssl curl ca-certificates bzip2 xz-utils # scripts, downloads

@@ -213,7 +213,7 @@ class EifCommandLine : public CommandLine {
  protected:
   void SetUp() override {
     CommandLine::SetUp();
-    inputs_ = " --kernel " + write("kernel", Bytes(5000, 'K')) + " --cmdline 'console=ttyS0 reboot=k' --ramdisk " +
+    inputs_ = " --flat-kernel --kernel " + write("kernel", Bytes(5000, 'K')) + " --cmdline 'console=ttyS0 reboot=k' --ramdisk " +
               write("init", Bytes(700, 'I')) + " --ramdisk " + write("app", Bytes(900, 'A'));
     signing_ = " --sign-key " + write("key.pem", std::string(kKeyPem)) + " --sign-cert " +
                write("cert.pem", std::string(kCertificatePem));
@@ -294,7 +294,10 @@ TEST_F(EifCommandLine, ADamagedImageIsRefused) {
 TEST_F(EifCommandLine, MistakesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> wrong{
       {"eif build --kernel /nonexistent --cmdline x --ramdisk " + path("init") + " -o " + path("x"), "can't open /nonexistent"},
-      {"eif build --kernel " + path("kernel") + " --ramdisk " + path("init") + " -o " + path("x"), "--cmdline"},
+      {"eif build --flat-kernel --arch x86_64 --kernel " + path("kernel") + " --ramdisk " + path("init") + " -o " + path("x"), "--cmdline"},
+      {"eif build --flat-kernel --kernel " + path("kernel") + " -o " + path("x"), "no ramdisk"},
+      {"eif build --kernel " + path("kernel") + " --ramdisk " + path("init") + " -o " + path("x"), "no arm64 Image of Linux: it has no kernel's header"},
+      {"eif build --arch x86_64 --cmdline x --kernel " + path("kernel") + " --ramdisk " + path("init") + " -o " + path("x"), "no bzImage"},
       {"eif build" + inputs_ + " --cmdline-file " + path("init") + " -o " + path("x"), "excludes"},
       {"eif build" + inputs_ + " --arch sparc -o " + path("x"), "sparc"},
       {"eif build" + inputs_ + " --sign-key " + path("key.pem") + " -o " + path("x"), "--sign-cert"},
@@ -310,10 +313,65 @@ TEST_F(EifCommandLine, MistakesAreNamed) {
   }
 }
 
+// Folders, modules and a packed kernel to an image, on two days: the same bytes and registers.
+TEST_F(EifCommandLine, AnApplicationGivesTheSameImageOnAnotherDay) {
+  Bytes kernel(6000, 0);
+  const std::string text = "Linux version 6.12.1-test (x)";
+  std::copy(text.begin(), text.end(), kernel.begin() + 3000);
+  const std::string magic = "ARM\x64";
+  std::copy(magic.begin(), magic.end(), kernel.begin() + 56);
+  write("Image", kernel);
+  ASSERT_EQ(std::system(("gzip -kn " + path("Image")).c_str()), 0);
+  const std::string elf = "\x7f" "ELF";
+  write("init", elf);
+  write("nsm.ko", elf);
+  const auto build = [&](const std::string& day, const std::string& output) {
+    std::filesystem::create_directories(path(day + "/bin"));
+    write(day + "/bin/app", elf);
+    std::filesystem::permissions(path(day + "/bin/app"), std::filesystem::perms(day == "one" ? 0755 : 0700));
+    const Outcome built = run("eif build --kernel " + path("Image.gz") + " --init " + path("init") + " --module " + path("nsm.ko") + " --rootfs " +
+                              path(day) + " --env A=1 --append x=y --name app -o " + path(output) + " -- /bin/app -c 'two words'");
+    EXPECT_EQ(built.code, 0) << built.output;
+    return built.output;
+  };
+  const std::string first = build("one", "one.eif");
+  ::setenv("SOURCE_DATE_EPOCH", "1700000000", 1);
+  const std::string dated = build("two", "dated.eif");
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_EQ(dated, first) << "the date is not measured";
+  EXPECT_EQ(build("two", "two.eif"), first);
+  EXPECT_EQ(cofferdam::read_file(path("one.eif"), 1 << 20), cofferdam::read_file(path("two.eif"), 1 << 20));
+  ASSERT_EQ(run("eif extract " + path("one.eif") + " -o " + path("out")).code, 0);
+  EXPECT_EQ(cofferdam::read_file(path("out/kernel"), 1 << 20), kernel) << "unpacked, so that what is measured is what runs";
+  EXPECT_EQ(cofferdam::as_text(cofferdam::read_file(path("out/cmdline"), 4096)),
+            "reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on root=/dev/ram0 x=y");
+  EXPECT_EQ(json_of(run("eif describe " + path("one.eif")))["Metadata"]["KernelVersion"], "6.12.1-test");
+  const Bytes application = cofferdam::read_file(path("out/ramdisk1"), 1 << 20);
+  EXPECT_NE(cofferdam::as_text(application).find("/bin/app\n-c\ntwo words\n"), std::string_view::npos);
+}
+
+TEST_F(EifCommandLine, ARootNeedsWhatStartsIt) {
+  std::filesystem::create_directories(path("root"));
+  const std::string start = "eif build --flat-kernel --kernel " + path("kernel") + " -o " + path("x");
+  const std::vector<std::pair<std::string, std::string>> wrong{
+      {start + " --rootfs " + path("root") + " -- /bin/app", "--init"},
+      {start + " --ramdisk " + path("init") + " --rootfs " + path("root"), "names no program"},
+      {start + " --ramdisk " + path("init") + " --rootfs " + path("root") + " -- /bin/app", "has no /bin/app"},
+      {start + " --ramdisk " + path("init") + " -- /bin/app", "--rootfs"},
+      {start + " --module " + path("init"), "--init"},
+  };
+  for (const auto& [arguments, word] : wrong) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_NE(outcome.output.find(word), std::string::npos) << outcome.output;
+    EXPECT_FALSE(std::filesystem::exists(path("x")));
+  }
+}
+
 TEST_F(EifCommandLine, AnImageLikeAwsBuilderWritesIt) {
   if (!test_data::has_fixtures()) GTEST_SKIP() << "no fixtures in " << COFFERDAM_FIXTURES;
   const std::string common =
-      "eif build --kernel " + fixture_path("eif/kernel.bin") +
+      "eif build --flat-kernel --kernel " + fixture_path("eif/kernel.bin") +
       " --cmdline 'reboot=k panic=30 pci=off nomodules console=ttyS0 random.trust_cpu=on root=/dev/ram0'"
       " --name fixture --version 1.0 --build-time 2026-01-01T00:00:00+00:00 --build-tool eif_build"
       " --build-tool-version 0.3.1 --image-os Linux --image-kernel 6.1 --output " + path("image.eif") + " --ramdisk ";
