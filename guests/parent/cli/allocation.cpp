@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "guests/parent/cli/enclave_memory.hpp"
@@ -18,6 +19,7 @@ constexpr const char* kPages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hug
 constexpr const char* kCompact = "/proc/sys/vm/compact_memory";
 constexpr const char* kDropCaches = "/proc/sys/vm/drop_caches";
 constexpr int kTries = 4;
+constexpr std::uint64_t kLeftForParent = 64 * kMiB;
 const std::string kCpuFolder = "/sys/devices/system/cpu";
 
 std::string text_at(KernelFiles& files, const std::string& path) {
@@ -66,6 +68,17 @@ std::string fragmentation(KernelFiles& files) {
          " MiB" + (large * 2 < all ? " (fragmented)" : "");
 }
 
+// What the kernel could give without pushing programs out (MemAvailable); empty when it does not say.
+std::optional<std::uint64_t> available_memory(KernelFiles& files) {
+  std::istringstream lines(text_at(files, "/proc/meminfo"));
+  std::string name;
+  std::uint64_t kib = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::istringstream(line) >> name >> kib && name == "MemAvailable:") return kib << 10;
+  }
+  return {};
+}
+
 // Answers the number of pages before, for going back.
 std::uint64_t enlarge_pool(KernelFiles& files, std::uint64_t wanted_mib) {
   const std::uint64_t before = number_at(files, kPages);
@@ -73,6 +86,16 @@ std::uint64_t enlarge_pool(KernelFiles& files, std::uint64_t wanted_mib) {
   std::uint64_t free = free_for_enclaves(files);
   if (free >= wanted) return before;
   const std::uint64_t target = before + (wanted - free + kSmallestEnclavePage - 1) / kSmallestEnclavePage;
+  // The kernel would take the parent's last page and then kill programs for want of memory.
+  if (const auto available = available_memory(files); available && wanted - free + kLeftForParent > *available) {
+    Failure failure(ErrorCode::kInsufficientMemoryAvailable,
+                    std::to_string(wanted_mib) + " MiB of hugepages are asked for, " + std::to_string((wanted - free) / kMiB) +
+                        " MiB more than are free; the parent has " + std::to_string(*available / kMiB) + " MiB available and keeps " +
+                        std::to_string(kLeftForParent / kMiB) + " MiB. Nothing was changed.",
+                    "Ask for less, end programs of the parent that hold memory, or give the machine more.");
+    for (std::string& line : pool_lines(hugepage_kinds(files))) failure.add_detail(std::move(line));
+    throw failure;
+  }
   for (int attempt = 0; attempt < kTries && free < wanted; ++attempt) {
     if (attempt > 0) {  // what is cached can be read again; what is scattered can be moved together
       if (attempt == 1) files.write(kDropCaches, "3");

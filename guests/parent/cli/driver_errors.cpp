@@ -58,22 +58,31 @@ DriverError driver_error(int error) {
               "Give another --enclave-cid, or none: the monitor chooses a free one."};
     case EACCES:
     case EPERM: return {"EACCES", "you may not use it", "Be root, or a member of the group that owns /dev/nitro_enclaves."};
-    case ENOENT:
     case ENODEV:
     case ENXIO:
       return {"ENODEV", "there is no Nitro Enclaves device",
               "Load the driver (modprobe nitro_enclaves, or insmod), and look for `nitro_enclaves` in dmesg: it binds to the PCI "
               "device 1d0f:e4c1 of the monitor."};
-    case ENOMEM: return {"ENOMEM", "out of memory, in the parent's kernel or in the monitor", allocate};
-    case EINVAL:
-      return {"EINVAL", "the monitor refuses the request",
-              "For a start this is about the image: `describe-eif` checks what the monitor checks. The monitor's log has its reason."};
+    // From here on what the monitor answers (firmware/nitro/command_format.hpp).
+    case ENOENT: return {"ENOENT", "the monitor does not know the enclave any more", "Run it again; dmesg and the monitor's log say more."};
+    case ENOEXEC:
+      return {"ENOEXEC", "the image breaks a rule of its format, its checksum is wrong, or it is for another architecture",
+              "`describe-eif` shows which; build the image again."};
+    case EKEYEXPIRED:
+      return {"EKEYEXPIRED", "the image's signing certificate is not valid at this time",
+              "Sign the image again (sign-eif) with a valid certificate; compare the clocks of parent and monitor (date)."};
+    case EKEYREJECTED:
+      return {"EKEYREJECTED", "the image's signature does not hold", "Sign the image again (sign-eif): it was changed after it was signed."};
+    case ENOMEM:
+      return {"ENOMEM", "out of memory: the unpacked image does not fit the enclave, or the monitor has no table left",
+              "Give more --memory; four times the image's size is enough for most."};
+    case EINVAL: return {"EINVAL", "the monitor refuses the request", "dmesg and the monitor's log have the reason."};
     case EEXIST:
     case EADDRINUSE:
       return {"EADDRINUSE", "the CID is taken", "Give another --enclave-cid, or none: the monitor chooses a free one."};
     case ENOSPC:
-    case EBUSY:
-      return {"EBUSY", "the monitor has no free slot", "Terminate an enclave (`describe-enclaves` lists them), and try again."};
+      return {"ENOSPC", "the monitor has no free slot", "Terminate an enclave (`describe-enclaves` lists them), and try again."};
+    case EBUSY: return {"EBUSY", "the enclave's state does not allow it", "Terminate it and run it again."};
     case ETIMEDOUT:
       return {"ETIMEDOUT", "the monitor did not answer in the driver's 120 seconds", "Look at dmesg and the monitor's log."};
     case EIO:

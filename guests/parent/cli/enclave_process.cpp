@@ -83,8 +83,13 @@ class Measurement {
 
 class Server {
  public:
-  Server(Environment& environment, EventLog& log, Enclave enclave, EnclaveDescription description, Measurement& measurement)
-      : environment_(environment), log_(log), enclave_(std::move(enclave)), description_(std::move(description)), measurement_(measurement) {}
+  Server(Environment& environment, EventLog& log, Enclave enclave, EnclaveDescription description, std::string path, Measurement& measurement)
+      : environment_(environment),
+        log_(log),
+        enclave_(std::move(enclave)),
+        description_(std::move(description)),
+        path_(std::move(path)),
+        measurement_(measurement) {}
 
   void serve(int listener, int signals) {
     for (bool measured = false;;) {
@@ -157,6 +162,7 @@ class Server {
       }
       log_.write(Level::kInfo, "Terminated on request.");
       enclave_.end();
+      ::unlink(path_.c_str());  // whoever has the answer finds no socket any more
       reply(client.get(), 0, terminate_json(description_).dump(-1, ' ', false, Json::error_handler_t::replace),
             "Successfully terminated enclave " + description_.id + ".\n");
       return false;
@@ -170,6 +176,7 @@ class Server {
   EventLog& log_;
   Enclave enclave_;
   EnclaveDescription description_;
+  std::string path_;
   Measurement& measurement_;
   Json image_;
   bool measured_{false};
@@ -232,7 +239,7 @@ int run_enclave_process(Environment& environment, const RunRequest& request, Des
     send_line(starter.get(), Json{{"stdout", pretty(run_json(description))}});
     send_line(starter.get(), Json{{"status", 0}});
     starter.reset();
-    Server(environment, log, std::move(enclave), description, measurement).serve(listener.get(), signals.get());
+    Server(environment, log, std::move(enclave), description, path, measurement).serve(listener.get(), signals.get());
     ::unlink(path.c_str());
     return 0;
   } catch (const Failure& failure) {

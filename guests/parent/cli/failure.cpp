@@ -81,10 +81,11 @@ constexpr std::array<Entry, kErrorCodeCount> kEntries{{
     {"Integer parsing error", "An enclave's CID is not a number."},
     {"EIF building error", "The image could not be built; the message names the input."},
     {"Docker image build error",
-     "There is no Docker here. Build the root file system elsewhere and give it with --rootfs, or kernel and ramdisks."},
+     "There is no Docker in the parent. Build the image where Docker is (`docker export`, then `cofferdam eif build`), or give "
+     "build-enclave kernel, command line and ramdisks."},
     {"Docker image pull error",
-     "There is no Docker here. Export the container elsewhere (docker export) and give its files with --rootfs, or kernel and "
-     "ramdisks."},
+     "There is no Docker in the parent. Export the container where Docker is (`docker export`), make the image there with "
+     "`cofferdam eif build`, or give build-enclave kernel, command line and ramdisks."},
     {"Artifacts path not set", "Docker's artifacts have no folder. This program makes none; the code is kept for scripts."},
     {"Blobs path not set",
      "Neither --kernel nor a folder with a kernel: NITRO_CLI_BLOBS, or /usr/share/nitro_enclaves/blobs."},

@@ -39,7 +39,7 @@ void Descriptor::reset() {
 
 int LinuxDriver::create(std::uint64_t& slot_uid) {
   const Descriptor device(::open(kDevice, O_RDWR | O_CLOEXEC));
-  if (!device) return -errno;
+  if (!device) return errno == ENOENT ? -ENODEV : -errno;  // the monitor's ENOENT means something else
   __u64 slot = 0;
   const int enclave = ::ioctl(device.get(), NE_CREATE_VM, &slot);
   if (enclave < 0) return -errno;

@@ -26,6 +26,7 @@ struct Kernel : ::testing::Test {
     files.content["/proc/buddyinfo"] =
         "Node 0, zone      DMA      1      0      0      0      0      0      0      0      0      4      2\n"
         "Node 0, zone   Normal   9000      0      0      0      0      0      0      0      0      1      0\n";
+    files.content["/proc/meminfo"] = "MemTotal:        2000000 kB\nMemFree:          1 kB\nMemAvailable:    1048576 kB\n";
     files.content[kPoolFile] = "\n";
     show_online();
     files.on_write[kHuge + "nr_hugepages"] = [this](const std::string& text) {
@@ -103,6 +104,14 @@ TEST_F(Kernel, SaysHowManyPagesCameAndWhyAndGivesThemBack) {
   EXPECT_NE(text.find("hugepages=256"), std::string::npos) << text;
   EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "10\n");
   EXPECT_EQ(files.content[kPoolFile], "\n");  // CPUs come after, and did not
+}
+
+TEST_F(Kernel, DoesNotTakeTheParentsLastMemory) {
+  pages_there = 4096;
+  const std::string text = refusal({.cpu_count = {}, .cpu_ids = {}, .memory_mib = 1000}, ErrorCode::kInsufficientMemoryAvailable);
+  EXPECT_NE(text.find("the parent has 1024 MiB available and keeps 64 MiB"), std::string::npos) << text;
+  EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "0\n");
+  allocate(files, {.cpu_count = {}, .cpu_ids = {}, .memory_mib = 960});
 }
 
 TEST_F(Kernel, CompactsMemoryBeforeItGivesUp) {

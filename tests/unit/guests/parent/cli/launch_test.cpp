@@ -101,14 +101,17 @@ TEST_F(Launch, EveryRefusalOfTheDriverHasItsCodeAndGivesEverythingBack) {
     const char* words;
   } cases[] = {
       {"create", NE_ERR_NO_CPUS_AVAIL_IN_POOL, 0, ErrorCode::kInvalidEnclaveDescriptor, "NE_ERR_NO_CPUS_AVAIL_IN_POOL"},
-      {"create", ENOENT, 0, ErrorCode::kInvalidEnclaveDescriptor, "modprobe nitro_enclaves"},
+      {"create", ENODEV, 0, ErrorCode::kInvalidEnclaveDescriptor, "modprobe nitro_enclaves"},
       {"image_offset", NE_ERR_INVALID_FLAG_VALUE, 0, ErrorCode::kImageLoadInfo, "NE_ERR_INVALID_FLAG_VALUE"},
       {"add_memory", NE_ERR_MEM_MAX_REGIONS, 0, ErrorCode::kSetMemoryRegion, "larger hugepages"},
       {"add_memory", NE_ERR_MEM_DIFFERENT_NUMA_NODE, 1, ErrorCode::kSetMemoryRegion, "NUMA"},
       {"add_cpu", NE_ERR_NO_CPUS_AVAIL_IN_POOL, 1, ErrorCode::kAddVcpu, "1 of 2 CPUs were given before"},
       {"add_cpu", NE_ERR_VCPU_ALREADY_USED, 0, ErrorCode::kAddVcpu, "another CPU"},
       {"start", NE_ERR_FULL_CORES_NOT_USED, 0, ErrorCode::kEnclaveStart, "all threads of a core"},
-      {"start", EINVAL, 0, ErrorCode::kEnclaveStart, "describe-eif"},
+      {"create", ENOSPC, 0, ErrorCode::kInvalidEnclaveDescriptor, "no free slot"},
+      {"start", ENOEXEC, 0, ErrorCode::kEnclaveStart, "describe-eif"},
+      {"start", EKEYEXPIRED, 0, ErrorCode::kEnclaveStart, "sign-eif"},
+      {"start", ENOMEM, 0, ErrorCode::kEnclaveStart, "more --memory"},
       {"start", NE_ERR_INVALID_ENCLAVE_CID, 0, ErrorCode::kEnclaveStart, "--enclave-cid"},
   };
   for (const auto& [step, error, after, code, words] : cases) {
