@@ -1,7 +1,6 @@
 // describe-enclaves | terminate-enclave | console
 #include <cerrno>
 #include <iostream>
-#include <memory>
 
 #include "guests/parent/cli/commands.hpp"
 #include "guests/parent/cli/console.hpp"
@@ -32,6 +31,22 @@ void check_all(std::size_t unanswered, std::size_t refused) {
   }
 }
 
+// The one process that was named, by ID or by name. Throws Failure E58.
+EnclaveProcess named(const Environment& environment, const std::string& id, const std::string& name) {
+  if (!id.empty()) return connect_to(environment.places.run_folder, id);
+  std::size_t refused = 0;
+  std::vector<std::string> ids;
+  for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
+    const Json json = Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("EnclaveName", "") == name) ids.push_back(json.value("EnclaveID", ""));
+  }
+  if (ids.empty()) throw Failure(ErrorCode::kEnclaveNaming, "No enclave has the name '" + name + "'.", "`describe-enclaves` lists them.");
+  if (ids.size() > 1) throw Failure(ErrorCode::kEnclaveNaming, "Several enclaves have the name '" + name + "'.", "Use --enclave-id.");
+  return connect_to(environment.places.run_folder, ids.front());
+}
+
+}  // namespace
+
 int describe_enclaves(const Environment& environment, bool metadata) {
   std::size_t refused = 0;
   std::size_t unanswered = 0;
@@ -53,21 +68,8 @@ int describe_enclaves(const Environment& environment, bool metadata) {
   return 0;
 }
 
-// The one process that was named, by ID or by name. Throws Failure E58.
-EnclaveProcess named(const Environment& environment, const std::string& id, const std::string& name) {
-  if (!id.empty()) return connect_to(environment.places.run_folder, id);
-  std::size_t refused = 0;
-  std::vector<std::string> ids;
-  for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
-    const Json json = Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.value("EnclaveName", "") == name) ids.push_back(json.value("EnclaveID", ""));
-  }
-  if (ids.empty()) throw Failure(ErrorCode::kEnclaveNaming, "No enclave has the name '" + name + "'.", "`describe-enclaves` lists them.");
-  if (ids.size() > 1) throw Failure(ErrorCode::kEnclaveNaming, "Several enclaves have the name '" + name + "'.", "Use --enclave-id.");
-  return connect_to(environment.places.run_folder, ids.front());
-}
-
-int terminate_one(const EnclaveProcess& process) {
+int terminate_enclave(const Environment& environment, const std::string& id, const std::string& name) {
+  const EnclaveProcess process = named(environment, id, name);
   const Answer answer = ask(process, Json{{"command", "terminate"}}, kTerminateTime);
   if (answer.status < 0) throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.", "Run describe-enclaves.");
   if (answer.status != 0) throw Failure(ErrorCode::kCommandNotExecuted, "The enclave was not terminated.", "Its process has said why.");
@@ -75,7 +77,7 @@ int terminate_one(const EnclaveProcess& process) {
   return 0;
 }
 
-int terminate_all(const Environment& environment) {
+int terminate_all_enclaves(const Environment& environment) {
   std::size_t refused = 0;
   std::size_t unanswered = 0;
   for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
@@ -92,7 +94,8 @@ int terminate_all(const Environment& environment) {
   return 0;
 }
 
-int show_console(Environment& environment, const EnclaveProcess& process, std::optional<Milliseconds> allowed) {
+int show_console(Environment& environment, const std::string& id, const std::string& name, std::optional<Milliseconds> allowed) {
+  const EnclaveProcess process = named(environment, id, name);
   const Json json = Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.", "Run describe-enclaves.");
   const auto cid = json.at("EnclaveCID").get<std::uint64_t>();
@@ -104,49 +107,6 @@ int show_console(Environment& environment, const EnclaveProcess& process, std::o
   std::cout << "Successfully connected to the console.\n" << std::flush;
   copy_console(console.get(), 1, allowed);
   return 0;
-}
-
-struct Options {
-  std::string id, name;
-  bool all{}, metadata{};
-  std::uint64_t disconnect_timeout{};
-};
-
-}  // namespace
-
-void add_enclave_commands(CLI::App& application, Environment& environment, Run& run) {
-  const auto options = std::make_shared<Options>();
-  Options& o = *options;
-  CLI::App* describe = application.add_subcommand("describe-enclaves", "List the running enclaves (JSON)");
-  describe->add_flag("--metadata", o.metadata, "With what the image's builder wrote into it");
-  describe->callback([=, &environment, &run] { run = [=, &environment] { return describe_enclaves(environment, options->metadata); }; });
-
-  CLI::App* terminate = application.add_subcommand("terminate-enclave", "End an enclave; its memory is scrubbed and comes back");
-  auto* id = terminate->add_option("--enclave-id", o.id, "Its ID, as describe-enclaves prints it");
-  auto* name = terminate->add_option("--enclave-name", o.name, "Its name");
-  auto* all = terminate->add_flag("--all", o.all, "All enclaves that you started; all, for root");
-  id->excludes(name)->excludes(all);
-  name->excludes(all);
-  terminate->callback([=, &environment, &run] {
-    if (id->count() + name->count() + all->count() == 0) throw CLI::RequiredError("--enclave-id, --enclave-name or --all");
-    run = [=, &environment] {
-      return options->all ? terminate_all(environment) : terminate_one(named(environment, options->id, options->name));
-    };
-  });
-
-  CLI::App* console = application.add_subcommand("console", "Show the console of an enclave in debug mode");
-  auto* console_id = console->add_option("--enclave-id", o.id, "Its ID, as describe-enclaves prints it");
-  auto* console_name = console->add_option("--enclave-name", o.name, "Its name");
-  auto* timeout = console->add_option("--disconnect-timeout", o.disconnect_timeout, "Leave after so many seconds")->check(CLI::Range(0, 1'000'000'000));
-  console_id->excludes(console_name);
-  console->callback([=, &environment, &run] {
-    if (console_id->count() + console_name->count() == 0) throw CLI::RequiredError("--enclave-id or --enclave-name");
-    run = [=, &environment] {
-      std::optional<Milliseconds> allowed;
-      if (timeout->count() != 0) allowed = std::chrono::seconds(options->disconnect_timeout);
-      return show_console(environment, named(environment, options->id, options->name), allowed);
-    };
-  });
 }
 
 }  // namespace enclave_cli

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <memory>
 
 #include "guests/parent/cli/commands.hpp"
 #include "guests/parent/cli/enclave_json.hpp"
@@ -80,40 +79,6 @@ Bytes signed_image(const EifImage& image, const std::string& certificate_path, c
   }
 }
 
-int describe_image(const std::string& path) {
-  const EifImage image = image_at(path);
-  try {
-    const cofferdam::Description description = cofferdam::describe_eif(image);
-    std::cout << pretty(description.json);
-    for (const std::string& problem : description.problems) std::cerr << "Warning: " << problem << "; run-enclave refuses such an image.\n";
-    return 0;
-  } catch (const cofferdam::BadImage& error) {
-    throw Failure(ErrorCode::kEifParsing, path + ": " + error.what() + '.');
-  }
-}
-
-int pcr(const std::string& input, const std::string& certificate) {
-  Json json;
-  if (!certificate.empty()) {
-    try {
-      const Bytes file = bytes_of(certificate, kMaxKeyFile);
-      json["PCR8"] = cofferdam::to_hex(cofferdam::pcr8_of(cofferdam::parse_certificate(cofferdam::certificates_in(file).front()).der));
-    } catch (const cofferdam::CryptoError& error) {
-      throw Failure(ErrorCode::kHasher, certificate + ": " + error.what() + '.', "Give a certificate in PEM form.");
-    }
-  } else {
-    json["PCR"] = cofferdam::to_hex(cofferdam::extend(cofferdam::Digest384{}, cofferdam::sha384(bytes_of(input, cofferdam::kMaxEif))));
-  }
-  std::cout << pretty(json);
-  return 0;
-}
-
-struct BuildOptions {
-  std::string docker_uri, docker_dir, output, certificate, key, name, version{"1.0"}, metadata;
-  std::string kernel, cmdline, cmdline_file, arch{"aarch64"};
-  std::vector<std::string> ramdisks;
-};
-
 std::string blob(const char* name) {
   const char* const folder = std::getenv("NITRO_CLI_BLOBS");
   return std::string(folder != nullptr && *folder != 0 ? folder : kBlobs) + '/' + name;
@@ -139,7 +104,37 @@ Bytes command_line_of(const BuildOptions& options) {
   return text;
 }
 
-int build(const BuildOptions& options) {
+}  // namespace
+
+int describe_image(const std::string& path) {
+  const EifImage image = image_at(path);
+  try {
+    const cofferdam::Description description = cofferdam::describe_eif(image);
+    std::cout << pretty(description.json);
+    for (const std::string& problem : description.problems) std::cerr << "Warning: " << problem << "; run-enclave refuses such an image.\n";
+    return 0;
+  } catch (const cofferdam::BadImage& error) {
+    throw Failure(ErrorCode::kEifParsing, path + ": " + error.what() + '.');
+  }
+}
+
+int print_pcr(const std::string& input, const std::string& certificate) {
+  Json json;
+  if (!certificate.empty()) {
+    try {
+      const Bytes file = bytes_of(certificate, kMaxKeyFile);
+      json["PCR8"] = cofferdam::to_hex(cofferdam::pcr8_of(cofferdam::parse_certificate(cofferdam::certificates_in(file).front()).der));
+    } catch (const cofferdam::CryptoError& error) {
+      throw Failure(ErrorCode::kHasher, certificate + ": " + error.what() + '.', "Give a certificate in PEM form.");
+    }
+  } else {
+    json["PCR"] = cofferdam::to_hex(cofferdam::extend(cofferdam::Digest384{}, cofferdam::sha384(bytes_of(input, cofferdam::kMaxEif))));
+  }
+  std::cout << pretty(json);
+  return 0;
+}
+
+int build_image(const BuildOptions& options) {
   if (!options.docker_uri.empty()) {
     throw Failure(options.docker_dir.empty() ? ErrorCode::kDockerImagePull : ErrorCode::kDockerImageBuild,
                   "There is no Docker in this parent, so '" + options.docker_uri + "' can't become an image here.",
@@ -183,67 +178,14 @@ int build(const BuildOptions& options) {
   return 0;
 }
 
-}  // namespace
-
-void add_image_commands(CLI::App& application, Run& run) {
-  struct Paths {
-    std::string eif, certificate, key, input;
-  };
-  const auto paths = std::make_shared<Paths>();
-  CLI::App* describe = application.add_subcommand("describe-eif", "Print what an enclave image is and measures to (JSON)");
-  describe->add_option("--eif-path", paths->eif, "The image")->type_name("FILE")->required();
-  describe->callback([=, &run] { run = [=] { return describe_image(paths->eif); }; });
-
-  CLI::App* sign = application.add_subcommand("sign-eif", "Sign an enclave image, or replace its signature, and print its measurements (JSON)");
-  sign->footer("PCR0, PCR1 and PCR2 stay; PCR8 becomes the certificate's measurement.");
-  sign->add_option("--eif-path", paths->eif, "The image; it is written again")->type_name("FILE")->required();
-  sign->add_option("--signing-certificate", paths->certificate, "Certificate (PEM)")->type_name("FILE")->required();
-  sign->add_option("--private-key", paths->key, "Its private key (PEM; P-256, P-384 or P-521)")->type_name("FILE")->required();
-  sign->callback([=, &run] {
-    run = [=] {
-      const EifImage image = image_at(paths->eif);
-      if (!image.crc_good) throw Failure(ErrorCode::kEifParsing, paths->eif + ": the checksum is wrong.", "The file is damaged: build it again.");
-      const EifImage done = cofferdam::read_eif(signed_image(image, paths->certificate, paths->key));
-      write_image(paths->eif, done.bytes);
-      std::cerr << "Enclave Image successfully signed.\n";
-      std::cout << measurements(done);
-      return 0;
-    };
-  });
-
-  CLI::App* measure = application.add_subcommand("pcr", "Print what a file, or a signing certificate, measures to (JSON)");
-  auto* certificate = measure->add_option("--signing-certificate", paths->certificate, "Certificate (PEM): PCR8")->type_name("FILE");
-  auto* input = measure->add_option("--input", paths->input, "Any file: the register that its bytes alone give")->type_name("FILE");
-  certificate->excludes(input);
-  measure->callback([=, &run] {
-    if (certificate->count() + input->count() == 0) throw CLI::RequiredError("--signing-certificate or --input");
-    run = [=] { return pcr(paths->input, paths->certificate); };
-  });
-
-  const auto options = std::make_shared<BuildOptions>();
-  BuildOptions& b = *options;
-  CLI::App* command = application.add_subcommand("build-enclave", "Build an enclave image and print its measurements (JSON)");
-  command->footer("The same inputs give the same bytes: the build time is SOURCE_DATE_EPOCH, or 1970 without it. There is no Docker here.\n"
-                  "NITRO_CLI_BLOBS: folder with the kernel (Image) and its command line (cmdline) for builds without --kernel and --cmdline.");
-  auto* uri = command->add_option("--docker-uri", b.docker_uri, "Refused, with what to do instead: there is no Docker here");
-  command->add_option("--docker-dir", b.docker_dir, "As --docker-uri");
-  command->add_option("--output-file", b.output, "The image to write")->type_name("FILE")->required();
-  command->add_option("--kernel", b.kernel, "Kernel: an arm64 Image, or a bzImage for x86_64")->type_name("FILE");
-  auto* text = command->add_option("--cmdline", b.cmdline, "Kernel command line");
-  text->excludes(command->add_option("--cmdline-file", b.cmdline_file, "File with it")->type_name("FILE"));
-  auto* ramdisk = command->add_option("--ramdisk", b.ramdisks, "Ramdisk; again for more, in this order")->type_name("FILE")->expected(1, -1);
-  command->add_option("--arch", b.arch, "aarch64 or x86_64")->check(CLI::IsMember({"aarch64", "x86_64"}))->capture_default_str();
-  command->add_option("--name", b.name, "Image name in the metadata (default: the output's name)");
-  command->add_option("--version", b.version, "Image version in the metadata")->capture_default_str();
-  command->add_option("--metadata", b.metadata, "JSON object (at most 4096 bytes) to add to the metadata")->type_name("FILE");
-  auto* signer = command->add_option("--signing-certificate", b.certificate, "Certificate (PEM) to sign with; measured into PCR8")->type_name("FILE");
-  auto* key = command->add_option("--private-key", b.key, "Its private key (PEM; P-256, P-384 or P-521)")->type_name("FILE");
-  signer->needs(key);
-  key->needs(signer);
-  command->callback([=, &run] {
-    if (uri->count() == 0 && ramdisk->count() == 0) throw CLI::RequiredError("--ramdisk");
-    run = [=] { return build(*options); };
-  });
+int sign_image(const std::string& path, const std::string& certificate, const std::string& key) {
+  const EifImage image = image_at(path);
+  if (!image.crc_good) throw Failure(ErrorCode::kEifParsing, path + ": the checksum is wrong.", "The file is damaged: build it again.");
+  const EifImage done = cofferdam::read_eif(signed_image(image, certificate, key));
+  write_image(path, done.bytes);
+  std::cerr << "Enclave Image successfully signed.\n";
+  std::cout << measurements(done);
+  return 0;
 }
 
 }  // namespace enclave_cli
