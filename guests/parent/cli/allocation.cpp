@@ -64,8 +64,9 @@ std::string fragmentation(KernelFiles& files) {
     }
   }
   if (all == 0) return "the kernel does not say how its free memory lies";
-  return "free in the parent: " + std::to_string(all / kMiB) + " MiB, of it in pieces of 2 MiB and more: " + std::to_string(large / kMiB) +
-         " MiB" + (large * 2 < all ? " (fragmented)" : "");
+  return "free in the parent: " + std::to_string(all / kMiB) +
+         " MiB, of it in pieces of 2 MiB and more: " + std::to_string(large / kMiB) + " MiB" +
+         (large * 2 < all ? " (fragmented)" : "");
 }
 
 // What the kernel could give without pushing programs out (MemAvailable); empty when it does not say.
@@ -89,8 +90,9 @@ std::uint64_t enlarge_pool(KernelFiles& files, std::uint64_t wanted_mib) {
   // The kernel would take the parent's last page and then kill programs for want of memory.
   if (const auto available = available_memory(files); available && wanted - free + kLeftForParent > *available) {
     Failure failure(ErrorCode::kInsufficientMemoryAvailable,
-                    std::to_string(wanted_mib) + " MiB of hugepages are asked for, " + std::to_string((wanted - free) / kMiB) +
-                        " MiB more than are free; the parent has " + std::to_string(*available / kMiB) + " MiB available and keeps " +
+                    std::to_string(wanted_mib) + " MiB of hugepages are asked for, " +
+                        std::to_string((wanted - free) / kMiB) + " MiB more than are free; the parent has " +
+                        std::to_string(*available / kMiB) + " MiB available and keeps " +
                         std::to_string(kLeftForParent / kMiB) + " MiB. Nothing was changed.",
                     "Ask for less, end programs of the parent that hold memory, or give the machine more.");
     for (std::string& line : pool_lines(hugepage_kinds(files))) failure.add_detail(std::move(line));
@@ -102,19 +104,24 @@ std::uint64_t enlarge_pool(KernelFiles& files, std::uint64_t wanted_mib) {
       files.write(kCompact, "1");
     }
     if (const int error = files.write(kPages, std::to_string(target)); error < 0) {
-      throw Failure(ErrorCode::kFileOperation, std::string(kPages) + " can't be written: " + std::strerror(-error) + '.',
-                    error == -EACCES || error == -EPERM ? "Be root." : "This kernel needs hugepages of 2 MiB (CONFIG_HUGETLBFS, 4 KiB pages).");
+      throw Failure(ErrorCode::kFileOperation,
+                    std::string(kPages) + " can't be written: " + std::strerror(-error) + '.',
+                    error == -EACCES || error == -EPERM
+                        ? "Be root."
+                        : "This kernel needs hugepages of 2 MiB (CONFIG_HUGETLBFS, 4 KiB pages).");
     }
     free = free_for_enclaves(files);
   }
   if (free < wanted) {
     const std::uint64_t came = number_at(files, kPages) - std::min(before, number_at(files, kPages));
     Failure failure(ErrorCode::kInsufficientMemoryAvailable,
-                    std::to_string(wanted_mib) + " MiB of hugepages are asked for: of " + std::to_string(target - before) +
-                        " more pages of 2 MiB came " + std::to_string(came) + ", so " + std::to_string(free / kMiB) +
-                        " MiB would be free. They were given back.",
-                    "Ask for less; end programs of the parent that hold memory; or allocate early after boot, while memory is whole "
-                    "(hugepages=" + std::to_string(target) + " on the parent's kernel command line is the surest).");
+                    std::to_string(wanted_mib) + " MiB of hugepages are asked for: of " +
+                        std::to_string(target - before) + " more pages of 2 MiB came " + std::to_string(came) +
+                        ", so " + std::to_string(free / kMiB) + " MiB would be free. They were given back.",
+                    "Ask for less; end programs of the parent that hold memory; or allocate early after boot, while "
+                    "memory is whole "
+                    "(hugepages=" +
+                        std::to_string(target) + " on the parent's kernel command line is the surest).");
     failure.add_detail(fragmentation(files));
     for (std::string& line : pool_lines(hugepage_kinds(files))) failure.add_detail(std::move(line));
     files.write(kPages, std::to_string(before));
@@ -144,7 +151,8 @@ std::uint64_t node_of(KernelFiles& files, std::uint32_t cpu) {
 std::vector<Core> cores_to_give(KernelFiles& files) {
   std::map<std::uint32_t, Core> cores;  // by their first thread
   for (const std::uint32_t cpu : parse_cpu_list(text_at(files, kCpuFolder + "/online"))) {
-    CpuList threads = parse_cpu_list(text_at(files, kCpuFolder + "/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"));
+    CpuList threads =
+        parse_cpu_list(text_at(files, kCpuFolder + "/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"));
     if (threads.empty()) threads = {cpu};
     if (threads.front() == 0) continue;  // the driver keeps CPU 0's core for the parent
     cores[threads.front()] = {.threads = threads, .node = node_of(files, cpu)};
@@ -178,11 +186,13 @@ CpuList choose_cpus(KernelFiles& files, std::uint32_t count) {
 
 [[noreturn]] void refuse_pool(const std::string& list, int error) {
   if (error == EPERM) {
-    throw Failure(ErrorCode::kCpu, "The driver does not let the pool of CPUs change: an enclave exists, or you are not root.",
+    throw Failure(ErrorCode::kCpu,
+                  "The driver does not let the pool of CPUs change: an enclave exists, or you are not root.",
                   "Terminate the enclaves first (`describe-enclaves`, `terminate-enclave --all`).");
   }
   throw Failure(ErrorCode::kCpu, "The driver refuses the pool " + list + ": " + std::strerror(error) + '.',
-                "A pool is whole cores of one NUMA node, online, without CPU 0 and its siblings; dmesg says which rule was broken.");
+                "A pool is whole cores of one NUMA node, online, without CPU 0 and its siblings; dmesg says which rule "
+                "was broken.");
 }
 
 void set_pool(KernelFiles& files, const AllocationRequest& request) {
@@ -195,7 +205,8 @@ void set_pool(KernelFiles& files, const AllocationRequest& request) {
     if (error == -EPERM || error == -EACCES) refuse_pool("", EPERM);
   }
   try {
-    const std::string list = cpu_list_text(request.cpu_count ? choose_cpus(files, *request.cpu_count) : request.cpu_ids);
+    const std::string list =
+        cpu_list_text(request.cpu_count ? choose_cpus(files, *request.cpu_count) : request.cpu_ids);
     if (const int error = files.write(kPoolFile, list); error < 0) refuse_pool(list, -error);
   } catch (const Failure&) {
     if (!old.empty()) files.write(kPoolFile, cpu_list_text(old));

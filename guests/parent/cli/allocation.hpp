@@ -1,8 +1,8 @@
 // CPUs and hugepages for enclaves, set up in one go, given back, shown; and why it did not work.
 //
-// CPUs: the driver's parameter ne_cpus, which takes CPUs offline in the parent. It refuses CPU 0 and its siblings, parts
-// of cores, CPUs of two NUMA nodes, and any change while an enclave exists (drivers/virt/nitro_enclaves/ne_misc_dev.c).
-// Memory: /sys/kernel/mm/hugepages, pages of 2 MiB.
+// CPUs: the driver's parameter ne_cpus, which takes CPUs offline in the parent. It refuses CPU 0 and its siblings,
+// parts of cores, CPUs of two NUMA nodes, and any change while an enclave exists
+// (drivers/virt/nitro_enclaves/ne_misc_dev.c). Memory: /sys/kernel/mm/hugepages, pages of 2 MiB.
 #pragma once
 
 #include <optional>

@@ -42,7 +42,8 @@ BootResult wait_for_boot(SocketFamily& sockets, int listener, int enclave, std::
     if (waiting[2].revents != 0) {
       std::uint8_t byte = 0;
       const ssize_t count = ::recv(connection.get(), &byte, 1, 0);
-      if (count == 1 && byte == kHeartbeat && ::send(connection.get(), &byte, 1, MSG_NOSIGNAL) == 1) return BootResult::kReady;
+      if (count == 1 && byte == kHeartbeat && ::send(connection.get(), &byte, 1, MSG_NOSIGNAL) == 1)
+        return BootResult::kReady;
       connection.reset();
     }
     if ((waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) return BootResult::kEnded;

@@ -21,14 +21,14 @@ using Milliseconds = std::chrono::milliseconds;
 
 enum class BootResult : std::uint8_t {
   kReady,
-  kEnded,      // the enclave ended first (POLLHUP)
+  kEnded,  // the enclave ended first (POLLHUP)
   kTimedOut,
   kAbandoned,  // nobody waits any more: the command has gone
 };
 
 // starter: the command's end of its socket, or -1; signals: a descriptor that becomes readable when the process is to
 // end, or -1.
-[[nodiscard]] BootResult wait_for_boot(SocketFamily& sockets, int listener, int enclave, std::uint64_t cid, int starter, int signals,
-                                       Milliseconds allowed);
+[[nodiscard]] BootResult wait_for_boot(SocketFamily& sockets, int listener, int enclave, std::uint64_t cid, int starter,
+                                       int signals, Milliseconds allowed);
 
 }  // namespace enclave_cli

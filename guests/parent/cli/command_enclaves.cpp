@@ -37,11 +37,15 @@ EnclaveProcess named(const Environment& environment, const std::string& id, cons
   std::size_t refused = 0;
   std::vector<std::string> ids;
   for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
-    const Json json = Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
+    const Json json =
+        Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
     if (json.is_object() && json.value("EnclaveName", "") == name) ids.push_back(json.value("EnclaveID", ""));
   }
-  if (ids.empty()) throw Failure(ErrorCode::kEnclaveNaming, "No enclave has the name '" + name + "'.", "`describe-enclaves` lists them.");
-  if (ids.size() > 1) throw Failure(ErrorCode::kEnclaveNaming, "Several enclaves have the name '" + name + "'.", "Use --enclave-id.");
+  if (ids.empty())
+    throw Failure(ErrorCode::kEnclaveNaming, "No enclave has the name '" + name + "'.",
+                  "`describe-enclaves` lists them.");
+  if (ids.size() > 1)
+    throw Failure(ErrorCode::kEnclaveNaming, "Several enclaves have the name '" + name + "'.", "Use --enclave-id.");
   return connect_to(environment.places.run_folder, ids.front());
 }
 
@@ -63,7 +67,9 @@ int describe_enclaves(const Environment& environment, bool metadata) {
     list.push_back(std::move(json));
   }
   std::cout << pretty(list);
-  if (debug) std::cerr << "Measurements are the images'. In documents of enclaves in debug mode PCR0, PCR1, PCR2 and PCR8 are zero.\n";
+  if (debug)
+    std::cerr
+        << "Measurements are the images'. In documents of enclaves in debug mode PCR0, PCR1, PCR2 and PCR8 are zero.\n";
   check_all(unanswered, refused);
   return 0;
 }
@@ -71,8 +77,11 @@ int describe_enclaves(const Environment& environment, bool metadata) {
 int terminate_enclave(const Environment& environment, const std::string& id, const std::string& name) {
   const EnclaveProcess process = named(environment, id, name);
   const Answer answer = ask(process, Json{{"command", "terminate"}}, kTerminateTime);
-  if (answer.status < 0) throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.", "Run describe-enclaves.");
-  if (answer.status != 0) throw Failure(ErrorCode::kCommandNotExecuted, "The enclave was not terminated.", "Its process has said why.");
+  if (answer.status < 0)
+    throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.",
+                  "Run describe-enclaves.");
+  if (answer.status != 0)
+    throw Failure(ErrorCode::kCommandNotExecuted, "The enclave was not terminated.", "Its process has said why.");
   std::cout << pretty(Json::parse(answer.out));
   return 0;
 }
@@ -94,13 +103,18 @@ int terminate_all_enclaves(const Environment& environment) {
   return 0;
 }
 
-int show_console(Environment& environment, const std::string& id, const std::string& name, std::optional<Milliseconds> allowed) {
+int show_console(Environment& environment, const std::string& id, const std::string& name,
+                 std::optional<Milliseconds> allowed) {
   const EnclaveProcess process = named(environment, id, name);
-  const Json json = Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.", "Run describe-enclaves.");
+  const Json json =
+      Json::parse(ask(process, Json{{"command", "info"}}, kInfoTime).out, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.",
+                  "Run describe-enclaves.");
   const auto cid = json.at("EnclaveCID").get<std::uint64_t>();
   if (json.value("Flags", "") != "DEBUG_MODE") {
-    throw Failure(ErrorCode::kConsoleConnection, "The enclave runs in production mode and has no console.", "Run it with --debug-mode.");
+    throw Failure(ErrorCode::kConsoleConnection, "The enclave runs in production mode and has no console.",
+                  "Run it with --debug-mode.");
   }
   std::cout << "Connecting to the console for enclave " << cid << "...\n" << std::flush;
   const Descriptor console = connect_to_console(environment.sockets, cid);

@@ -75,7 +75,8 @@ Bytes signed_image(const EifImage& image, const std::string& certificate_path, c
   } catch (const Failure&) {
     throw;
   } catch (const std::runtime_error& error) {
-    throw Failure(ErrorCode::kEifSigning, std::string(error.what()) + '.', "Key and certificate belong together: openssl ecparam, openssl req -x509.");
+    throw Failure(ErrorCode::kEifSigning, std::string(error.what()) + '.',
+                  "Key and certificate belong together: openssl ecparam, openssl req -x509.");
   }
 }
 
@@ -90,7 +91,8 @@ std::string build_time() {
   if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr) {
     char* end = nullptr;
     seconds = std::strtoll(epoch, &end, 10);
-    if (end == epoch || *end != 0 || seconds < 0) throw Failure(ErrorCode::kEifBuilding, "SOURCE_DATE_EPOCH is not a number of seconds.");
+    if (end == epoch || *end != 0 || seconds < 0)
+      throw Failure(ErrorCode::kEifBuilding, "SOURCE_DATE_EPOCH is not a number of seconds.");
   }
   std::string text = cofferdam::format_time(seconds);
   text.pop_back();
@@ -111,7 +113,8 @@ int describe_image(const std::string& path) {
   try {
     const cofferdam::Description description = cofferdam::describe_eif(image);
     std::cout << pretty(description.json);
-    for (const std::string& problem : description.problems) std::cerr << "Warning: " << problem << "; run-enclave refuses such an image.\n";
+    for (const std::string& problem : description.problems)
+      std::cerr << "Warning: " << problem << "; run-enclave refuses such an image.\n";
     return 0;
   } catch (const cofferdam::BadImage& error) {
     throw Failure(ErrorCode::kEifParsing, path + ": " + error.what() + '.');
@@ -123,12 +126,14 @@ int print_pcr(const std::string& input, const std::string& certificate) {
   if (!certificate.empty()) {
     try {
       const Bytes file = bytes_of(certificate, kMaxKeyFile);
-      json["PCR8"] = cofferdam::to_hex(cofferdam::pcr8_of(cofferdam::parse_certificate(cofferdam::certificates_in(file).front()).der));
+      json["PCR8"] = cofferdam::to_hex(
+          cofferdam::pcr8_of(cofferdam::parse_certificate(cofferdam::certificates_in(file).front()).der));
     } catch (const cofferdam::CryptoError& error) {
       throw Failure(ErrorCode::kHasher, certificate + ": " + error.what() + '.', "Give a certificate in PEM form.");
     }
   } else {
-    json["PCR"] = cofferdam::to_hex(cofferdam::extend(cofferdam::Digest384{}, cofferdam::sha384(bytes_of(input, cofferdam::kMaxEif))));
+    json["PCR"] = cofferdam::to_hex(
+        cofferdam::extend(cofferdam::Digest384{}, cofferdam::sha384(bytes_of(input, cofferdam::kMaxEif))));
   }
   std::cout << pretty(json);
   return 0;
@@ -138,12 +143,14 @@ int build_image(const BuildOptions& options) {
   if (!options.docker_uri.empty()) {
     throw Failure(options.docker_dir.empty() ? ErrorCode::kDockerImagePull : ErrorCode::kDockerImageBuild,
                   "There is no Docker in this parent, so '" + options.docker_uri + "' can't become an image here.",
-                  "Build where Docker is: `docker export` gives the container's files, `cofferdam eif build` on the development machine makes "
+                  "Build where Docker is: `docker export` gives the container's files, `cofferdam eif build` on the "
+                  "development machine makes "
                   "the image of them. Here, build-enclave takes --kernel, --cmdline and --ramdisk.");
   }
   const std::string kernel = options.kernel.empty() ? blob("Image") : options.kernel;
   if (options.kernel.empty() && !std::filesystem::exists(kernel)) {
-    throw Failure(ErrorCode::kBlobsPathNotSet, "There is no kernel: neither --kernel nor " + kernel + ".", "Give --kernel, or set NITRO_CLI_BLOBS.");
+    throw Failure(ErrorCode::kBlobsPathNotSet, "There is no kernel: neither --kernel nor " + kernel + ".",
+                  "Give --kernel, or set NITRO_CLI_BLOBS.");
   }
   std::cerr << "Start building the Enclave Image...\n";
   cofferdam::EifMetadata metadata;
@@ -155,18 +162,22 @@ int build_image(const BuildOptions& options) {
   metadata.operating_system = "Linux";
   metadata.kernel_version = "unknown";
   if (!options.metadata.empty()) {
-    metadata.custom = nlohmann::json::parse(cofferdam::as_text(bytes_of(options.metadata, kMaxCustomMetadata)), nullptr, /*allow_exceptions=*/false);
-    if (!metadata.custom.is_object()) throw Failure(ErrorCode::kEifBuilding, options.metadata + " is not a JSON object.");
+    metadata.custom = nlohmann::json::parse(cofferdam::as_text(bytes_of(options.metadata, kMaxCustomMetadata)), nullptr,
+                                            /*allow_exceptions=*/false);
+    if (!metadata.custom.is_object())
+      throw Failure(ErrorCode::kEifBuilding, options.metadata + " is not a JSON object.");
   }
   const std::string section = cofferdam::metadata_section(metadata);
   std::vector<EifPart> parts;  // in the order of AWS's builder
   parts.push_back({Kind::kKernel, bytes_of(kernel, cofferdam::kMaxEif)});
   parts.push_back({Kind::kCommandLine, command_line_of(options)});
   parts.push_back({Kind::kMetadata, Bytes(section.begin(), section.end())});
-  for (const std::string& ramdisk : options.ramdisks) parts.push_back({Kind::kRamdisk, bytes_of(ramdisk, cofferdam::kMaxEif)});
+  for (const std::string& ramdisk : options.ramdisks)
+    parts.push_back({Kind::kRamdisk, bytes_of(ramdisk, cofferdam::kMaxEif)});
   Bytes file;
   try {
-    file = cofferdam::write_eif(options.arch == "x86_64" ? enclave::EifArchitecture::kX86 : enclave::EifArchitecture::kAarch64, parts);
+    file = cofferdam::write_eif(
+        options.arch == "x86_64" ? enclave::EifArchitecture::kX86 : enclave::EifArchitecture::kAarch64, parts);
   } catch (const std::runtime_error& error) {
     throw Failure(ErrorCode::kEifBuilding, std::string(error.what()) + '.');
   }
@@ -180,7 +191,8 @@ int build_image(const BuildOptions& options) {
 
 int sign_image(const std::string& path, const std::string& certificate, const std::string& key) {
   const EifImage image = image_at(path);
-  if (!image.crc_good) throw Failure(ErrorCode::kEifParsing, path + ": the checksum is wrong.", "The file is damaged: build it again.");
+  if (!image.crc_good)
+    throw Failure(ErrorCode::kEifParsing, path + ": the checksum is wrong.", "The file is damaged: build it again.");
   const EifImage done = cofferdam::read_eif(signed_image(image, certificate, key));
   write_image(path, done.bytes);
   std::cerr << "Enclave Image successfully signed.\n";

@@ -19,7 +19,8 @@ std::vector<std::string> names_taken(const Environment& environment) {
   for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
     if (!send_line(process.socket.get(), Json{{"command", "info"}})) continue;
     const Json json = Json::parse(collect(process.socket.get(), kInfoTime).out, nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.contains("EnclaveName") && json["EnclaveName"].is_string()) names.push_back(json["EnclaveName"]);
+    if (json.is_object() && json.contains("EnclaveName") && json["EnclaveName"].is_string())
+      names.push_back(json["EnclaveName"]);
   }
   return names;
 }
@@ -33,7 +34,8 @@ int run_enclave(Environment& environment, RunRequest request) {
   request.eif_path = std::filesystem::absolute(request.eif_path).string();  // its process works in another folder
   const Descriptor starter = spawn_enclave_process(environment, request);
   // The time is the enclave process's affair: it says when it gives up.
-  const Answer answer = collect(starter.get(), std::chrono::hours(24 * 365), [](const std::string& text) { std::cerr << text << std::flush; });
+  const Answer answer = collect(starter.get(), std::chrono::hours(24 * 365),
+                                [](const std::string& text) { std::cerr << text << std::flush; });
   if (answer.status < 0) {
     throw Failure(ErrorCode::kProcessConnection, "The enclave process ended without an answer.",
                   "Look into the log, and into dmesg: was it killed for want of memory?");
@@ -42,7 +44,8 @@ int run_enclave(Environment& environment, RunRequest request) {
   if (answer.status != 0) return answer.status;  // its words were shown as they came
   if (!request.attach_console) return 0;
   const Json json = Json::parse(answer.out, nullptr, /*allow_exceptions=*/false);
-  copy_console(connect_to_console(environment.sockets, json.at("EnclaveCID").get<std::uint64_t>()).get(), 1, std::nullopt);
+  copy_console(connect_to_console(environment.sockets, json.at("EnclaveCID").get<std::uint64_t>()).get(), 1,
+               std::nullopt);
   return 0;
 }
 

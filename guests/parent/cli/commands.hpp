@@ -13,7 +13,8 @@ int describe_enclaves(const Environment& environment, bool metadata);
 // id or name: the other is empty.
 int terminate_enclave(const Environment& environment, const std::string& id, const std::string& name);
 int terminate_all_enclaves(const Environment& environment);
-int show_console(Environment& environment, const std::string& id, const std::string& name, std::optional<Milliseconds> allowed);
+int show_console(Environment& environment, const std::string& id, const std::string& name,
+                 std::optional<Milliseconds> allowed);
 
 int describe_image(const std::string& path);
 int sign_image(const std::string& path, const std::string& certificate, const std::string& key);

@@ -23,7 +23,8 @@ void write_all(int output, const char* bytes, std::size_t size) {
   while (size > 0) {
     const ssize_t count = ::write(output, bytes, size);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) throw Failure(ErrorCode::kConsoleWrite, std::string("Writing fails: ") + std::strerror(errno) + '.');
+    if (count <= 0)
+      throw Failure(ErrorCode::kConsoleWrite, std::string("Writing fails: ") + std::strerror(errno) + '.');
     bytes += count;
     size -= static_cast<std::size_t>(count);
   }
@@ -58,7 +59,8 @@ void copy_console(int console, int output, std::optional<Milliseconds> allowed) 
   for (;;) {
     int wait = -1;
     if (allowed) {
-      wait = static_cast<int>(std::min<std::int64_t>(60'000, std::chrono::ceil<Milliseconds>(end - Clock::now()).count()));
+      wait =
+          static_cast<int>(std::min<std::int64_t>(60'000, std::chrono::ceil<Milliseconds>(end - Clock::now()).count()));
       if (wait <= 0) return;
     }
     pollfd waiting{.fd = console, .events = POLLIN, .revents = 0};
@@ -73,8 +75,8 @@ void copy_console(int console, int output, std::optional<Milliseconds> allowed) 
 }
 
 std::vector<std::string> last_words(SocketFamily& sockets, std::uint64_t cid, std::size_t limit) {
-  const Descriptor console(
-      sockets.connect(kMonitorCid, static_cast<std::uint32_t>(kConsolePortOffset + cid), static_cast<int>(kLastWordsTotal.count())));
+  const Descriptor console(sockets.connect(kMonitorCid, static_cast<std::uint32_t>(kConsolePortOffset + cid),
+                                           static_cast<int>(kLastWordsTotal.count())));
   if (!console) return {};
   const Clock::time_point end = Clock::now() + kLastWordsTotal;
   std::string text;
@@ -90,7 +92,8 @@ std::vector<std::string> last_words(SocketFamily& sockets, std::uint64_t cid, st
   std::vector<std::string> lines;
   for (std::size_t from = 0; from < text.size();) {
     const std::size_t newline = std::min(text.find('\n', from), text.size());
-    if (std::string line = shown(std::string_view(text).substr(from, newline - from)); !line.empty()) lines.push_back(std::move(line));
+    if (std::string line = shown(std::string_view(text).substr(from, newline - from)); !line.empty())
+      lines.push_back(std::move(line));
     from = newline + 1;
   }
   if (lines.size() > limit) lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(limit));

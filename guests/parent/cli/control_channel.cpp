@@ -110,7 +110,8 @@ Descriptor listen_at(const std::string& path) {
     ::chmod(folder.c_str(), 0700);
   }
   sockaddr_un address;
-  if (!address_of(path, address)) throw Failure(ErrorCode::kSocketPathNotFound, path + " is too long for a socket.", "Give a shorter --run-dir.");
+  if (!address_of(path, address))
+    throw Failure(ErrorCode::kSocketPathNotFound, path + " is too long for a socket.", "Give a shorter --run-dir.");
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // Slots are never numbered twice, so whatever has this name is stale.
   ::unlink(path.c_str());
@@ -160,9 +161,12 @@ EnclaveProcess connect_to(const std::string& run_folder, const std::string& encl
   EnclaveProcess process{.path = path, .socket = {}};
   const int result = connect_at(path, process.socket);
   if (result == -ECONNREFUSED) ::unlink(path.c_str());
-  if (result == -EACCES) throw Failure(ErrorCode::kProcessConnection, "You may not use " + path + '.', "Be root, or whoever started the enclave.");
+  if (result == -EACCES)
+    throw Failure(ErrorCode::kProcessConnection, "You may not use " + path + '.',
+                  "Be root, or whoever started the enclave.");
   if (result < 0) {
-    throw Failure(ErrorCode::kProcessConnection, "There is no enclave " + enclave_id + '.', "`describe-enclaves` lists those that run.");
+    throw Failure(ErrorCode::kProcessConnection, "There is no enclave " + enclave_id + '.',
+                  "`describe-enclaves` lists those that run.");
   }
   return process;
 }

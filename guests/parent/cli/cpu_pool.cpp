@@ -72,10 +72,12 @@ CpuList read_cpu_pool(KernelFiles& files) {
 void check_cpu_choice(const CpuList& pool, const std::optional<std::uint32_t>& count, const CpuList& ids) {
   const std::string shown = pool.empty() ? "The pool is empty." : "The pool is " + cpu_list_text(pool) + '.';
   if (count) {
-    if (*count == 0) throw Failure(ErrorCode::kInsufficientCpus, "`cpu-count` is 0.", "An enclave needs at least one CPU.");
+    if (*count == 0)
+      throw Failure(ErrorCode::kInsufficientCpus, "`cpu-count` is 0.", "An enclave needs at least one CPU.");
     if (*count > pool.size()) {
       throw Failure(ErrorCode::kInsufficientCpus,
-                    "`cpu-count` is " + std::to_string(*count) + ", and the pool has " + std::to_string(pool.size()) + ". " + shown,
+                    "`cpu-count` is " + std::to_string(*count) + ", and the pool has " + std::to_string(pool.size()) +
+                        ". " + shown,
                     "`cofferdam-cli allocate --cpu-count " + std::to_string(*count) + "`, while no enclave exists.");
     }
     return;
@@ -83,16 +85,19 @@ void check_cpu_choice(const CpuList& pool, const std::optional<std::uint32_t>& c
   std::set<std::uint32_t> seen;
   for (const std::uint32_t id : ids) {
     if (!seen.insert(id).second) {
-      throw Failure(ErrorCode::kInvalidCpuConfiguration, "`cpu-ids` has CPU " + std::to_string(id) + " more than once.");
+      throw Failure(ErrorCode::kInvalidCpuConfiguration,
+                    "`cpu-ids` has CPU " + std::to_string(id) + " more than once.");
     }
   }
   for (const std::uint32_t id : ids) {
     if (std::find(pool.begin(), pool.end(), id) == pool.end()) {
-      throw Failure(ErrorCode::kNoSuchCpuInPool, "`cpu-ids` has CPU " + std::to_string(id) + ", which is not in the pool. " + shown,
+      throw Failure(ErrorCode::kNoSuchCpuInPool,
+                    "`cpu-ids` has CPU " + std::to_string(id) + ", which is not in the pool. " + shown,
                     "`cofferdam-cli allocate --cpu-ids ...`, while no enclave exists.");
     }
   }
-  if (ids.empty()) throw Failure(ErrorCode::kInsufficientCpus, "`cpu-ids` is empty.", "An enclave needs at least one CPU.");
+  if (ids.empty())
+    throw Failure(ErrorCode::kInsufficientCpus, "`cpu-ids` is empty.", "An enclave needs at least one CPU.");
 }
 
 }  // namespace enclave_cli

@@ -1,4 +1,5 @@
-// What the nitro_enclaves driver's refusals mean (include/uapi/linux/nitro_enclaves.h, NE_ERR_*), in words, and what to do.
+// What the nitro_enclaves driver's refusals mean (include/uapi/linux/nitro_enclaves.h, NE_ERR_*), in words, and what to
+// do.
 #pragma once
 
 #include <string>

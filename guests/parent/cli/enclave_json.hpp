@@ -21,7 +21,8 @@ struct EnclaveDescription {
 [[nodiscard]] Json run_json(const EnclaveDescription& enclave);
 // The same, "State", "Flags"; then "Measurements" unless null; then, with metadata, "ImageName", "ImageVersion" and
 // "Metadata". image: describe_eif's JSON, or null.
-[[nodiscard]] Json describe_json(const EnclaveDescription& enclave, std::string_view state, const Json& image, bool with_metadata);
+[[nodiscard]] Json describe_json(const EnclaveDescription& enclave, std::string_view state, const Json& image,
+                                 bool with_metadata);
 // {"EnclaveName", "EnclaveID", "Terminated": true}
 [[nodiscard]] Json terminate_json(const EnclaveDescription& enclave);
 

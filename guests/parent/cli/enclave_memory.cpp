@@ -66,7 +66,8 @@ void EnclaveMemory::take(std::uint64_t bytes) {
     throw failure;
   }
   // A large page that covered the rest may have made smaller ones superfluous.
-  std::stable_sort(regions_.begin(), regions_.end(), [](const Region& a, const Region& b) { return a.page_size > b.page_size; });
+  std::stable_sort(regions_.begin(), regions_.end(),
+                   [](const Region& a, const Region& b) { return a.page_size > b.page_size; });
   while (!regions_.empty()) {
     Region& last = regions_.back();
     const std::uint64_t superfluous = std::min(last.size, (size() - bytes) / last.page_size * last.page_size);
@@ -82,7 +83,8 @@ void EnclaveMemory::copy_in(std::uint64_t offset, std::span<const std::uint8_t> 
   if (offset > size() || bytes.size() > size() - offset) {
     throw Failure(ErrorCode::kInsufficientMemoryRequested,
                   "The image has " + std::to_string((bytes.size() + kMiB - 1) / kMiB) + " MiB and goes to " +
-                      std::to_string(offset / kMiB) + " MiB of the enclave's memory, which has " + std::to_string(size() / kMiB) + " MiB.",
+                      std::to_string(offset / kMiB) + " MiB of the enclave's memory, which has " +
+                      std::to_string(size() / kMiB) + " MiB.",
                   "Give more --memory.");
   }
   std::uint64_t start = 0;  // of the region, as the enclave sees it
@@ -102,8 +104,8 @@ void EnclaveMemory::copy_in(std::uint64_t offset, std::span<const std::uint8_t> 
 std::vector<std::string> pool_lines(const std::vector<HugePages>& kinds) {
   std::vector<std::string> lines;
   for (const HugePages& kind : eligible(kinds)) {
-    lines.push_back("hugepages of " + std::to_string(kind.page_size / kMiB) + " MiB: " + std::to_string(kind.free) + " free of " +
-                    std::to_string(kind.total));
+    lines.push_back("hugepages of " + std::to_string(kind.page_size / kMiB) + " MiB: " + std::to_string(kind.free) +
+                    " free of " + std::to_string(kind.total));
   }
   if (lines.empty()) lines.emplace_back("this kernel has no hugepages of 2 MiB or more");
   return lines;

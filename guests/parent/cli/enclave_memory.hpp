@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kSmallestEnclave = 64 * kMiB;
 
 struct Region {
   void* address{};
-  std::uint64_t size{};       // bytes
+  std::uint64_t size{};  // bytes
   std::uint64_t page_size{};
 };
 

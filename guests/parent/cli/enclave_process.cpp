@@ -83,7 +83,8 @@ class Measurement {
 
 class Server {
  public:
-  Server(Environment& environment, EventLog& log, Enclave enclave, EnclaveDescription description, std::string path, Measurement& measurement)
+  Server(Environment& environment, EventLog& log, Enclave enclave, EnclaveDescription description, std::string path,
+         Measurement& measurement)
       : environment_(environment),
         log_(log),
         enclave_(std::move(enclave)),
@@ -118,9 +119,11 @@ class Server {
 
  private:
   void enclave_ended() {
-    log_.write(Level::kWarning, "The enclave " + description_.name + " (" + description_.id + ") has ended by itself, or the monitor ended it.");
+    log_.write(Level::kWarning, "The enclave " + description_.name + " (" + description_.id +
+                                    ") has ended by itself, or the monitor ended it.");
     if (enclave_.debug) {
-      for (const std::string& line : last_words(environment_.sockets, enclave_.cid)) log_.write(Level::kInfo, "console: " + line);
+      for (const std::string& line : last_words(environment_.sockets, enclave_.cid))
+        log_.write(Level::kInfo, "console: " + line);
     }
     enclave_.end();
   }
@@ -134,7 +137,9 @@ class Server {
   }
 
   void describe(int socket, bool metadata) const {
-    reply(socket, 0, describe_json(description_, "RUNNING", image_, metadata).dump(-1, ' ', false, Json::error_handler_t::replace), {});
+    reply(socket, 0,
+          describe_json(description_, "RUNNING", image_, metadata).dump(-1, ' ', false, Json::error_handler_t::replace),
+          {});
   }
 
   // False when the enclave was ended.
@@ -156,8 +161,10 @@ class Server {
     } else if (command == "terminate") {
       ucred peer{};
       socklen_t length = sizeof peer;
-      if (::getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || (peer.uid != 0 && peer.uid != ::geteuid())) {
-        reply(client.get(), EACCES, {}, "Only root and whoever started the enclave " + description_.id + " may terminate it.\n");
+      if (::getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 ||
+          (peer.uid != 0 && peer.uid != ::geteuid())) {
+        reply(client.get(), EACCES, {},
+              "Only root and whoever started the enclave " + description_.id + " may terminate it.\n");
         return true;
       }
       log_.write(Level::kInfo, "Terminated on request.");
@@ -167,7 +174,8 @@ class Server {
             "Successfully terminated enclave " + description_.id + ".\n");
       return false;
     } else {
-      reply(client.get(), static_cast<int>(ErrorCode::kInvalidCommand), {}, "The enclave process does not know this command.\n");
+      reply(client.get(), static_cast<int>(ErrorCode::kInvalidCommand), {},
+            "The enclave process does not know this command.\n");
     }
     return true;
   }
@@ -194,7 +202,8 @@ cofferdam::EifImage read_image(const std::string& path) {
     throw Failure(ErrorCode::kEifParsing, path + ": " + error.what() + '.', "`describe-eif` shows what the image is.");
   } catch (const cofferdam::Unreadable& error) {
     const std::string what = error.what();
-    throw Failure(what.starts_with("not an enclave image") ? ErrorCode::kEifParsing : ErrorCode::kFileOperation, path + ": " + what + '.');
+    throw Failure(what.starts_with("not an enclave image") ? ErrorCode::kEifParsing : ErrorCode::kFileOperation,
+                  path + ": " + what + '.');
   }
 }
 
@@ -280,7 +289,8 @@ Descriptor spawn_enclave_process(Environment& environment, const RunRequest& req
   int status = 0;
   while (::waitpid(between, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw Failure(ErrorCode::kDaemonize, "The enclave process could not be made.");
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    throw Failure(ErrorCode::kDaemonize, "The enclave process could not be made.");
   return ours;
 }
 

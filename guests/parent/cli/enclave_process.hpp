@@ -8,9 +8,9 @@
 
 namespace enclave_cli {
 
-// Forks it off, free of the terminal, the command's files and its folder. Answers the command's end of its socket, where
-// the replies to the start arrive (control_channel.hpp). Throws Failure E04, E05, E06.
-// request: its paths are absolute.
+// Forks it off, free of the terminal, the command's files and its folder. Answers the command's end of its socket,
+// where the replies to the start arrive (control_channel.hpp). Throws Failure E04, E05, E06. request: its paths are
+// absolute.
 [[nodiscard]] Descriptor spawn_enclave_process(Environment& environment, const RunRequest& request);
 
 // What that process does, from the start to its end. Answers its exit status: 0, or the error code of the start.

@@ -42,7 +42,7 @@ class EnclaveDriver {
   virtual int create(std::uint64_t& slot_uid) = 0;
   virtual int image_offset(int enclave, std::uint64_t& offset) = 0;
   virtual int add_memory(int enclave, void* address, std::uint64_t size) = 0;
-  virtual int add_cpu(int enclave, std::uint32_t& cpu) = 0;  // 0: the driver chooses and says which
+  virtual int add_cpu(int enclave, std::uint32_t& cpu) = 0;            // 0: the driver chooses and says which
   virtual int start(int enclave, bool debug, std::uint64_t& cid) = 0;  // 0: the monitor chooses and says which
 };
 

@@ -79,8 +79,8 @@ enum class ErrorCode : std::uint8_t {
 };
 inline constexpr int kErrorCodeCount = 61;
 
-[[nodiscard]] std::string name_of(ErrorCode code);            // "E26"
-[[nodiscard]] std::string_view title_of(ErrorCode code);      // one line, without a full stop
+[[nodiscard]] std::string name_of(ErrorCode code);              // "E26"
+[[nodiscard]] std::string_view title_of(ErrorCode code);        // one line, without a full stop
 [[nodiscard]] std::string_view explanation_of(ErrorCode code);  // when it comes and what to do: for `explain`
 // "E26", "e26" or "26".
 [[nodiscard]] std::optional<ErrorCode> code_named(std::string_view name);

@@ -33,8 +33,8 @@ struct Enclave {
 using Say = std::function<void(const std::string&)>;
 
 // starter, signals: see boot_wait.hpp. Throws Failure.
-[[nodiscard]] Enclave launch(Environment& environment, const RunRequest& request, cofferdam::ByteView image, const Say& say,
-                             int starter, int signals);
+[[nodiscard]] Enclave launch(Environment& environment, const RunRequest& request, cofferdam::ByteView image,
+                             const Say& say, int starter, int signals);
 
 // What a monitor would refuse at the start, told before anything is taken. machine: uname's, "aarch64"; now: Unix
 // seconds. Throws Failure E35 (another architecture), E59 (the signing certificate is not valid now).

@@ -104,7 +104,8 @@ int LinuxFiles::write(const std::string& path, const std::string& content) {
 std::vector<std::string> LinuxFiles::list(const std::string& folder) {
   std::vector<std::string> names;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error))
+    names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -126,12 +127,14 @@ std::vector<HugePages> hugepage_kinds(KernelFiles& files) {
     std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), kib);
     if (kib == 0) continue;
     const std::string folder = std::string(kHugepages) + '/' + name;
-    HugePages pages{.page_size = kib << 10, .total = number(folder + "/nr_hugepages"), .free = number(folder + "/free_hugepages")};
+    HugePages pages{
+        .page_size = kib << 10, .total = number(folder + "/nr_hugepages"), .free = number(folder + "/free_hugepages")};
     // What other mappings have reserved and not yet touched counts as free there.
     pages.free -= std::min(pages.free, number(folder + "/resv_hugepages"));
     kinds.push_back(pages);
   }
-  std::sort(kinds.begin(), kinds.end(), [](const HugePages& a, const HugePages& b) { return a.page_size < b.page_size; });
+  std::sort(kinds.begin(), kinds.end(),
+            [](const HugePages& a, const HugePages& b) { return a.page_size < b.page_size; });
   return kinds;
 }
 

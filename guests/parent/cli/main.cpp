@@ -1,4 +1,5 @@
-// cofferdam-cli, also called nitro-cli: starts, lists, ends and listens to enclaves through Linux's nitro_enclaves driver.
+// cofferdam-cli, also called nitro-cli: starts, lists, ends and listens to enclaves through Linux's nitro_enclaves
+// driver.
 #include "guests/parent/cli/commands.hpp"
 #include "guests/parent/cli/linux_environment.hpp"
 

@@ -64,25 +64,30 @@ RunRequest request_from_config(const std::string& path, std::vector<std::string>
       if (!given(key)) throw Failure(ErrorCode::kMissingArgument, path + " has no \"" + key + "\".");
     }
     if (given("cpu_count") && given("cpu_ids")) {
-      throw Failure(ErrorCode::kConflictingArgument, path + " has both \"cpu_count\" and \"cpu_ids\".", "Give one of them.");
+      throw Failure(ErrorCode::kConflictingArgument, path + " has both \"cpu_count\" and \"cpu_ids\".",
+                    "Give one of them.");
     }
     if (!given("cpu_count") && !given("cpu_ids")) {
-      throw Failure(ErrorCode::kMissingArgument, path + " has neither \"cpu_count\" nor \"cpu_ids\".", "Give one of them.");
+      throw Failure(ErrorCode::kMissingArgument, path + " has neither \"cpu_count\" nor \"cpu_ids\".",
+                    "Give one of them.");
     }
     // get<unsigned>() would take 1.5, -1 and true.
     const auto number = [&](const nlohmann::json& value, const char* key, std::uint64_t most) {
       if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
-        throw Failure(ErrorCode::kInvalidArgument, path + ": \"" + key + "\" is not a number from 0 to " + std::to_string(most) + '.');
+        throw Failure(ErrorCode::kInvalidArgument,
+                      path + ": \"" + key + "\" is not a number from 0 to " + std::to_string(most) + '.');
       }
       return value.get<std::uint64_t>();
     };
     request.eif_path = json["eif_path"].get<std::string>();
     request.memory_mib = number(json["memory_mib"], "memory_mib", kMostMemoryMib);
     if (given("enclave_name")) request.name = json["enclave_name"].get<std::string>();
-    if (given("cpu_count")) request.cpu_count = static_cast<std::uint32_t>(number(json["cpu_count"], "cpu_count", 8192));
+    if (given("cpu_count"))
+      request.cpu_count = static_cast<std::uint32_t>(number(json["cpu_count"], "cpu_count", 8192));
     if (given("cpu_ids")) {
       if (!json["cpu_ids"].is_array()) throw Failure(ErrorCode::kSerialization, path + ": \"cpu_ids\" is not a list.");
-      for (const nlohmann::json& id : json["cpu_ids"]) request.cpu_ids.push_back(static_cast<std::uint32_t>(number(id, "cpu_ids", 8191)));
+      for (const nlohmann::json& id : json["cpu_ids"])
+        request.cpu_ids.push_back(static_cast<std::uint32_t>(number(id, "cpu_ids", 8191)));
     }
     if (given("enclave_cid")) request.cid = number(json["enclave_cid"], "enclave_cid", kHighestCid);
     if (given("debug_mode")) request.debug = json["debug_mode"].get<bool>();

@@ -29,6 +29,7 @@ void check_cid(std::uint64_t cid);
 // The file of --config. Unknown keys are answered in `ignored`. Throws Failure E19, E17 (no such JSON), E01, E02.
 [[nodiscard]] RunRequest request_from_config(const std::string& path, std::vector<std::string>& ignored);
 // `wanted`, or the image's file name without .eif; with _1, _2, ... behind it while one is taken.
-[[nodiscard]] std::string free_name(const std::string& wanted, const std::string& eif_path, const std::vector<std::string>& taken);
+[[nodiscard]] std::string free_name(const std::string& wanted, const std::string& eif_path,
+                                    const std::vector<std::string>& taken);
 
 }  // namespace enclave_cli

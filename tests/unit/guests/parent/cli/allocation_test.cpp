@@ -26,7 +26,8 @@ struct Kernel : ::testing::Test {
     files.content["/proc/buddyinfo"] =
         "Node 0, zone      DMA      1      0      0      0      0      0      0      0      0      4      2\n"
         "Node 0, zone   Normal   9000      0      0      0      0      0      0      0      0      1      0\n";
-    files.content["/proc/meminfo"] = "MemTotal:        2000000 kB\nMemFree:          1 kB\nMemAvailable:    1048576 kB\n";
+    files.content["/proc/meminfo"] =
+        "MemTotal:        2000000 kB\nMemFree:          1 kB\nMemAvailable:    1048576 kB\n";
     files.content[kPoolFile] = "\n";
     show_online();
     files.on_write[kHuge + "nr_hugepages"] = [this](const std::string& text) {
@@ -84,7 +85,8 @@ TEST_F(Kernel, TakesWholeCoresOfOneNodeAndNeverCpu0s) {
   show_online();
   for (std::uint32_t cpu = 0; cpu < 8; ++cpu) {
     const std::uint32_t first = cpu % 4;  // threads are 0/4, 1/5, 2/6, 3/7
-    files.content[kCpus + "cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"] = cpu_list_text({first, first + 4}) + "\n";
+    files.content[kCpus + "cpu" + std::to_string(cpu) + "/topology/thread_siblings_list"] =
+        cpu_list_text({first, first + 4}) + "\n";
     files.content[kCpus + "cpu" + std::to_string(cpu) + (first < 2 ? "/node0/x" : "/node1/x")] = "";
   }
   allocate(files, {.cpu_count = 4, .cpu_ids = {}, .memory_mib = {}});
@@ -97,10 +99,13 @@ TEST_F(Kernel, TakesWholeCoresOfOneNodeAndNeverCpu0s) {
 TEST_F(Kernel, SaysHowManyPagesCameAndWhyAndGivesThemBack) {
   pages_there = 100;
   set_pages(10);
-  const std::string text = refusal({.cpu_count = 2, .cpu_ids = {}, .memory_mib = 512}, ErrorCode::kInsufficientMemoryAvailable);
+  const std::string text =
+      refusal({.cpu_count = 2, .cpu_ids = {}, .memory_mib = 512}, ErrorCode::kInsufficientMemoryAvailable);
   EXPECT_NE(text.find("of 246 more pages of 2 MiB came 90"), std::string::npos) << text;
   EXPECT_NE(text.find("200 MiB would be free"), std::string::npos) << text;
-  EXPECT_NE(text.find("free in the parent: 53 MiB, of it in pieces of 2 MiB and more: 18 MiB (fragmented)"), std::string::npos) << text;
+  EXPECT_NE(text.find("free in the parent: 53 MiB, of it in pieces of 2 MiB and more: 18 MiB (fragmented)"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("hugepages=256"), std::string::npos) << text;
   EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "10\n");
   EXPECT_EQ(files.content[kPoolFile], "\n");  // CPUs come after, and did not
@@ -108,7 +113,8 @@ TEST_F(Kernel, SaysHowManyPagesCameAndWhyAndGivesThemBack) {
 
 TEST_F(Kernel, DoesNotTakeTheParentsLastMemory) {
   pages_there = 4096;
-  const std::string text = refusal({.cpu_count = {}, .cpu_ids = {}, .memory_mib = 1000}, ErrorCode::kInsufficientMemoryAvailable);
+  const std::string text =
+      refusal({.cpu_count = {}, .cpu_ids = {}, .memory_mib = 1000}, ErrorCode::kInsufficientMemoryAvailable);
   EXPECT_NE(text.find("the parent has 1024 MiB available and keeps 64 MiB"), std::string::npos) << text;
   EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "0\n");
   allocate(files, {.cpu_count = {}, .cpu_ids = {}, .memory_mib = 960});
@@ -137,7 +143,8 @@ TEST_F(Kernel, ARefusedPoolGivesTheMemoryBackAndTheOldPoolStands) {
 TEST_F(Kernel, NothingChangesWhileAnEnclaveExists) {
   allocate(files, {.cpu_count = 1, .cpu_ids = {}, .memory_mib = {}});
   enclave_exists = true;
-  EXPECT_NE(refusal({.cpu_count = 2, .cpu_ids = {}, .memory_mib = 64}, ErrorCode::kCpu).find("terminate-enclave --all"), std::string::npos);
+  EXPECT_NE(refusal({.cpu_count = 2, .cpu_ids = {}, .memory_mib = 64}, ErrorCode::kCpu).find("terminate-enclave --all"),
+            std::string::npos);
   EXPECT_EQ(files.content[kPoolFile], "3\n");
   EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "0\n");
   EXPECT_THROW(release_all(files), Failure);
@@ -153,7 +160,9 @@ TEST_F(Kernel, ReleaseGivesEverythingBack) {
 
 TEST_F(Kernel, WithoutTheDriverNothingIsTouched) {
   files.content.erase(kPoolFile);
-  EXPECT_NE(refusal({.cpu_count = 1, .cpu_ids = {}, .memory_mib = 64}, ErrorCode::kFileOperation).find("modprobe nitro_enclaves"), std::string::npos);
+  EXPECT_NE(refusal({.cpu_count = 1, .cpu_ids = {}, .memory_mib = 64}, ErrorCode::kFileOperation)
+                .find("modprobe nitro_enclaves"),
+            std::string::npos);
   EXPECT_EQ(files.content[kHuge + "nr_hugepages"], "0\n");
 }
 
@@ -161,7 +170,8 @@ TEST(CpuLists, AreReadStrictly) {
   EXPECT_EQ(parse_cpu_list("1-3,7\n"), (CpuList{1, 2, 3, 7}));
   EXPECT_EQ(parse_cpu_list("\n"), CpuList{});
   EXPECT_EQ(cpu_list_text({7, 2, 1, 3}), "1-3,7");
-  for (const char* text : {"a", "1-", "-1", "1,,2", "0x6", "99999999999", "1-9999"}) EXPECT_THROW(static_cast<void>(parse_cpu_list(text)), Failure) << text;
+  for (const char* text : {"a", "1-", "-1", "1,,2", "0x6", "99999999999", "1-9999"})
+    EXPECT_THROW(static_cast<void>(parse_cpu_list(text)), Failure) << text;
   EXPECT_THROW(static_cast<void>(parse_cpu_list("3-1")), Failure);
 }
 

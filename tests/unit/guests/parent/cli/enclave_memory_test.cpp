@@ -14,7 +14,9 @@ using testing::ScriptedPages;
 
 TEST(EnclaveMemory, TakesLargePagesFirst) {
   ScriptedPages pages;
-  pages.pool = {{.page_size = 64 << 10, .total = 9999, .free = 9999}, {.page_size = 2 * kMiB, .total = 64, .free = 64}, {.page_size = 32 * kMiB, .total = 2, .free = 2}};
+  pages.pool = {{.page_size = 64 << 10, .total = 9999, .free = 9999},
+                {.page_size = 2 * kMiB, .total = 64, .free = 64},
+                {.page_size = 32 * kMiB, .total = 2, .free = 2}};
   EnclaveMemory memory(pages);
   memory.take(100 * kMiB);
   EXPECT_EQ(memory.size(), 100 * kMiB);

@@ -1,5 +1,5 @@
-// The enclave process as a real process, and the commands that talk to it: JSON as nitro-cli prints it, and what is left
-// when it ends in each of the ways in which it can.
+// The enclave process as a real process, and the commands that talk to it: JSON as nitro-cli prints it, and what is
+// left when it ends in each of the ways in which it can.
 #include "guests/parent/cli/enclave_process.hpp"
 
 #include <gtest/gtest.h>
@@ -27,9 +27,16 @@ using Kind = enclave::EifSectionKind;
 cofferdam::Bytes small_image() {
   utsname machine{};
   ::uname(&machine);
-  const auto architecture = std::string_view(machine.machine) == "aarch64" ? enclave::EifArchitecture::kAarch64 : enclave::EifArchitecture::kX86;
-  const std::string metadata = cofferdam::metadata_section({.image_name = "small", .image_version = "7", .build_time = "1970-01-01T00:00:00+00:00",
-      .build_tool = "test", .build_tool_version = "1", .operating_system = "Linux", .kernel_version = "6", .custom = nullptr});
+  const auto architecture = std::string_view(machine.machine) == "aarch64" ? enclave::EifArchitecture::kAarch64
+                                                                           : enclave::EifArchitecture::kX86;
+  const std::string metadata = cofferdam::metadata_section({.image_name = "small",
+                                                            .image_version = "7",
+                                                            .build_time = "1970-01-01T00:00:00+00:00",
+                                                            .build_tool = "test",
+                                                            .build_tool_version = "1",
+                                                            .operating_system = "Linux",
+                                                            .kernel_version = "6",
+                                                            .custom = nullptr});
   return cofferdam::write_eif(architecture, {{Kind::kKernel, cofferdam::Bytes(100, 1)},
                                              {Kind::kCommandLine, cofferdam::Bytes{'a'}},
                                              {Kind::kMetadata, cofferdam::Bytes(metadata.begin(), metadata.end())},
@@ -49,7 +56,8 @@ struct EnclaveProcesses : ::testing::Test {
         const Descriptor socket(machine.sockets.connect(3, kHeartbeatPort, 1000));
         const std::uint8_t byte = kHeartbeat;
         ::send(socket.get(), &byte, 1, MSG_NOSIGNAL);
-        for (int i = 0; i < 30'000 && !std::filesystem::exists(machine.folder.path() + "/end"); ++i) std::this_thread::sleep_for(Milliseconds(2));
+        for (int i = 0; i < 30'000 && !std::filesystem::exists(machine.folder.path() + "/end"); ++i)
+          std::this_thread::sleep_for(Milliseconds(2));
         machine.driver.far_end.reset();
       }).detach();
     };
@@ -95,11 +103,14 @@ TEST_F(EnclaveProcesses, LifeOfAnEnclaveInNitroClisJson) {
   ASSERT_EQ(started.status, 0) << started.error;
   const Json json = Json::parse(started.out);
   const auto process = json.at("ProcessID").get<pid_t>();
-  EXPECT_EQ(started.out, "{\n  \"EnclaveName\": \"small\",\n  \"EnclaveID\": \"i-0000000000000000-enc19b0\",\n  \"ProcessID\": " +
-                             std::to_string(process) +
-                             ",\n  \"EnclaveCID\": 16,\n  \"NumberOfCPUs\": 2,\n  \"CPUIDs\": [\n    1,\n    2\n  ],\n  \"MemoryMiB\": 64\n}\n");
+  EXPECT_EQ(started.out,
+            "{\n  \"EnclaveName\": \"small\",\n  \"EnclaveID\": \"i-0000000000000000-enc19b0\",\n  \"ProcessID\": " +
+                std::to_string(process) +
+                ",\n  \"EnclaveCID\": 16,\n  \"NumberOfCPUs\": 2,\n  \"CPUIDs\": [\n    1,\n    2\n  ],\n  "
+                "\"MemoryMiB\": 64\n}\n");
   EXPECT_NE(started.error.find("Start allocating memory...\n"), std::string::npos);
-  EXPECT_NE(started.error.find("Started enclave with enclave-cid: 16, memory: 64 MiB, cpu-ids: [1, 2]\n"), std::string::npos);
+  EXPECT_NE(started.error.find("Started enclave with enclave-cid: 16, memory: 64 MiB, cpu-ids: [1, 2]\n"),
+            std::string::npos);
 
   const std::string pcr0 = cofferdam::to_hex(cofferdam::read_eif(small_image()).measurement.pcr0);
   const Json described = Json::parse(cli({"describe-enclaves"}).out);
@@ -121,7 +132,9 @@ TEST_F(EnclaveProcesses, LifeOfAnEnclaveInNitroClisJson) {
 
   const Output ended = cli({"terminate-enclave", "--enclave-id", "i-0000000000000000-enc00000000000019b0"});
   EXPECT_EQ(ended.status, 0);
-  EXPECT_EQ(ended.out, "{\n  \"EnclaveName\": \"small\",\n  \"EnclaveID\": \"i-0000000000000000-enc19b0\",\n  \"Terminated\": true\n}\n");
+  EXPECT_EQ(ended.out,
+            "{\n  \"EnclaveName\": \"small\",\n  \"EnclaveID\": \"i-0000000000000000-enc19b0\",\n  \"Terminated\": "
+            "true\n}\n");
   EXPECT_EQ(ended.error, "Successfully terminated enclave i-0000000000000000-enc19b0.\n");
   EXPECT_EQ(wait_for(process), 0);
   EXPECT_FALSE(socket_there());
@@ -194,7 +207,8 @@ TEST_F(EnclaveProcesses, NamesAreMadeUniqueAndFound) {
 
 TEST_F(EnclaveProcesses, HostileRequestsAreAnsweredAndItGoesOn) {
   ASSERT_EQ(run().status, 0);
-  for (const std::string text : {"\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"die\"}\n", "{\"command\":\"describe\",\"metadata\":{}}\n", "\xff\xfe\n"}) {
+  for (const std::string text : {"\n", "[]\n", "{\"command\":7}\n", "{\"command\":\"die\"}\n",
+                                 "{\"command\":\"describe\",\"metadata\":{}}\n", "\xff\xfe\n"}) {
     const EnclaveProcess process = connect_to(machine.environment.places.run_folder, "x-enc19b0");
     ASSERT_GT(::send(process.socket.get(), text.data(), text.size(), MSG_NOSIGNAL), 0);
     EXPECT_NE(collect(process.socket.get(), Milliseconds(60'000)).status, -1) << text;
@@ -251,7 +265,8 @@ TEST_F(EnclaveProcesses, WrongUseHasNitroClisCodes) {
 
 TEST_F(EnclaveProcesses, SettingsComeFromAFile) {
   const std::string config = machine.folder.path() + "/config.json";
-  std::ofstream(config) << R"({"enclave_name":"mine","cpu_ids":[3,1],"memory_mib":66,"eif_path":")" << eif << R"(","debug_mode":true,"color":1})";
+  std::ofstream(config) << R"({"enclave_name":"mine","cpu_ids":[3,1],"memory_mib":66,"eif_path":")" << eif
+                        << R"(","debug_mode":true,"color":1})";
   const Output output = cli({"run-enclave", "--config", config});
   ASSERT_EQ(output.status, 0) << output.error;
   EXPECT_NE(output.error.find("\"color\" is not known"), std::string::npos);
@@ -288,7 +303,8 @@ TEST_F(EnclaveProcesses, ImagesAreBuiltDescribedAndMeasured) {
   cofferdam::write_file(folder + "/kernel", cofferdam::Bytes(64, 9));
   cofferdam::write_file(folder + "/disk", cofferdam::Bytes(65, 8));
   const auto build = [&](const std::string& output) {
-    return cli({"build-enclave", "--kernel", folder + "/kernel", "--cmdline", "console=ttyS0", "--ramdisk", folder + "/disk", "--name", "n", "--output-file", output});
+    return cli({"build-enclave", "--kernel", folder + "/kernel", "--cmdline", "console=ttyS0", "--ramdisk",
+                folder + "/disk", "--name", "n", "--output-file", output});
   };
   const Output built = build(folder + "/a.eif");
   ASSERT_EQ(built.status, 0) << built.error;
@@ -300,7 +316,8 @@ TEST_F(EnclaveProcesses, ImagesAreBuiltDescribedAndMeasured) {
   EXPECT_EQ(Json::parse(described.out)["CheckCRC"], true);
   // PCR2 of an image without a second ramdisk extends the digest of nothing.
   cofferdam::write_file(folder + "/empty", {});
-  EXPECT_EQ(Json::parse(cli({"pcr", "--input", folder + "/empty"}).out)["PCR"], Json::parse(built.out)["Measurements"]["PCR2"]);
+  EXPECT_EQ(Json::parse(cli({"pcr", "--input", folder + "/empty"}).out)["PCR"],
+            Json::parse(built.out)["Measurements"]["PCR2"]);
   EXPECT_EQ(cli({"pcr", "--signing-certificate", folder + "/empty"}).status, 57);
   EXPECT_EQ(cli({"describe-eif", "--eif-path", folder + "/disk"}).status, 35);
 }

@@ -19,7 +19,8 @@ using testing::Machine;
 
 struct Launch : ::testing::Test {
   Machine machine;
-  RunRequest request{.eif_path = "image.eif", .name = "image", .memory_mib = 64, .cpu_count = 2, .boot_timeout = Milliseconds(5000)};
+  RunRequest request{
+      .eif_path = "image.eif", .name = "image", .memory_mib = 64, .cpu_count = 2, .boot_timeout = Milliseconds(5000)};
   cofferdam::Bytes image = cofferdam::Bytes(3 * kMiB, 0x5a);
   std::vector<std::string> said;
   std::vector<std::thread> threads;
@@ -28,7 +29,8 @@ struct Launch : ::testing::Test {
     for (std::thread& thread : threads) thread.join();
   }
   Enclave start(int starter = -1) {
-    return launch(machine.environment, request, image, [this](const std::string& text) { said.push_back(text); }, starter, -1);
+    return launch(
+        machine.environment, request, image, [this](const std::string& text) { said.push_back(text); }, starter, -1);
   }
   // The enclave's first process.
   void heartbeat_with(std::uint8_t byte) {
@@ -118,7 +120,8 @@ TEST_F(Launch, EveryRefusalOfTheDriverHasItsCodeAndGivesEverythingBack) {
     machine.driver.refusal = {.step = step, .error = error, .after = after};
     machine.driver.cpus.clear();
     machine.driver.far_end.reset();
-    machine.pages.pool = {{.page_size = 2 * kMiB, .total = 16, .free = 16}, {.page_size = 32 * kMiB, .total = 1, .free = 1}};
+    machine.pages.pool = {{.page_size = 2 * kMiB, .total = 16, .free = 16},
+                          {.page_size = 32 * kMiB, .total = 1, .free = 1}};
     const std::string text = failure_text(code);
     EXPECT_NE(text.find(words), std::string::npos) << step << ": " << text;
     EXPECT_NE(text.find("What to do: "), std::string::npos) << text;
@@ -167,7 +170,8 @@ TEST_F(Launch, InDebugModeTheLastWordsAreShown) {
     ::close(client);
   });
   const std::string text = failure_text(ErrorCode::kEnclaveBoot);
-  EXPECT_NE(text.find("  | [31mKernel panic - not syncing\n"), std::string::npos) << text;  // nothing that moves the cursor
+  EXPECT_NE(text.find("  | [31mKernel panic - not syncing\n"), std::string::npos)
+      << text;  // nothing that moves the cursor
   EXPECT_NE(text.find("line 29"), std::string::npos);
   EXPECT_EQ(text.find("line 9\n"), std::string::npos);  // the last twenty
 }

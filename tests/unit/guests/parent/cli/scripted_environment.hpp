@@ -1,5 +1,5 @@
-// A machine for the parent's CLI that a test scripts: a driver whose every step can refuse, pages that run out, vsock as
-// Unix sockets in a folder, kernel files in memory. What was taken and not given back can be counted.
+// A machine for the parent's CLI that a test scripts: a driver whose every step can refuse, pages that run out, vsock
+// as Unix sockets in a folder, kernel files in memory. What was taken and not given back can be counted.
 #pragma once
 
 #include <fcntl.h>
@@ -112,7 +112,8 @@ class ScriptedPages final : public PageSource {
       const std::uint64_t count = size / page_size;
       if (kind.page_size != page_size) continue;
       if (count + (&kind == &pool.front() ? lies : 0) > kind.free) return nullptr;
-      void* const address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      void* const address =
+          ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (address == MAP_FAILED) return nullptr;
       kind.free -= count;
       held += size;
@@ -209,7 +210,8 @@ struct Machine {
   ScriptedPages pages;
   UnixVsock sockets{folder.path()};
   ScriptedFiles files;
-  Environment environment{driver, pages, sockets, files, {.run_folder = folder.path() + "/run", .log_folder = folder.path() + "/log"}};
+  Environment environment{
+      driver, pages, sockets, files, {.run_folder = folder.path() + "/run", .log_folder = folder.path() + "/log"}};
 
   Machine() { files.content["/sys/module/nitro_enclaves/parameters/ne_cpus"] = "1-3\n"; }
 };
