@@ -39,7 +39,7 @@ set(mbedtls_modules
   asn1parse asn1write base64 bignum bignum_core bignum_mod bignum_mod_raw constant_time ecdsa ecp ecp_curves
   ecp_curves_new hkdf hmac_drbg md memory_buffer_alloc oid pem pk pk_ecc pk_wrap pkparse platform platform_util
   sha256 sha512 x509 x509_crt)
-if(COFFERDAM_MACHINE STREQUAL host)
+if(NOT COFFERDAM_MACHINE STREQUAL aarch64)
   list(APPEND mbedtls_modules pkwrite)
 endif()
 list(TRANSFORM mbedtls_modules REPLACE "(.+)" "${cofferdam_mbedtls}/library/\\1.c" OUTPUT_VARIABLE mbedtls_sources)
@@ -61,12 +61,12 @@ endif()
 # The firmware uses the streaming decoder and the encoders only, neither of which allocates; host programs may
 # also use the tree decoder.
 set(cbor_modules callbacks encoding streaming internal/encoders internal/loaders)
-if(COFFERDAM_MACHINE STREQUAL host)
+if(NOT COFFERDAM_MACHINE STREQUAL aarch64)
   list(APPEND cbor_modules arrays bytestrings common floats_ctrls ints maps serialization strings tags
     internal/builder_callbacks internal/memory_utils internal/stack internal/unicode)
 endif()
 list(TRANSFORM cbor_modules REPLACE "(.+)" "${cofferdam_libcbor}/src/cbor/\\1.c" OUTPUT_VARIABLE cbor_sources)
-if(COFFERDAM_MACHINE STREQUAL host)
+if(NOT COFFERDAM_MACHINE STREQUAL aarch64)
   list(APPEND cbor_sources ${cofferdam_libcbor}/src/allocators.c ${cofferdam_libcbor}/src/cbor.c)
 endif()
 set(cbor_generated ${CMAKE_BINARY_DIR}/third_party/libcbor)

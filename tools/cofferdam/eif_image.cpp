@@ -30,7 +30,7 @@ ByteView EifImage::section(const enclave::EifSection& section) const {
   return ByteView(bytes).subspan(static_cast<std::size_t>(section.offset), static_cast<std::size_t>(section.size));
 }
 
-EifImage read_eif(Bytes bytes) {
+EifImage parse_eif_bytes(Bytes bytes) {
   EifImage image;
   image.bytes = std::move(bytes);
   enclave::EifBytes source{image.bytes};
@@ -38,6 +38,10 @@ EifImage read_eif(Bytes bytes) {
   const enclave::ParsedEif parsed = enclave::parse_eif(source, bounds);
   if (!parsed.ok()) refuse(parsed.error);
   image.layout = parsed.layout;
+  return image;
+}
+
+void measure_eif(EifImage& image) {
   enclave::EifMeasurer measurer(image.layout);
   const EifError error = measurer.update(image.bytes);
   if (error != EifError::kNone) refuse(error);
@@ -45,6 +49,11 @@ EifImage read_eif(Bytes bytes) {
   if (!measured.ok() && measured.error != EifError::kBadCrc) refuse(measured.error);
   image.crc_good = measured.ok();
   image.measurement = measured.measurement;
+}
+
+EifImage read_eif(Bytes bytes) {
+  EifImage image = parse_eif_bytes(std::move(bytes));
+  measure_eif(image);
   return image;
 }
 

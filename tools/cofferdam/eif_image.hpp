@@ -26,7 +26,11 @@ struct EifImage {
   [[nodiscard]] ByteView section(const enclave::EifSection& section) const;
 };
 
-// Either architecture. Throws Unreadable (no EIF at all), BadImage (a rule of firmware/enclave/eif.hpp is broken).
+// Either architecture; neither measured nor its checksum looked at. Throws as read_eif.
+[[nodiscard]] EifImage parse_eif_bytes(Bytes bytes);
+// Fills in measurement and crc_good: one pass over every byte. Throws BadImage.
+void measure_eif(EifImage& image);
+// Both. Throws Unreadable (no EIF at all), BadImage (a rule of firmware/enclave/eif.hpp is broken).
 // A wrong checksum throws nothing: crc_good says it.
 [[nodiscard]] EifImage read_eif(Bytes bytes);
 

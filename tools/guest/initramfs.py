@@ -84,6 +84,8 @@ def add_ours(archive):
     programs = [*OURS.glob("bin/*"), *([STATUS] if STATUS.is_file() else [])]
     for path in sorted(programs, key=lambda path: path.name):
         archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)
+    if (OURS / "bin/cofferdam-cli").is_file():
+        archive.link("bin/nitro-cli", "cofferdam-cli")  # scripts written for that name work
     for path in sorted(OURS.glob("modules/*.ko")):
         archive.file(f"lib/modules/{path.name}", path.read_bytes())
 

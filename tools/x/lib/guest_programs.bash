@@ -33,19 +33,8 @@ build_guest_modules() {
   done
 }
 
-build_guest_programs() {
-  local source name target
-  mkdir -p $GUEST_LINUX/bin
-  for source in guests/parent/*/*.cpp; do  # those of guests/parent itself are built with the images
-    [[ -f $source ]] || continue
-    name=$(basename "${source%.cpp}")
-    target=$GUEST_LINUX/bin/${name//_/-}
-    if ! newer_than_sources "$target" "$source" guests/parent/*.h guests/parent/*/*.hpp; then
-      run_logged "build-guest-$name" aarch64-linux-gnu-g++ -std=c++23 -O2 -Wall -Wextra -Werror -static -pthread -s -I. \
-        "-ffile-prefix-map=$COFFERDAM_ROOT=." -Wl,--build-id=none -o "$target" "$source"
-    fi
-  done
-}
+# The preset's programs land in build/guest-linux/bin; the sourcing script has sourced trees.bash.
+build_guest_programs() { build guest-linux; }
 
 # An enclave's first process (all of guests/enclave/init) and the small programs that enclaves run in tests, one file each.
 # Their size is measured memory of every enclave: no exceptions, and what is not called is left out.

@@ -6,6 +6,7 @@ tree_of() {
   case $1 in
     host-debug) printf 'build/host' ;;
     qemu-virt-release) printf 'build/qemu-virt' ;;
+    guest-linux) printf 'build/guest-programs' ;;  # the tree; its programs go to build/guest-linux/bin
     *) printf 'build/%s' "$1" ;;
   esac
 }
