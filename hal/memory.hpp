@@ -29,7 +29,8 @@ class Window {
 
 void clean_frames(base::FrameRange frames);  // data cache, clean and invalidate to PoC (Arm: DC CIVAC; DSB)
 void scrub_frames(base::FrameRange frames);  // zero, then clean_frames. Any length; linear in it
-// Bytes through windows. Preconditions as Window, but any length inside RAM.
+// Bytes through windows. Preconditions as Window, but any length inside RAM. An aligned range of 2, 4 or 8 bytes is one
+// access: somebody else may write it meanwhile.
 void read_bytes(base::PhysAddr from, base::MutableBytes to);
 void write_bytes(base::PhysAddr to, base::Bytes from);
 
