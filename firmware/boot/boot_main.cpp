@@ -16,6 +16,7 @@
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
+#include "firmware/monitor/vsock_ports.hpp"
 #include "hal/boot_data.hpp"
 #include "hal/cpu.hpp"
 #include "hal/device_isolation.hpp"
@@ -173,6 +174,7 @@ void prepare_interrupts() {
     hal::interrupts::change(hal::interrupts::Change::kEnable, here, word, 1U << (interrupt.intid.value % 32));
   }
   monitor::reset_interrupts(base::kParent);
+  monitor::reset_parents_vsock();
 }
 
 // 8. The parent, on the boot core.

@@ -6,8 +6,10 @@ extern "C" {
 
 #include <array>
 #include <cstring>
+#include <string_view>
 
 #include "firmware/enclave/eif.hpp"
+#include "firmware/enclave/machine_map.hpp"
 
 namespace enclave {
 
@@ -46,14 +48,88 @@ class TreeWriter {
   bool failed_{false};
 };
 
-// "cpu@" and a number in hexadecimal.
-void cpu_name(std::uint32_t number, std::array<char, 16>& name) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::memcpy(name.data(), "cpu@", 4);
-  std::size_t at = 4;
-  if (number >= 16) name[at++] = kDigits[(number >> 4) & 15];
-  name[at++] = kDigits[number & 15];
-  name[at] = '\0';
+constexpr std::uint32_t kController = 1;  // phandles
+constexpr std::uint32_t kBusClock = 2;
+constexpr std::uint32_t kSpi = 0;  // first cell of an interrupt of the GIC
+constexpr std::uint32_t kPpi = 1;
+constexpr std::uint32_t kLevelHigh = 4;
+constexpr std::uint32_t kFirstSpi = 32;
+
+// "cpu@" and alike, and a number in hexadecimal.
+class UnitName {
+ public:
+  UnitName(std::string_view kind, std::uint64_t number) {
+    std::size_t at = kind.copy(text_.data(), kMostOfKind);
+    text_[at++] = '@';
+    int shift = 60;
+    while (shift > 0 && number >> shift == 0) shift -= 4;
+    for (; shift >= 0; shift -= 4) text_[at++] = "0123456789abcdef"[number >> shift & 15];
+  }
+  [[nodiscard]] const char* text() const { return text_.data(); }
+
+ private:
+  static constexpr std::size_t kMostOfKind = 24;
+  std::array<char, 48> text_{};
+};
+
+[[nodiscard]] constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
+[[nodiscard]] constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+
+void write_registers(TreeWriter& tree, const DevicePlace& place) {
+  tree.cells("reg", std::array{high(place.base), low(place.base), high(place.size), low(place.size)});
+  if (place.interrupt.value == 0) return;
+  tree.cells("interrupts", std::array{kSpi, place.interrupt.value - kFirstSpi, kLevelHigh});
+}
+
+// The registers at these addresses are trapped: what the enclave sees is a virtual GICv3 of its own.
+void write_controller(TreeWriter& tree, const DeviceTreeInput& input) {
+  constexpr std::uint64_t kDistributorSize = 0x1'0000;
+  const std::uint64_t size = input.cores * input.redistributor_stride;
+  tree.begin(UnitName{"interrupt-controller", input.distributor}.text());
+  tree.text("compatible", "arm,gic-v3");
+  tree.flag("interrupt-controller");
+  tree.cell("#interrupt-cells", 3);
+  tree.cell("#address-cells", 0);
+  tree.cell("#redistributor-regions", 1);
+  tree.address("redistributor-stride", input.redistributor_stride);
+  tree.cells("reg", std::array{high(input.distributor), low(input.distributor), high(kDistributorSize), low(kDistributorSize),
+                               high(input.redistributor), low(input.redistributor), high(size), low(size)});
+  tree.cell("phandle", kController);
+  tree.end();
+}
+
+void write_devices(TreeWriter& tree, bool console) {
+  constexpr std::uint32_t kBusFrequency = 24'000'000;  // PrimeCells want a clock for their registers; of no account
+  tree.begin("apb-pclk");
+  tree.text("compatible", "fixed-clock");
+  tree.cell("#clock-cells", 0);
+  tree.cell("clock-frequency", kBusFrequency);
+  tree.cell("phandle", kBusClock);
+  tree.end();
+
+  tree.begin(UnitName{"rtc", kClock.base}.text());
+  constexpr char kClockCompatible[] = "arm,pl031\0arm,primecell";
+  tree.bytes("compatible", kClockCompatible, sizeof kClockCompatible);
+  write_registers(tree, kClock);
+  tree.cell("clocks", kBusClock);
+  tree.text("clock-names", "apb_pclk");
+  tree.end();
+
+  for (const DevicePlace& place : {kNsm, kVsock}) {
+    tree.begin(UnitName{"virtio", place.base}.text());
+    tree.text("compatible", "virtio,mmio");
+    write_registers(tree, place);
+    tree.flag("dma-coherent");
+    tree.end();
+  }
+
+  if (!console) return;
+  constexpr std::uint32_t kUartFrequency = 1'843'200;  // of the PC's; what divides it is of no account
+  tree.begin(UnitName{"serial", kConsole.base}.text());
+  tree.text("compatible", "ns16550a");
+  write_registers(tree, kConsole);
+  tree.cell("clock-frequency", kUartFrequency);
+  tree.end();
 }
 
 }  // namespace
@@ -63,6 +139,7 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
   tree.begin("");
   tree.cell("#address-cells", 2);
   tree.cell("#size-cells", 2);
+  tree.cell("interrupt-parent", kController);
   tree.text("compatible", "cofferdam,enclave");
   tree.text("model", "Cofferdam enclave");
 
@@ -75,23 +152,20 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
   tree.text("bootargs", command_line.data());
   tree.address("linux,initrd-start", input.initrd);
   tree.address("linux,initrd-end", input.initrd + input.initrd_size);
+  if (input.console) tree.text("stdout-path", UnitName{"/serial", kConsole.base}.text());
   tree.end();
 
-  tree.begin("memory");
+  tree.begin(UnitName{"memory", input.memory_base}.text());
   tree.text("device_type", "memory");
-  const std::array<std::uint32_t, 4> reg{
-      static_cast<std::uint32_t>(input.memory_base >> 32), static_cast<std::uint32_t>(input.memory_base),
-      static_cast<std::uint32_t>(input.memory_size >> 32), static_cast<std::uint32_t>(input.memory_size)};
-  tree.cells("reg", reg);
+  tree.cells("reg", std::array{high(input.memory_base), low(input.memory_base), high(input.memory_size),
+                               low(input.memory_size)});
   tree.end();
 
   tree.begin("cpus");
   tree.cell("#address-cells", 1);
   tree.cell("#size-cells", 0);
   for (std::uint32_t i = 0; i < input.cores; ++i) {
-    std::array<char, 16> name{};
-    cpu_name(i, name);
-    tree.begin(name.data());
+    tree.begin(UnitName{"cpu", i}.text());
     tree.text("device_type", "cpu");
     tree.text("compatible", "arm,armv8");
     tree.text("enable-method", "psci");
@@ -108,12 +182,13 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
 
   tree.begin("timer");
   tree.text("compatible", "arm,armv8-timer");
-  // PPIs 13, 14, 11, 10, level, of the binding; there is no interrupt controller node yet, so polled only.
-  constexpr std::array<std::uint32_t, 12> kTimerInterrupts{1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4};
-  tree.cells("interrupts", kTimerInterrupts);
+  // Secure, non-secure and virtual timer. The hypervisor's is not the enclave's.
+  tree.cells("interrupts", std::array{kPpi, 13U, kLevelHigh, kPpi, 14U, kLevelHigh, kPpi, 11U, kLevelHigh});
   tree.flag("always-on");
   tree.end();
 
+  write_controller(tree, input);
+  write_devices(tree, input.console);
   tree.end();
   return tree.finish();
 }

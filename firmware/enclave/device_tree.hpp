@@ -1,6 +1,7 @@
-// The device tree that an enclave finds in x0: its memory, cores and how to call the monitor; nothing else exists there.
+// The device tree that an enclave finds in x0: its memory, cores, interrupt controller, clock, virtio-nsm and virtio-vsock,
+// and how to call the monitor; nothing else exists there. A debug enclave has a console as well.
 //
-// Devicetree Specification 0.4; bindings arm,psci-1.0 and arm,armv8-timer. The monitor writes it itself, from the slot
+// Devicetree Specification 0.4; Linux's bindings of what is named. The monitor writes it itself, from the slot
 // and the measured command line; its digest is part of the launch digest that the attestation states.
 #pragma once
 
@@ -16,6 +17,10 @@ struct DeviceTreeInput {
   std::uint64_t initrd;       // IPA
   std::uint64_t initrd_size;
   std::uint32_t cores;
+  std::uint64_t distributor;  // IPA of the GICv3's frames
+  std::uint64_t redistributor;
+  std::uint64_t redistributor_stride;
+  bool console;
   base::Bytes command_line;   // without a NUL
 };
 

@@ -122,7 +122,7 @@ enum class TrapCause : std::uint32_t {
   kSystemRegister = 2,
   kDistributor = 3,           // an access to what the monitor emulates: the GIC's distributor
   kRedistributor = 4,
-  kUart = 5,
+  kDevice = 5,                // an access to a device that the monitor plays: virtio, PCI, a console
   kRtc = 6,
   kStage2Fault = 7,           // an access to what the caller does not have
   kPhysicalInterrupt = 8,

@@ -20,12 +20,15 @@ struct Call {
   std::array<std::uint64_t, 6> arguments;  // x1..x6, as the guest left them
 };
 
-// Who calls. Made only from the core the trap came from: a handler can't name somebody else.
+// Who calls. Made only from the core the trap came from: a handler can't name somebody else. The one exception is the
+// parent's command device, to which only the parent's own accesses lead.
 class Caller {
  public:
   [[nodiscard]] static constexpr Caller on(const partition::CoreTable& cores, base::CoreId core) {
     return Caller{cores.at(core).owner, core};
   }
+  // The command device, on behalf of the parent; `core` is where the monitor works.
+  [[nodiscard]] static constexpr Caller parents_device(base::CoreId core) { return Caller{base::kParent, core}; }
   [[nodiscard]] constexpr base::PartitionId partition() const { return partition_; }
   [[nodiscard]] constexpr base::CoreId core() const { return core_; }
   [[nodiscard]] constexpr bool is_parent() const { return partition_ == base::kParent; }

@@ -1,5 +1,7 @@
 #include "firmware/monitor/answer_nsm.hpp"
 
+#include <algorithm>
+
 #include "firmware/attestation/leaf_certificate.hpp"
 #include "firmware/attestation/nsm_engine.hpp"
 #include "firmware/crypto/secret.hpp"
@@ -108,47 +110,61 @@ constinit std::array<Leaf, board::kMaxEnclaves> g_leaves{};  // crypto lock
                                          base::MutableBytes{job.response}.first(capacity));
 }
 
+[[nodiscard]] Job& job_here() { return g_jobs[hal::current_core().value]; }
+
 }  // namespace
 
-base::Status take_nsm_request(const Caller& caller, const Call& call) {
-  Job& job = g_jobs[hal::current_core().value];
-  const Slot& slot = g_state.slots[caller.slot().value];
-  job.request_size = call.arguments[1];  // bounded by the plan
-  const SlotMemory memory{slot};
-  MON_TRY(memory.read(call.arguments[0] - board::kBoard.enclave_ram_base,
-                      base::MutableBytes{job.request}.first(job.request_size)));
-  job.bank = slot.pcrs;
+base::MutableBytes nsm_request_buffer() { return job_here().request; }
+
+void take_nsm_request(SlotIndex slot, std::size_t size) {
+  Job& job = job_here();
+  job.request_size = size;
+  job.bank = g_state.slots[slot.value].pcrs;
+  if (size > job.request.size()) return;
   const hal::FloatingPointScope scope;
-  const base::Bytes request = base::Bytes{job.request}.first(job.request_size);
-  if (attestation::nsm_cost(request) == NsmCost::kSignature) job.state = state_of(caller.slot());
+  const base::Bytes request = base::Bytes{job.request}.first(size);
+  if (attestation::nsm_cost(request) == NsmCost::kSignature) job.state = state_of(slot);
+}
+
+base::Result<base::Bytes> answer_nsm_request(SlotIndex slot, std::size_t capacity) {
+  Job& job = job_here();
+  capacity = std::min(capacity, job.response.size());
+  const hal::FloatingPointScope scope;
+  return
+      job.request_size > job.request.size()
+          ? attestation::error_response(attestation::NsmError::kInputTooLarge, base::MutableBytes{job.response}.first(capacity))
+          : answer(slot, g_state.slots[slot.value].uid, job, capacity);
+}
+
+void end_nsm_request(SlotIndex slot, bool delivered) {
+  if (delivered) g_state.slots[slot.value].pcrs = job_here().bank;
+  hypercall::Transition done;
+  done.add(partition::Fact{.kind = partition::FactKind::kNsmBusy, .slot = slot});
+  hypercall::commit(g_state, done);
+}
+
+base::Status take_nsm_call(const Caller& caller, const Call& call) {
+  const SlotMemory memory{g_state.slots[caller.slot().value]};
+  const std::uint64_t size = call.arguments[1];  // bounded by the plan
+  MON_TRY(memory.read(call.arguments[0] - board::kBoard.enclave_ram_base, nsm_request_buffer().first(size)));
+  take_nsm_request(caller.slot(), size);
   return {};
 }
 
-partition::Reply answer_nsm_request(const Caller& caller, const Call& call) {
-  Job& job = g_jobs[hal::current_core().value];
-  Slot& slot = g_state.slots[caller.slot().value];  // stays this enclave's while a core of it is in the monitor
-  partition::Reply reply{};
-  const base::Result<base::Bytes> response = [&] {
-    const hal::FloatingPointScope scope;
-    return answer(caller.slot(), slot.uid, job, call.arguments[3]);
-  }();
+partition::Reply answer_nsm_call(const Caller& caller, const Call& call) {
+  // The slot stays this enclave's while a core of it is in the monitor.
+  const base::Result<base::Bytes> response = answer_nsm_request(caller.slot(), call.arguments[3]);
   const Locked locked{g_state_lock};
-  if (response.ok()) {
-    const SlotMemory memory{slot};
-    const base::Status written = memory.write(call.arguments[2] - board::kBoard.enclave_ram_base, *response);
-    if (written.ok()) {
-      slot.pcrs = job.bank;
-      reply.values[0] = response->size();
-    } else {
-      reply.status = partition::status_of(written.error());
-    }
+  base::Status written;
+  if (response) {
+    const SlotMemory memory{g_state.slots[caller.slot().value]};
+    written = memory.write(call.arguments[2] - board::kBoard.enclave_ram_base, *response);
   } else {
-    reply.status = partition::status_of(response.error());
+    written = response.error();
   }
-  hypercall::Transition done;
-  done.add(partition::Fact{.kind = partition::FactKind::kNsmBusy, .slot = caller.slot()});
-  hypercall::commit(g_state, done);
-  return reply;
+  end_nsm_request(caller.slot(), written.ok());
+  if (!written.ok()) return {partition::status_of(written.error()), {}};
+  return {0, {response->size(), 0, 0}};
 }
 
 void forget_leaf(SlotIndex slot) {

@@ -4,7 +4,8 @@
 #include "firmware/monitor/apply_effects.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/handle_interrupt.hpp"
-#include "firmware/monitor/ledger_upkeep.hpp"
+#include "firmware/monitor/later.hpp"
+#include "firmware/monitor/after_commit.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/power.hpp"
@@ -32,7 +33,7 @@ void core_left(base::CoreId core) {
   // What an enclave's core did is not for the parent, who may get the core next.
   if (base::is_enclave(g_state.cores.at(core).owner)) g_trap_counters[core.value] = {};
   hypercall::commit(g_state, transition);
-  keep_ledger_folded();
+  after_commit(transition);
   g_mailboxes[core.value].stop.store(false, std::memory_order_release);
 }
 
@@ -42,15 +43,19 @@ void core_loop() {
   const base::CoreId core = hal::current_core();
   CoreMailbox& mailbox = g_mailboxes[core.value];
   for (;;) {
+    begin_parking();
     while (!mailbox.start.load(std::memory_order_acquire)) {
       handle_interrupts_while_parked();  // the watchdog's may ask for what comes next
       end_machine_if_asked();
-      hal::wait_for_event();
+      if (!do_what_was_left()) hal::wait_for_event();
     }
+    end_parking();
     hal::GuestEntry guest;
     if (take_guest(mailbox, guest)) {
       enter_interrupts(core, guest.partition);  // what waits for this core kicks it as soon as it runs
+      mailbox.in_guest = true;
       hal::run_guest(guest);
+      mailbox.in_guest = false;
     }
     core_left(core);
   }

@@ -1,12 +1,14 @@
 #include "firmware/monitor/emulate_access.hpp"
 
 #include "board_tables.hpp"
-#include "firmware/emulation/pl031.hpp"
+#include "firmware/monitor/command_device.hpp"
+#include "firmware/monitor/enclave_devices.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/guest_clock.hpp"
 #include "firmware/monitor/parent_watchdog.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
-#include "hal/clock.hpp"
+#include "firmware/monitor/vsock_ports.hpp"
 #include "hal/cpu.hpp"
 #include "hal/registers/esr_el2.hpp"
 
@@ -31,17 +33,28 @@ constexpr std::uint8_t kZeroRegister = 31;
   return abort.register64 ? value : value & 0xFFFF'FFFF;
 }
 
-constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
-
-[[nodiscard]] AccessResult access_clock(const RegisterAccess& access, std::uint64_t offset) {
-  const auto second = static_cast<std::uint32_t>(hal::unix_milliseconds() / 1000);
-  const Locked locked{g_state_lock};
-  if (access.write) {
-    const auto value = static_cast<std::uint32_t>(access.value);
-    return {g_parent_clock.write(offset, access.size, value, second).ok(), 0};
+// What the parent sees of the monitor's at a window.
+[[nodiscard]] AccessResult access_view(board::View view, const RegisterAccess& access, std::uint64_t offset) {
+  switch (view) {
+    case board::View::kNone: return {};
+    case board::View::kPl031:
+      count_trap(TrapCause::kRtc);
+      return access_clock(base::kParent, access, offset);
+    case board::View::kCommandConfiguration:
+      count_trap(TrapCause::kDevice);
+      return access_bridge_configuration(access, offset);
+    case board::View::kCommandMemory:
+      count_trap(TrapCause::kDevice);
+      return access_bridge_memory(access);
+    case board::View::kVsock:
+      count_trap(TrapCause::kDevice);
+      return access_vsock(base::kParent, access, offset);
+    case board::View::kWatchdogControl:
+    case board::View::kWatchdogRefresh:
+      count_trap(TrapCause::kDevice);
+      return access_watchdog(view, access, offset);
   }
-  const auto value = g_parent_clock.read(offset, access.size, second);
-  return value ? AccessResult{true, *value} : AccessResult{};
+  return {};
 }
 
 [[nodiscard]] AccessResult access_device(base::CoreId core, base::PartitionId partition, const RegisterAccess& access) {
@@ -50,22 +63,14 @@ constinit emulation::Pl031 g_parent_clock{};  // guarded by the state lock
     count_trap(distributor ? TrapCause::kDistributor : TrapCause::kRedistributor);
     return *answer;
   }
-  if (partition != base::kParent) return {};
+  if (base::is_enclave(partition)) {
+    const auto answer = access_enclave_device(base::slot_of(partition), access);
+    if (answer) count_trap(TrapCause::kDevice);
+    return answer.value_or(AccessResult{});
+  }
   for (const board::Mmio& window : board::kBoard.mmio) {
-    if (window.parent_view == board::View::kNone || access.address.value - window.base >= window.size) continue;
-    switch (window.parent_view) {
-      case board::View::kNone:
-      case board::View::kCommandConfiguration:
-      case board::View::kCommandMemory:
-      case board::View::kVsock: break;
-      case board::View::kPl031:
-        count_trap(TrapCause::kRtc);
-        return access_clock(access, access.address.value - window.base);
-      case board::View::kWatchdogControl:
-      case board::View::kWatchdogRefresh:
-        count_trap(TrapCause::kOther);
-        return access_watchdog(window.parent_view, access, access.address.value - window.base);
-    }
+    const std::uint64_t offset = access.address.value - window.base;
+    if (window.parent_view != board::View::kNone && offset < window.size) return access_view(window.parent_view, access, offset);
   }
   return {};
 }

@@ -23,6 +23,7 @@ struct CoreMailbox {
   hal::GuestEntry guest{};
   std::atomic<bool> start{false};
   std::atomic<bool> stop{false};      // leave the guest at the next chance
+  bool in_guest{false};               // this core's own: it is in a guest, or in the monitor because of a trap of one
 };
 extern std::array<CoreMailbox, board::kMaxCores> g_mailboxes;
 

@@ -4,6 +4,7 @@
 #include "firmware/monitor/alarms.hpp"
 #include "firmware/monitor/dma_faults.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/nsm_device.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "hal/alarm.hpp"
@@ -77,6 +78,9 @@ void handle_interrupt() {
     count_trap(intid == hal::interrupts::kKick ? TrapCause::kSgi : TrapCause::kMaintenanceInterrupt);
     refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then
     hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
+    if (intid == hal::interrupts::kKick) {
+      if (base::is_enclave(partition)) serve_waiting_nsm_request(base::slot_of(partition));
+    }
   } else {
     count_trap(TrapCause::kPhysicalInterrupt);
     if (!deliver_physical(core, partition, intid)) handle_unowned(core, intid);

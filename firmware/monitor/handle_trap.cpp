@@ -6,10 +6,10 @@
 #include "firmware/monitor/emulate_access.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/handle_interrupt.hpp"
-#include "firmware/monitor/ledger_upkeep.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/moment.hpp"
 #include "firmware/monitor/panic.hpp"
+#include "firmware/monitor/perform_call.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/work.hpp"
@@ -36,28 +36,6 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
   frame.x[1] = reply.values[0];
   frame.x[2] = reply.values[1];
   frame.x[3] = reply.values[2];
-}
-
-// The locked part: plan, apply, commit. An effect that fails turns the whole call into a refusal.
-[[nodiscard]] Transition perform(const Caller& caller, const Call& call, const hypercall::Moment& moment) {
-  Transition transition = hypercall::plan(g_state, caller, call, moment);
-  base::Status done;
-  if (transition.work.kind != partition::WorkKind::kNone) done = do_locked_work(caller, call, transition.work);
-  if (done.ok()) done = apply(transition.effects);
-  if (!done.ok()) {
-    transition.reply = {partition::status_of(done.error()), {}};
-    transition.work = {};
-    transition.caller_core = CallerCore::kResumes;
-    return transition;
-  }
-  hypercall::commit(g_state, transition);
-  // A refusal, as the table of calls means it: PSCI's own numbers and "call again" are none.
-  const bool refused = transition.facts.empty() && static_cast<std::int64_t>(transition.reply.status) < 0 &&
-                       transition.reply.status != partition::status_of(base::Error::kInProgress) &&
-                       !hypercall::is_arm_call(call.function);
-  if (refused) ++g_state.counters.refused_calls;
-  keep_ledger_folded();
-  return transition;
 }
 
 [[nodiscard]] AfterTrap after(base::CoreId core, CallerCore caller_core) {
@@ -87,7 +65,7 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);
-  Transition performed = perform(caller, call, moment);
+  Transition performed = perform_call(caller, call, moment);
   g_state_lock.unlock();
   if (performed.work.kind != partition::WorkKind::kNone) {
     performed.reply = do_unlocked_work(caller, call, performed.work, performed.reply);
@@ -104,7 +82,7 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
   const Transition transition = hypercall::plan_fault(g_state, caller, kind);
   if (!apply(transition.effects).ok()) panic("a faulting enclave could not be stopped");
   hypercall::commit(g_state, transition);
-  keep_ledger_folded();
+  after_commit(transition);
   g_state_lock.unlock();
   log_about(caller.partition(), line);
   return transition.caller_core;

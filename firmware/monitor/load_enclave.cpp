@@ -5,9 +5,10 @@
 #include "firmware/enclave/loader.hpp"
 #include "firmware/measure/launch_bank.hpp"
 #include "firmware/monitor/apply_effects.hpp"
+#include "firmware/monitor/enclave_devices.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/identity.hpp"
-#include "firmware/monitor/ledger_upkeep.hpp"
+#include "firmware/monitor/after_commit.hpp"
 #include "firmware/monitor/log.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
 #include "firmware/monitor/slot_memory.hpp"
@@ -58,6 +59,10 @@ void check_signature(SlotIndex slot, Loader& loader) {
                                              .initrd = ram + placement.initrd,
                                              .initrd_size = placement.initrd_size,
                                              .cores = cores,
+                                             .distributor = board::kBoard.gic_distributor,
+                                             .redistributor = board::kBoard.gic_redistributor,
+                                             .redistributor_stride = board::kBoard.gic_redistributor_stride,
+                                             .console = slot.mode == enclave::Mode::kDebug,
                                              .command_line = loader.command_line()},
                                             blob));
   MON_TRY(memory.write(placement.device_tree, base::Bytes{blob}.first(size)));
@@ -146,10 +151,11 @@ partition::Reply load_step(SlotIndex slot) {
   if (outcome == LoadOutcome::kReady) {
     g_state.slots[slot.value].pcrs = bank;
     reset_interrupts(base::partition_of(slot));
+    reset_enclave_devices(slot);
   }
   static_cast<void>(apply(transition.effects).ok());  // only effects that can't fail
   hypercall::commit(g_state, transition);
-  keep_ledger_folded();
+  after_commit(transition);
   return transition.reply;
 }
 

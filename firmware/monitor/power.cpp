@@ -17,6 +17,7 @@ namespace {
 
 enum class Ending : std::uint8_t { kNone, kOff, kReset, kExpired };
 constinit std::atomic<Ending> g_ending{Ending::kNone};
+constinit std::atomic<bool> g_ends{false};  // and for good
 
 // Precondition: the state lock is held.
 void stop_all() {
@@ -28,12 +29,16 @@ void stop_all() {
   }
 }
 
-// A core that works for a caller outside the lock is active as well. This core runs nothing, even if it was told to.
+// A core that works on an enclave's memory outside the lock is active as well, parked or not: its slot is busy. This core
+// runs nothing, even if it was told to.
 [[nodiscard]] bool any_other_core_active() {
   const base::CoreId here = hal::current_core();
   const Locked locked{g_state_lock};
   for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
     if (base::CoreId{i} != here && g_state.cores.entries[i].state != partition::CoreState::kOff) return true;
+  }
+  for (const enclave::Slot& slot : g_state.slots) {
+    if (slot.busy || slot.nsm_busy) return true;
   }
   return false;
 }
@@ -63,13 +68,17 @@ void stop_devices_of_enclaves() {
 
 }  // namespace
 
+bool machine_ends() { return g_ends.load(std::memory_order_acquire); }
+
 void ask_to_end_machine(partition::WorkKind kind) {
+  g_ends.store(true, std::memory_order_release);
   g_ending.store(kind == partition::WorkKind::kPowerReset ? Ending::kReset : Ending::kOff, std::memory_order_release);
 }
 
 void end_machine_of_hung_parent() {
   Ending none = Ending::kNone;
   if (!g_ending.compare_exchange_strong(none, Ending::kExpired)) return;  // it has asked for an end itself
+  g_ends.store(true, std::memory_order_release);
   stop_all();  // nobody asked here whose core would leave by itself; the first one that is out ends the machine
 }
 

@@ -7,12 +7,14 @@
 
 #include "board_tables.hpp"
 #include "firmware/board/budget.hpp"
+#include "firmware/enclave/machine_map.hpp"
 #include "firmware/hypercall/abi.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/parent_watchdog.hpp"
 #include "firmware/monitor/ticket_lock.hpp"
 #include "firmware/vgic/controller.hpp"
+#include "hal/cpu.hpp"
 #include "hal/interrupts.hpp"
 #include "hal/message_interrupts.hpp"
 
@@ -58,6 +60,7 @@ constinit TicketLock g_trigger_lock{};
     if (g_state.devices.owner[i] == partition && interrupt.value != 0) configuration.physical.add(interrupt);
   }
   if (partition == base::kParent) {
+    if (board::kBoard.vsock_interrupt.value != 0) configuration.raised.add(board::kBoard.vsock_interrupt);
     if (kParentHasWatchdog) configuration.raised.add(base::Intid{board::kWatchdogSpi});
     configuration.cores = static_cast<std::uint8_t>(board::kBoard.cores.size());
     for (std::size_t i = 0; i < board::kBoard.cores.size(); ++i) configuration.mpidr[i] = board::kBoard.cores[i].mpidr;
@@ -69,6 +72,9 @@ constinit TicketLock g_trigger_lock{};
       configuration.message.add(kMessages.first, base::Intid{kMessages.first.value + kMessages.count - 1});
     }
     return configuration;
+  }
+  for (const enclave::DevicePlace& place : {enclave::kConsole, enclave::kNsm, enclave::kVsock}) {
+    configuration.raised.add(place.interrupt);
   }
   for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
     if (g_state.cores.entries[i].owner == partition) ++configuration.cores;
@@ -156,6 +162,12 @@ class Visit {
   std::array<std::uint64_t, hal::interrupts::kMostListRegisters> list_registers_{};
   Actions actions_;  // no braces: they would clear two kilobytes
 };
+
+// This core came here from a guest of the partition, whose list registers are in the hardware.
+[[nodiscard]] bool runs_guest_of(base::PartitionId partition) {
+  const base::CoreId here = hal::current_core();
+  return g_mailboxes[here.value].in_guest && g_state.cores.at(here).owner == partition;
+}
 
 // The frame of the controller's that an address lies in.
 struct Place {
@@ -245,6 +257,20 @@ void raise_message(base::PartitionId partition, base::Intid intid) {
   carry_out(interrupts, actions);
 }
 
+void set_line(base::PartitionId partition, base::Intid intid, bool level) {
+  PartitionInterrupts& interrupts = of(partition);
+  const base::CoreId here = hal::current_core();
+  const Locked locked{interrupts.lock};
+  if (runs_guest_of(partition)) {
+    Visit visit{interrupts, index_of(here, partition)};  // the guest's handler on this core is looking at it
+    static_cast<void>(interrupts.controller.raise(intid, level, visit.actions()).ok());
+    return;
+  }
+  Actions actions;
+  static_cast<void>(interrupts.controller.raise(intid, level, actions).ok());
+  carry_out(interrupts, actions);
+}
+
 void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid) {
   if (partition != base::kParent) return raise_message(base::kParent, intid);
   PartitionInterrupts& interrupts = of(base::kParent);
@@ -274,6 +300,12 @@ std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::
   if (physical.mask == 0) return AccessResult{true, *value};
   const base::CoreId at{interrupts.core_of[physical.word == 0 ? place->frame.core.value : index.value]};
   return AccessResult{true, *value | (physical.mask & hal::interrupts::pending(at, physical.word))};
+}
+
+void send_message_to_parent(base::Intid intid) {
+  const base::CoreId here = hal::current_core();
+  if (runs_guest_of(base::kParent)) return deliver_message(here, base::kParent, intid);
+  raise_message(base::kParent, intid);
 }
 
 bool write_interrupt_register(base::CoreId core, base::PartitionId partition,

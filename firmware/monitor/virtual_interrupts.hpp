@@ -29,6 +29,10 @@ void take_interrupt(base::PartitionId partition, base::Intid intid);
 void refresh_interrupts(base::CoreId core, base::PartitionId partition);
 // The doorbell for a partition, from any core.
 void raise_message(base::PartitionId partition, base::Intid intid);
+// The level of an interrupt that a device of the monitor's drives, one of the partition's own. State lock held.
+void set_line(base::PartitionId partition, base::Intid intid, bool level);
+// A message of a device that the monitor plays for the parent. State lock held.
+void send_message_to_parent(base::Intid intid);
 // A device's message for the parent arrived on this core, which runs `partition`.
 void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid);
 

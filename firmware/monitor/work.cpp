@@ -8,9 +8,10 @@
 #include "firmware/monitor/answer_status.hpp"
 #include "firmware/monitor/answer_trng.hpp"
 #include "firmware/monitor/globals.hpp"
-#include "firmware/monitor/ledger_upkeep.hpp"
+#include "firmware/monitor/after_commit.hpp"
 #include "firmware/monitor/load_enclave.hpp"
 #include "firmware/monitor/log.hpp"
+#include "firmware/monitor/nsm_device.hpp"
 #include "firmware/monitor/power.hpp"
 #include "hal/memory.hpp"
 
@@ -57,7 +58,7 @@ void copy_record_out(const Call& call) {
     return give_up.reply;
   }
   hypercall::commit(g_state, transition);
-  keep_ledger_folded();
+  after_commit(transition);
   return transition.reply;
 }
 
@@ -80,7 +81,7 @@ base::Status do_locked_work(const Caller& caller, const Call& call, const Work& 
         copy_record_out(call);
       }
       return {};
-    case WorkKind::kNsm: return take_nsm_request(caller, call);
+    case WorkKind::kNsm: return take_nsm_call(caller, call);
     case WorkKind::kLoad:
       if (g_state.slots[work.slot.value].state == enclave::SlotState::kInit) begin_loading(work.slot, call.arguments[3]);
       return {};
@@ -101,7 +102,11 @@ Reply do_unlocked_work(const Caller& caller, const Call& call, const Work& work,
     case WorkKind::kCopyOut: return planned;
     case WorkKind::kScrub: return finish_scrubbing(work);
     case WorkKind::kLoad: return load_step(work.slot);
-    case WorkKind::kNsm: return answer_nsm_request(caller, call);
+    case WorkKind::kNsm: {
+      const Reply reply = answer_nsm_call(caller, call);
+      serve_waiting_nsm_request(caller.slot());
+      return reply;
+    }
     case WorkKind::kConsole: print(caller, call); return planned;
     case WorkKind::kPowerOff:
     case WorkKind::kPowerReset: ask_to_end_machine(work.kind); return planned;

@@ -54,6 +54,7 @@ class Queue {
   [[nodiscard]] base::Status configure(const Layout& layout);
   void reset();
   [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] std::uint16_t size() const { return layout_.size; }  // descriptors; 0 before the first configure()
   // Another number after every configure() and reset(): what was popped under another one is not to be pushed any more.
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
 

@@ -13,7 +13,7 @@ using abi::StatusSection;
 namespace {
 
 constexpr std::array<const char*, 12> kCauses{"hypercall",    "wfx",  "system_register", "distributor",
-                                              "redistributor", "uart", "rtc",             "stage2_fault",
+                                              "redistributor", "device", "rtc",           "stage2_fault",
                                               "physical_interrupt", "maintenance_interrupt", "sgi", "other"};
 constexpr std::array<const char*, 4> kFaults{"stage2", "dma", "undefined", "refused_calls"};
 

@@ -14,7 +14,7 @@ PACKAGES = ROOT / "build/guest-packages"
 OURS = ROOT / "build/guest-linux"  # programs and modules of guests/parent
 STATUS = ROOT / "build/qemu-virt/bin/cofferdam-status"  # knows the monitor's interface, and is built with the images
 # What the first process loads; what these depend on is found out from the modules themselves.
-MODULES = ["virtio_blk", "virtio_net", "vsock", "vmw_vsock_virtio_transport", "nitro_enclaves"]
+MODULES = ["virtio_mmio", "virtio_blk", "virtio_net", "vsock", "vmw_vsock_virtio_transport", "nitro_enclaves"]
 # Beside them, for whoever wants to load them by hand.
 MODULES_ABOARD = ["arm_smccc_trng", "nsm", "sbsa_gwdt", "virtio-rng"]
 BOX_PLACES = ("bin/busybox", "usr/bin/busybox")

@@ -12,6 +12,7 @@ extern "C" {
 
 #include "board_tables.hpp"
 #include "firmware/enclave/eif.hpp"
+#include "firmware/enclave/machine_map.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace {
@@ -56,14 +57,21 @@ Tree written(const DeviceTreeInput& input, std::size_t room = 8192) {
   return tree;
 }
 
+constexpr std::uint64_t kDistributor = 0x800'0000, kRedistributor = 0x80A'0000, kStride = 0x2'0000;
+// The rest of what the monitor knows; console as asked for.
+DeviceTreeInput input_of(std::uint64_t base, std::uint64_t size, std::uint64_t initrd, std::uint64_t initrd_size,
+                         std::uint32_t cores, base::Bytes line, bool console = false) {
+  return {base, size, initrd, initrd_size, cores, kDistributor, kRedistributor, kStride, console, line};
+}
+
 constexpr std::uint64_t kBase = 0x8000'0000, kSize = 0x1'2345'6000, kInitrd = 0x1'9000'0000, kInitrdSize = 777;
 
 TEST(DeviceTree, SaysMemoryInitrdAndCommandLine) {
   const auto line = test_data::bytes_of("console=none panic=-1");
-  const Tree tree = written({kBase, kSize, kInitrd, kInitrdSize, 3, line});
-  EXPECT_EQ(tree.number("/memory", "reg", 0), kBase);
-  EXPECT_EQ(tree.number("/memory", "reg", 1), kSize);
-  EXPECT_EQ(tree.text("/memory", "device_type"), std::string("memory\0", 7));
+  const Tree tree = written(input_of(kBase, kSize, kInitrd, kInitrdSize, 3, line));
+  EXPECT_EQ(tree.number("/memory@80000000", "reg", 0), kBase);
+  EXPECT_EQ(tree.number("/memory@80000000", "reg", 1), kSize);
+  EXPECT_EQ(tree.text("/memory@80000000", "device_type"), std::string("memory\0", 7));
   EXPECT_EQ(tree.number("/chosen", "linux,initrd-start"), kInitrd);
   EXPECT_EQ(tree.number("/chosen", "linux,initrd-end"), kInitrd + kInitrdSize);
   EXPECT_EQ(tree.text("/chosen", "bootargs"), "console=none panic=-1" + std::string(1, '\0'));
@@ -71,7 +79,7 @@ TEST(DeviceTree, SaysMemoryInitrdAndCommandLine) {
 
 TEST(DeviceTree, HasACoreForEachCore) {
   for (const std::uint32_t cores : {1U, 2U, 16U, 64U}) {
-    const Tree tree = written({kBase, kSize, 0, 0, cores, {}});
+    const Tree tree = written(input_of(kBase, kSize, 0, 0, cores, {}));
     std::uint32_t count = 0;
     for (int node = fdt_first_subnode(tree.blob.data(), tree.node("/cpus")); node >= 0;
          node = fdt_next_subnode(tree.blob.data(), node)) {
@@ -83,12 +91,12 @@ TEST(DeviceTree, HasACoreForEachCore) {
     }
     EXPECT_EQ(count, cores);
   }
-  EXPECT_GE(written({kBase, kSize, 0, 0, 64, {}}).node("/cpus/cpu@3f"), 0);
-  EXPECT_GE(written({kBase, kSize, 0, 0, 64, {}}).node("/cpus/cpu@a"), 0);
+  EXPECT_GE(written(input_of(kBase, kSize, 0, 0, 64, {})).node("/cpus/cpu@3f"), 0);
+  EXPECT_GE(written(input_of(kBase, kSize, 0, 0, 64, {})).node("/cpus/cpu@a"), 0);
 }
 
-TEST(DeviceTree, NamesTheConduitAndNoDevice) {
-  const Tree tree = written({kBase, kSize, 0, 0, 1, {}});
+TEST(DeviceTree, NamesTheConduitAndTheDevicesThatAreThere) {
+  const Tree tree = written(input_of(kBase, kSize, 0, 0, 1, {}));
   EXPECT_EQ(tree.text("/psci", "method"), std::string("hvc\0", 4));
   EXPECT_EQ(tree.text("/psci", "compatible"), std::string("arm,psci-1.0\0arm,psci-0.2\0", 26));
   EXPECT_EQ(tree.text("/cpus/cpu@0", "enable-method"), std::string("psci\0", 5));
@@ -96,28 +104,59 @@ TEST(DeviceTree, NamesTheConduitAndNoDevice) {
   for (int node = fdt_first_subnode(tree.blob.data(), 0); node >= 0; node = fdt_next_subnode(tree.blob.data(), node)) {
     nodes.emplace_back(fdt_get_name(tree.blob.data(), node, nullptr));
   }
-  EXPECT_EQ(nodes, (std::vector<std::string>{"chosen", "memory", "cpus", "psci", "timer"}))
+  EXPECT_EQ(nodes, (std::vector<std::string>{"chosen", "memory@80000000", "cpus", "psci", "timer",
+                                             "interrupt-controller@8000000", "apb-pclk", "rtc@9010000",
+                                             "virtio@a000000", "virtio@a000200"}))
       << "nothing else exists there";
+}
+
+TEST(DeviceTree, ADebugEnclaveHasAConsoleAndOnlyThat) {
+  const Tree debug = written(input_of(kBase, kSize, 0, 0, 1, {}, true));
+  EXPECT_EQ(debug.text("/serial@9000000", "compatible"), std::string("ns16550a\0", 9));
+  EXPECT_EQ(debug.text("/chosen", "stdout-path"), std::string("/serial@9000000\0", 16));
+  const Tree production = written(input_of(kBase, kSize, 0, 0, 1, {}));
+  EXPECT_LT(production.node("/serial@9000000"), 0);
+  EXPECT_EQ(production.text("/chosen", "stdout-path"), "absent");
+}
+
+TEST(DeviceTree, InterruptsAreThoseOfTheMachineMap) {
+  const Tree tree = written(input_of(kBase, kSize, 0, 0, 3, {}, true));
+  const auto interrupt_of = [&](const char* path) {
+    int size = 0;
+    const auto* cells = static_cast<const fdt32_t*>(fdt_getprop(tree.blob.data(), tree.node(path), "interrupts", &size));
+    EXPECT_EQ(size, 12) << path;
+    if (size != 12) return 0U;
+    EXPECT_EQ(fdt32_to_cpu(cells[0]), 0U) << "an SPI";
+    EXPECT_EQ(fdt32_to_cpu(cells[2]), 4U) << "level, high";
+    return fdt32_to_cpu(cells[1]) + 32;
+  };
+  EXPECT_EQ(interrupt_of("/virtio@a000000"), enclave::kNsm.interrupt.value);
+  EXPECT_EQ(interrupt_of("/virtio@a000200"), enclave::kVsock.interrupt.value);
+  EXPECT_EQ(interrupt_of("/serial@9000000"), enclave::kConsole.interrupt.value);
+  EXPECT_EQ(tree.number("/", "interrupt-parent"), tree.number("/interrupt-controller@8000000", "phandle"));
+  EXPECT_EQ(tree.number("/interrupt-controller@8000000", "reg", 0), kDistributor);
+  EXPECT_EQ(tree.number("/interrupt-controller@8000000", "reg", 2), kRedistributor);
+  EXPECT_EQ(tree.number("/interrupt-controller@8000000", "reg", 3), 3 * kStride) << "a frame for each core";
 }
 
 TEST(DeviceTree, TheLongestCommandLineFitsTheMonitorsBuffer) {
   const std::vector<std::uint8_t> line(enclave::kMaxEifCommandLine, 'x');
-  const Tree tree = written({kBase, kSize, kInitrd, kInitrdSize, board::kMaxCores, line});
+  const Tree tree = written(input_of(kBase, kSize, kInitrd, kInitrdSize, board::kMaxCores, line));
   EXPECT_EQ(tree.text("/chosen", "bootargs").size(), line.size() + 1);
   const std::vector<std::uint8_t> longer(enclave::kMaxEifCommandLine + 1, 'x');
   std::vector<std::uint8_t> room(16384);
-  const auto refused = enclave::write_device_tree({kBase, kSize, 0, 0, 1, longer}, room);
+  const auto refused = enclave::write_device_tree(input_of(kBase, kSize, 0, 0, 1, longer), room);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error(), base::Error::kBufferTooSmall);
 }
 
 TEST(DeviceTree, EveryBufferThatIsTooSmallIsRefused) {
   const auto line = test_data::bytes_of("quiet");
-  const std::size_t needed = written({kBase, kSize, 0, 0, 4, line}).blob.size();
+  const std::size_t needed = written(input_of(kBase, kSize, 0, 0, 4, line)).blob.size();
   for (std::size_t room = 0; room < needed; ++room) {
     std::vector<std::uint8_t> blob(room + 16, 0xEE);
     const auto refused =
-        enclave::write_device_tree({kBase, kSize, 0, 0, 4, line}, base::MutableBytes{blob}.first(room));
+        enclave::write_device_tree(input_of(kBase, kSize, 0, 0, 4, line), base::MutableBytes{blob}.first(room));
     ASSERT_FALSE(refused.ok()) << room << " of " << needed;
     EXPECT_EQ(refused.error(), base::Error::kBufferTooSmall);
     for (std::size_t i = room; i < blob.size(); ++i) ASSERT_EQ(blob[i], 0xEE) << "wrote behind " << room;
@@ -125,7 +164,7 @@ TEST(DeviceTree, EveryBufferThatIsTooSmallIsRefused) {
 }
 
 TEST(DeviceTree, IsTheSameForTheSameEnclave) {
-  const DeviceTreeInput input{kBase, kSize, kInitrd, kInitrdSize, 2, {}};
+  const DeviceTreeInput input = input_of(kBase, kSize, kInitrd, kInitrdSize, 2, {});
   EXPECT_EQ(written(input).blob, written(input).blob) << "its digest is attested";
 }
 
