@@ -105,7 +105,7 @@ inline constexpr Failure kStartFailures[] = {
     fails(Error::kWrongState, "reclaim", "a reclaim of its memory is not finished"),
     fails(Error::kInvalidArgument, "flags", "a flag other than bit 0 is set"),
     fails(Error::kInvalidArgument, "cid", "the cid is reserved (0..3, 0xFFFFFFFE and above)"),
-    fails(Error::kInvalidArgument, "cid in use", "another enclave that loads or runs has this cid"),
+    fails(Error::kInvalidArgument, "cid in use", "another enclave that loads, runs or is stopping has this cid"),
     fails(Error::kUnaligned, "offset", "the offset is not a multiple of 4 KiB"),
     fails(Error::kNoSuchCore, "cores", "the enclave has no core"),
     fails(Error::kNoMemory, "memory", "the enclave has less memory than the board's minimum"),

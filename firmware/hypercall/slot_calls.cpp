@@ -58,7 +58,8 @@ namespace {
   const auto [flags, cid, offset] = std::array{call.arguments[1], call.arguments[2], call.arguments[3]};
   if ((flags & ~cofferdam_abi::kStartDebug) != 0 || is_reserved(cid)) return refuse(Error::kInvalidArgument);
   for (const Slot& other : state.slots) {
-    const bool has_cid = other.state == SlotState::kLoading || other.state == SlotState::kRunning;
+    const bool has_cid = other.state == SlotState::kLoading || other.state == SlotState::kRunning ||
+                         other.state == SlotState::kStopping;  // its vsock device goes with its last core
     if (has_cid && other.cid == cid) return refuse(Error::kInvalidArgument);
   }
   if (!base::is_aligned(offset, base::kFrameSize)) return refuse(Error::kUnaligned);

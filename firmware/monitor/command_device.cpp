@@ -150,14 +150,14 @@ AccessResult access_bridge_memory(const RegisterAccess& access) {
   return result;
 }
 
-bool go_on_with_command() {
-  if (!attend()) return false;  // who is at it looks again before it goes
+CommandLeft go_on_with_command() {
+  if (!attend()) return CommandLeft::kNothing;  // who is at it looks again before it goes
   Progress progress = Progress::kSome;
   for (int i = 0; progress == Progress::kSome && i < kCallsAtOnce; ++i) progress = go_one_step();
-  if (progress == Progress::kNone) return false;
+  if (progress == Progress::kNone) return CommandLeft::kNothing;
   const Locked locked{g_state_lock};
   g_attended = false;
-  return true;
+  return progress == Progress::kWaits ? CommandLeft::kWaits : CommandLeft::kMore;
 }
 
 void tell_of_end() {

@@ -12,8 +12,9 @@ namespace monitor {
 // A load or store of the parent's at `offset` of the bridge's ECAM window, or anywhere in its memory window.
 [[nodiscard]] AccessResult access_bridge_configuration(const RegisterAccess& access, std::uint64_t offset);
 [[nodiscard]] AccessResult access_bridge_memory(const RegisterAccess& access);
-// A bounded piece of the command that runs. True: it is not finished. Without a lock.
-[[nodiscard]] bool go_on_with_command();
+// A bounded piece of the command that runs. Without a lock.
+enum class CommandLeft : std::uint8_t { kNothing, kMore, kWaits };  // kWaits: for other cores, a moment at least
+[[nodiscard]] CommandLeft go_on_with_command();
 // An enclave ended: the driver is told by an event. State lock held.
 void tell_of_end();
 

@@ -21,7 +21,8 @@ constinit std::atomic<std::uint32_t> g_parked{0};
   return (g_left.load(std::memory_order_relaxed) & bit) != 0 && (g_left.fetch_and(~bit) & bit) != 0;
 }
 
-// A guest whose core does the work itself runs for as long as this in between.
+// A guest whose core does the work itself runs for as long as this in between. So long, too, a command that waits for
+// other cores leaves them the state lock before it asks again.
 constexpr std::uint64_t kGuestsShare = 50;  // microseconds
 
 [[nodiscard]] std::uint64_t tick_in(std::uint64_t microseconds) {
@@ -53,7 +54,15 @@ void look_again_at_packets_in(std::uint64_t microseconds) {
 
 bool do_what_was_left() {
   const bool command = take(Later::kCommand);
-  if (command && go_on_with_command()) leave_for_later(Later::kCommand);
+  if (command) {
+    switch (go_on_with_command()) {
+      case CommandLeft::kNothing: break;
+      case CommandLeft::kMore: leave_for_later(Later::kCommand); break;
+      case CommandLeft::kWaits:
+        set_deadline(Deadline::kCommand, tick_in(kGuestsShare), [] { leave_for_later(Later::kCommand); });
+        break;
+    }
+  }
   const bool vsock = take(Later::kVsock);
   if (vsock && move_packets()) leave_for_later(Later::kVsock);
   return command || vsock;

@@ -1,6 +1,7 @@
 #include "firmware/monitor/vsock_ports.hpp"
 
 #include <array>
+#include <utility>
 
 #include "board_tables.hpp"
 #include "firmware/enclave/machine_map.hpp"
@@ -26,7 +27,7 @@ constexpr std::uint64_t kStreams = 1;         // VIRTIO_VSOCK_F_STREAM
 constexpr std::uint16_t kQueueSize = 256;
 constexpr std::uint32_t kParentCid = 3;       // NE_PARENT_VM_CID
 constexpr std::size_t kPorts = board::kMaxEnclaves + 1;
-// How soon to look again at an enclave that is slow to take what it is sent, in microseconds.
+// How soon to look again at an enclave that is slow to take what it is sent, or at a line without an end; microseconds.
 constexpr std::uint64_t kPatience = 1000;
 // Steps in one piece; each copies at most 4 KiB and holds the state lock for it.
 constexpr int kStepsAtOnce = 32;
@@ -40,6 +41,7 @@ template <std::size_t... kIndex>
 constinit vsock::Switch g_switch{};
 constinit std::array<virtio::MmioDevice, kPorts> g_transports{};
 constinit std::array<PartitionMemory, kPorts> g_memories = memories(std::make_index_sequence<kPorts>{});
+constinit bool g_line_begun{};  // some console has put out bytes since packets were moved last
 
 [[nodiscard]] std::size_t index_of(PartitionId port) { return std::size_t{port.value} - base::kParent.value; }
 [[nodiscard]] virtio::MmioDevice& transport_of(PartitionId port) { return g_transports[index_of(port)]; }
@@ -126,12 +128,16 @@ AccessResult access_vsock(PartitionId partition, const RegisterAccess& access, s
 }
 
 void console_byte(SlotIndex slot, std::uint8_t byte) {
+  // Whoever reads it is told line by line; a prompt, which has no end of line, a little later.
+  const bool whole = byte == '\n';
+  bool begins = false;
   {
     const Locked locked{g_state_lock};
     g_switch.console_write(slot, byte);
+    begins = !std::exchange(g_line_begun, true);
   }
-  // Whoever reads it is told line by line, or when much has come together.
-  if (byte == '\n' && move_packets()) leave_for_later(Later::kVsock);
+  if (whole && move_packets()) leave_for_later(Later::kVsock);
+  if (!whole && begins) look_again_at_packets_in(kPatience);
 }
 
 bool move_packets() {
@@ -141,6 +147,7 @@ bool move_packets() {
   const std::uint64_t microseconds = hal::ticks() / (hal::ticks_per_second() / 1'000'000);
   for (int i = 0; worked && i < kStepsAtOnce; ++i) {
     const Locked locked{g_state_lock};
+    g_line_begun = false;
     const vsock::StepReport report = g_switch.step(microseconds);
     worked = report.worked;
     impatient = report.impatient;
