@@ -42,14 +42,12 @@ base::Result<ConnectionTable::Index> ConnectionTable::insert(Owner owner, const 
   } else {
     ++touched_;
   }
-  Reference& bucket = buckets_[owner][bucket_of(connection)];
   entries_[index] = Entry{};
   entries_[index].connection = connection;
-  entries_[index].next = bucket;
   entries_[index].owner = owner;
   entries_[index].used = true;
   entries_[index].open = true;
-  bucket = static_cast<Reference>(index + 1);
+  link_bucket(index);
   ++counts_[owner];
   return index;
 }
@@ -112,9 +110,7 @@ void ConnectionTable::move_to_ended(Index index) {
   --counts_[entry.owner];
   entry.owner = kEnded;
   ++counts_[kEnded];
-  Reference& bucket = buckets_[kEnded][bucket_of(entry.connection)];
-  entry.next = bucket;
-  bucket = static_cast<Reference>(index + 1);
+  link_bucket(index);
 }
 
 void ConnectionTable::link_due(Index index, Side side) {
@@ -145,11 +141,25 @@ void ConnectionTable::unlink_due(Index index, Side side) {
   }
 }
 
+void ConnectionTable::link_bucket(Index index) {
+  Entry& entry = entries_[index];
+  Reference& bucket = buckets_[entry.owner][bucket_of(entry.connection)];
+  const auto reference = static_cast<Reference>(index + 1);
+  entry.next = bucket;
+  entry.previous = 0;
+  if (bucket != 0) entries_[bucket - 1U].previous = reference;
+  bucket = reference;
+}
+
+// By the references at both sides: whoever chooses ports that collide makes no chain that is walked for each entry.
 void ConnectionTable::unlink_bucket(Index index) {
   const Entry& entry = entries_[index];
-  Reference* at = &buckets_[entry.owner][bucket_of(entry.connection)];
-  while (*at != index + 1) at = &entries_[*at - 1U].next;
-  *at = entry.next;
+  if (entry.next != 0) entries_[entry.next - 1U].previous = entry.previous;
+  if (entry.previous != 0) {
+    entries_[entry.previous - 1U].next = entry.next;
+  } else {
+    buckets_[entry.owner][bucket_of(entry.connection)] = entry.next;
+  }
 }
 
 }  // namespace vsock

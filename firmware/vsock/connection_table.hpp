@@ -62,7 +62,8 @@ class ConnectionTable {
   using Reference = std::uint16_t;  // index + 1; 0: none
   struct Entry {
     Connection connection;
-    Reference next;  // in its bucket, or among the free
+    Reference next;      // in its bucket, or among the free
+    Reference previous;  // in its bucket; 0: the first
     std::array<Reference, 2> due_next;
     std::array<Reference, 2> due_previous;
     Owner owner;
@@ -80,6 +81,7 @@ class ConnectionTable {
   [[nodiscard]] Reference& due_list(const Entry& entry, Side side);
   void link_due(Index index, Side side);
   void unlink_due(Index index, Side side);
+  void link_bucket(Index index);
   void unlink_bucket(Index index);
   void move_to_ended(Index index);
 

@@ -98,7 +98,9 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
       enter(sender, slot, packet.header);
       packet.sent += header.size;
       from.counters.bytes += header.size;
-      to.patience = std::min(kMaxPatience, to.patience + kEarned);  // of the parent nobody asks it
+      if (header.size >= kSmallPayload || packet.sent == packet.header.size) {
+        to.patience = std::min(kMaxPatience, to.patience + kEarned);  // of the parent nobody asks it
+      }
       if (packet.sent != packet.header.size) return true;
       ++from.counters.packets;
       break;

@@ -124,12 +124,13 @@ void Switch::abandon(std::size_t slot, Reference reference) {
   return_packet(kParentPort, reference, Outcome::kDropped);
 }
 
-// Takes one packet from an enclave that has more than its share and no patience left.
+// Takes one packet from an enclave that has more than its share and no patience left. Time is charged while there is no
+// buffer to speak of: a notification alone posts none, and buffers of a few bytes would hold the parent's ring for hours.
 bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   Port& port = ports_[slot];
-  const bool over =
-      !port.waiting.empty() && port.receive_dry && !port.has_buffer && port.waiting.descriptors > share_of_ring();
-  if (!over) {
+  const bool over = !port.waiting.empty() && port.waiting.descriptors > share_of_ring();
+  const bool takes = port.has_buffer && port.buffer.writable_bytes() >= kHeaderSize + kSmallPayload;
+  if (!over || takes) {
     port.charged_at = 0;
     return false;
   }

@@ -10,16 +10,14 @@
 // on a connection that the table holds.
 //
 // A receiver without buffers stops nobody else:
-//   enclave to parent   one packet of each enclave is in the switch at a time, and receive buffers of the parent go
-//   round parent to enclave   packets wait aside, in the enclave's share of the parent's ring: ring size / attached
-//   enclaves, in
-//                       descriptors. What waits beyond it is dropped and its connections reset on both sides, as soon
-//                       as the enclave's patience is used up: an enclave earns kEarned of it with each buffer that it
-//                       takes, up to kMaxPatience. So one that never takes any has its share and no more, and one that
-//                       is only slow makes the parent wait, as a full ring does. With one enclave the share is the
-//                       ring.
-// A REQUEST that is to be refused waits for room among its sender's answers, and the sender's transmit ring waits with
-// it.
+//   enclave to parent   one packet of each enclave is in the switch at a time, and receive buffers of the parent go round
+//   parent to enclave   packets wait aside, in the enclave's share of the parent's ring: ring size / attached enclaves, in
+//                       descriptors. What waits beyond it is dropped and its connections reset on both sides, as soon as
+//                       the enclave's patience is used up: it earns kEarned of it with each packet that it takes whole and
+//                       with each buffer that takes kSmallPayload of one, up to kMaxPatience, and pays for the time
+//                       without such a buffer. So one that never takes any has its share and no more, and one that is
+//                       only slow makes the parent wait, as a full ring does. With one enclave the share is the ring.
+// A REQUEST that is to be refused waits for room among its sender's answers, and its transmit ring waits with it.
 //
 // What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once,
 // its connections are reset, and its queues are not touched until it is connected anew.
@@ -41,7 +39,8 @@ namespace vsock {
 
 inline constexpr std::uint32_t kFragmentSize = 4096;    // bytes of payload that one step copies at most
 inline constexpr std::size_t kMaxAnswers = 32;          // RSTs, not of the connection table, due to one port
-inline constexpr std::uint64_t kEarned = 1'000;         // microseconds, with each receive buffer taken
+inline constexpr std::uint64_t kEarned = 1'000;         // microseconds
+inline constexpr std::uint32_t kSmallPayload = 512;     // bytes; a receive buffer for less takes no part in this
 inline constexpr std::uint64_t kMaxPatience = 100'000;  // microseconds
 
 enum class QueueKind : std::uint8_t { kReceive = 0, kTransmit = 1, kEvent = 2 };  // the numbers are 5.10.2's
