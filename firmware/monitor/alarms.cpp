@@ -43,6 +43,11 @@ void set_deadline(Deadline which, std::uint64_t tick, DeadlineHandler handler) {
   set_alarm_for(entries);
 }
 
+void set_deadline_at_latest(Deadline which, std::uint64_t tick, DeadlineHandler handler) {
+  const Entry& entry = of_this_core()[static_cast<std::size_t>(which)];
+  if (entry.handler == nullptr || entry.tick > tick) set_deadline(which, tick, handler);
+}
+
 void clear_deadline(Deadline which) { set_deadline(which, 0, nullptr); }
 
 void handle_alarm() {

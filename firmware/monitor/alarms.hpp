@@ -17,6 +17,8 @@ using DeadlineHandler = void (*)();
 
 // `tick`: of hal::ticks(); one that has passed is due at once. Replaces the deadline of that name.
 void set_deadline(Deadline which, std::uint64_t tick, DeadlineHandler handler);
+// The same, unless an earlier one of that name stands: for what may be asked for again and again.
+void set_deadline_at_latest(Deadline which, std::uint64_t tick, DeadlineHandler handler);
 void clear_deadline(Deadline which);
 // hal::kAlarm came to this core: calls what is due. The interrupt may be deactivated afterwards.
 void handle_alarm();

@@ -18,7 +18,7 @@ constinit std::atomic<std::uint32_t> g_parked{0};
 
 [[nodiscard]] bool take(Later what) {
   const auto bit = static_cast<std::uint32_t>(what);
-  return (g_left.load(std::memory_order_relaxed) & bit) != 0 && (g_left.fetch_and(~bit) & bit) != 0;
+  return (g_left.load() & bit) != 0 && (g_left.fetch_and(~bit) & bit) != 0;
 }
 
 // A guest whose core does the work itself runs for as long as this in between. So long, too, a command that waits for
@@ -29,8 +29,9 @@ constexpr std::uint64_t kGuestsShare = 50;  // microseconds
   return hal::ticks() + microseconds * (hal::ticks_per_second() / 1'000'000);
 }
 
+// Never later than was said before: a guest that makes new work all the time must not put off the old.
 void come_back() {
-  set_deadline(Deadline::kWork, tick_in(kGuestsShare), [] { static_cast<void>(do_what_was_left()); });
+  set_deadline_at_latest(Deadline::kWork, tick_in(kGuestsShare), [] { static_cast<void>(do_what_was_left()); });
 }
 
 void wake_somebody() {
@@ -49,7 +50,7 @@ void leave_for_later(Later what) {
 }
 
 void look_again_at_packets_in(std::uint64_t microseconds) {
-  set_deadline(Deadline::kPackets, tick_in(microseconds), [] { leave_for_later(Later::kVsock); });
+  set_deadline_at_latest(Deadline::kPackets, tick_in(microseconds), [] { leave_for_later(Later::kVsock); });
 }
 
 bool do_what_was_left() {
@@ -59,7 +60,7 @@ bool do_what_was_left() {
       case CommandLeft::kNothing: break;
       case CommandLeft::kMore: leave_for_later(Later::kCommand); break;
       case CommandLeft::kWaits:
-        set_deadline(Deadline::kCommand, tick_in(kGuestsShare), [] { leave_for_later(Later::kCommand); });
+        set_deadline_at_latest(Deadline::kCommand, tick_in(kGuestsShare), [] { leave_for_later(Later::kCommand); });
         break;
     }
   }

@@ -148,7 +148,8 @@ partition::Reply load_step(SlotIndex slot) {
       base::Ipa{ram + loader.placement().device_tree}, loader.error(),
       static_cast<std::uint8_t>(loader.image_error()));
   // The registers are what the document will state: they are there before the first instruction.
-  if (outcome == LoadOutcome::kReady) {
+  const bool starts = outcome == LoadOutcome::kReady && g_state.slots[slot.value].state == enclave::SlotState::kLoading;
+  if (starts) {  // not one that was stopped meanwhile
     g_state.slots[slot.value].pcrs = bank;
     reset_interrupts(base::partition_of(slot));
     reset_enclave_devices(slot);

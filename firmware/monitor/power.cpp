@@ -89,14 +89,15 @@ void end_machine_if_asked() {
   // One core does it; another one that comes here stays parked.
   if (!g_ending.compare_exchange_strong(ending, Ending::kNone)) return;
   // Memory outlives a reset. When no core runs a guest, nobody can put a secret into what is scrubbed now. A call that
-  // waited for the lock meanwhile may have started a core once more: so stop again until all is quiet.
-  while (any_other_core_active()) {
+  // waited for the lock meanwhile may have started a core once more: so stop again until all is quiet. At least once: an
+  // enclave that is being loaded has no core yet.
+  do {
     {
       const Locked locked{g_state_lock};
       stop_all();
     }
     hal::relax();
-  }
+  } while (any_other_core_active());
   stop_devices_of_enclaves();
   for (const enclave::Slot& slot : g_state.slots) {
     for (const enclave::Region& region : slot.regions) hal::scrub_frames(region.frames);

@@ -166,6 +166,10 @@ TEST(DeviceTree, EveryBufferThatIsTooSmallIsRefused) {
 TEST(DeviceTree, IsTheSameForTheSameEnclave) {
   const DeviceTreeInput input = input_of(kBase, kSize, kInitrd, kInitrdSize, 2, {});
   EXPECT_EQ(written(input).blob, written(input).blob) << "its digest is attested";
+  std::vector<std::uint8_t> over_zeros(8192, 0), over_others(8192, 0xFF);
+  ASSERT_TRUE(enclave::write_device_tree(input, over_zeros).ok());
+  ASSERT_TRUE(enclave::write_device_tree(input, over_others).ok());
+  EXPECT_EQ(over_zeros, over_others) << "nothing of what lay there before is the enclave's to read";
 }
 
 }  // namespace
