@@ -59,6 +59,26 @@ TEST(VsockFairness, AnEnclaveThatTakesNothingDoesNotStopTheParentsRing) {
   for (const Packet& packet : here) EXPECT_FALSE(packet.header.is(Op::kData));  // nothing behind a gap
 }
 
+TEST(VsockFairness, NotifyingWithoutABufferBuysNoTime) {
+  World world(2, {}, few_buffers());
+  world.refill_all();
+  world.open(0, 1, 2);
+  world.open(1, 1, 2);
+  exhaust_buffers(world, 0, 1, 2);
+  for (std::uint32_t round = 0; round < 600; ++round) {
+    for (int i = 0; i < 10; ++i) {
+      world.pass_time(100);
+      world.vsock().kick(base::partition_of(base::SlotIndex{0}), vsock::QueueKind::kReceive);
+      world.run();
+    }
+    world.parent().reclaim();
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 9), pattern(9, 1))) << round;
+    world.run();
+    static_cast<void>(world.parent().receive_all());
+    world.parent().refill(world.vsock());
+  }
+}
+
 TEST(VsockFairness, TheShareIsKeptWithoutPatience) {
   World world(2, {}, few_buffers());
   world.parent().refill(world.vsock());
