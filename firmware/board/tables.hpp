@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -108,11 +109,11 @@ struct Board {
 };
 
 // The window that the parent sees as `view`; null when the board has none.
-[[nodiscard]] constexpr const Mmio* window_of(const Board& board, View view) {
+[[nodiscard]] constexpr std::optional<Mmio> window_of(const Board& board, View view) {
   for (const Mmio& window : board.mmio) {
-    if (window.parent_view == view) return &window;
+    if (window.parent_view == view) return window;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace board

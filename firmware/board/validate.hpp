@@ -310,11 +310,11 @@ constexpr void check_views(const Board& board, Report report) {
 
 template <typename Report>
 constexpr void check_command_device(const Board& board, Report report) {
-  const Mmio* configuration = window_of(board, View::kCommandConfiguration);
-  const Mmio* memory = window_of(board, View::kCommandMemory);
+  const std::optional<Mmio> configuration = window_of(board, View::kCommandConfiguration);
+  const std::optional<Mmio> memory = window_of(board, View::kCommandMemory);
   const auto refuse = [&](Rule rule) { report(at(rule, Part::kCommandDevice, 0)); };
-  if ((configuration == nullptr) != (memory == nullptr)) return refuse(Rule::kCommandDeviceHalf);
-  if (configuration == nullptr) return;
+  if (configuration.has_value() != memory.has_value()) return refuse(Rule::kCommandDeviceHalf);
+  if (!configuration) return;
   constexpr std::uint64_t kOneBus = 0x10'0000, kLeast = 0x1'0000, kTop = std::uint64_t{1} << 32;
   if (configuration->size != kOneBus) refuse(Rule::kCommandBusSize);
   const std::uint64_t size = memory->size;
@@ -324,7 +324,7 @@ constexpr void check_command_device(const Board& board, Report report) {
 
 template <typename Report>
 constexpr void check_vsock(const Board& board, Report report) {
-  const bool window = window_of(board, View::kVsock) != nullptr;
+  const bool window = window_of(board, View::kVsock).has_value();
   if (window != (board.vsock_interrupt.value != 0)) return report(at(Rule::kVsockContradiction, Part::kVsock, 0));
   if (board.vsock_interrupt == kDoorbell) report(at(Rule::kVsockTakesDoorbell, Part::kVsock, 0));
 }

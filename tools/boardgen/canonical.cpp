@@ -200,13 +200,13 @@ void write_partitions(JsonWriter& json, const Description& d) {
   }
   json.close('}');
   json.open("command-device", '{');
-  if (const board::Mmio* configuration = window_of(board, board::View::kCommandConfiguration)) {
+  if (const auto configuration = window_of(board, board::View::kCommandConfiguration)) {
     json.text("configuration", configuration->name);
     json.text("memory", window_of(board, board::View::kCommandMemory)->name);
   }
   json.close('}');
   json.open("vsock", '{');
-  if (const board::Mmio* window = window_of(board, board::View::kVsock)) {
+  if (const auto window = window_of(board, board::View::kVsock)) {
     json.text("window", window->name);
     json.number("interrupt", board.vsock_interrupt.value);
   }

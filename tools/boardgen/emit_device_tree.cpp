@@ -239,9 +239,9 @@ void write_pcie(TreeWriter& tree, const Description& d) {
 // A second host bridge, which is the monitor's doing: a domain of its own, and messages as the first one's devices send
 // them, because the device on it has no pins.
 void write_command_device(TreeWriter& tree, const Description& d) {
-  const board::Mmio* configuration = window_of(d.tables, board::View::kCommandConfiguration);
-  const board::Mmio* memory = window_of(d.tables, board::View::kCommandMemory);
-  if (configuration == nullptr || memory == nullptr) return;
+  const std::optional<board::Mmio> configuration = window_of(d.tables, board::View::kCommandConfiguration);
+  const std::optional<board::Mmio> memory = window_of(d.tables, board::View::kCommandMemory);
+  if (!configuration || !memory) return;
   tree.node(unit("pcie", configuration->base), [&] {
     tree.strings("compatible", {"pci-host-ecam-generic"});
     tree.strings("device_type", {"pci"});
@@ -258,8 +258,8 @@ void write_command_device(TreeWriter& tree, const Description& d) {
 }
 
 void write_vsock(TreeWriter& tree, const board::Board& board) {
-  const board::Mmio* window = window_of(board, board::View::kVsock);
-  if (window == nullptr) return;
+  const std::optional<board::Mmio> window = window_of(board, board::View::kVsock);
+  if (!window) return;
   tree.node(unit("virtio_mmio", window->base), [&] {
     tree.strings("compatible", {"virtio,mmio"});
     tree.cells("reg", Cells().address(window->base).address(window->size));
