@@ -19,27 +19,38 @@ using base::Error;
   return base::PhysAddr{ipa.value};
 }
 
-[[nodiscard]] base::Result<base::PhysAddr> enclaves(base::SlotIndex slot_index, base::Ipa ipa) {
-  const enclave::Slot& slot = g_state.slots[slot_index.value];
-  const bool lives = slot.state == enclave::SlotState::kRunning || slot.state == enclave::SlotState::kStopping;
-  if (!lives || ipa.value < board::kBoard.enclave_ram_base) return Error::kOutOfRange;
-  MON_TRY_ASSIGN(const enclave::Extent extent, enclave::locate(slot, ipa.value - board::kBoard.enclave_ram_base));
-  return extent.address;
-}
-
-[[nodiscard]] base::Result<base::PhysAddr> locate(base::PartitionId partition, base::Ipa ipa) {
-  return partition == base::kParent ? parents(ipa) : enclaves(base::slot_of(partition), ipa);
-}
-
 [[nodiscard]] std::uint64_t to_frame_end(base::Ipa ipa) {
   return base::kFrameSize - (ipa.value & (base::kFrameSize - 1));
 }
 
+}  // namespace
+
+inline base::Result<base::PhysAddr> PartitionMemory::enclaves(base::Ipa ipa) {
+  const enclave::Slot& slot = g_state.slots[base::slot_of(partition_).value];
+  const bool lives = slot.state == enclave::SlotState::kRunning || slot.state == enclave::SlotState::kStopping;
+  if (!lives || ipa.value < board::kBoard.enclave_ram_base) return Error::kOutOfRange;
+  const std::uint64_t offset = ipa.value - board::kBoard.enclave_ram_base;
+  if (place_.uid != slot.uid || offset - place_.begin >= place_.frames.bytes()) {
+    std::uint64_t begin = 0;
+    const enclave::Region* region = slot.regions.begin();
+    for (; region != slot.regions.end() && offset - begin >= region->frames.bytes(); ++region) {
+      begin += region->frames.bytes();
+    }
+    if (region == slot.regions.end()) return Error::kOutOfRange;
+    place_ = {slot.uid, begin, region->frames};
+  }
+  return base::PhysAddr{place_.frames.address().value + (offset - place_.begin)};
+}
+
+inline base::Result<base::PhysAddr> PartitionMemory::locate(base::Ipa ipa) {
+  return partition_ == base::kParent ? parents(ipa) : enclaves(ipa);
+}
+
 // Whole or not at all: every frame is looked at before the first byte moves.
-[[nodiscard]] base::Status check(base::PartitionId partition, base::Ipa ipa, std::uint64_t size) {
+base::Status PartitionMemory::check(base::Ipa ipa, std::uint64_t size) {
   if (ipa.value + size < ipa.value) return Error::kOutOfRange;
   while (size != 0) {
-    MON_TRY(locate(partition, ipa));
+    MON_TRY(locate(ipa));
     const std::uint64_t part = std::min(size, to_frame_end(ipa));
     ipa = base::Ipa{ipa.value + part};
     size -= part;
@@ -48,10 +59,16 @@ using base::Error;
 }
 
 template <typename Bytes, typename Copy>
-[[nodiscard]] base::Status for_each_frame(base::PartitionId partition, base::Ipa ipa, Bytes bytes, Copy&& copy) {
-  if (bytes.size() > to_frame_end(ipa)) MON_TRY(check(partition, ipa, bytes.size()));
+base::Status PartitionMemory::for_each_frame(base::Ipa ipa, Bytes bytes, Copy&& copy) {
+  if (bytes.size() > to_frame_end(ipa)) {
+    MON_TRY(check(ipa, bytes.size()));
+  } else if (!bytes.empty()) {
+    MON_TRY_ASSIGN(const base::PhysAddr address, locate(ipa));
+    copy(address, bytes);
+    return {};
+  }
   while (!bytes.empty()) {
-    MON_TRY_ASSIGN(const base::PhysAddr address, locate(partition, ipa));
+    MON_TRY_ASSIGN(const base::PhysAddr address, locate(ipa));
     const std::size_t part = std::min<std::uint64_t>(bytes.size(), to_frame_end(ipa));
     copy(address, bytes.first(part));
     bytes = bytes.subspan(part);
@@ -60,18 +77,12 @@ template <typename Bytes, typename Copy>
   return {};
 }
 
-}  // namespace
-
 base::Status PartitionMemory::read(base::Ipa from, base::MutableBytes to) {
-  return for_each_frame(partition_, from, to, [](base::PhysAddr address, base::MutableBytes part) {
-    hal::read_bytes(address, part);
-  });
+  return for_each_frame(from, to, [](base::PhysAddr address, base::MutableBytes part) { hal::read_bytes(address, part); });
 }
 
 base::Status PartitionMemory::write(base::Ipa to, base::Bytes from) {
-  return for_each_frame(partition_, to, from, [](base::PhysAddr address, base::Bytes part) {
-    hal::write_bytes(address, part);
-  });
+  return for_each_frame(to, from, [](base::PhysAddr address, base::Bytes part) { hal::write_bytes(address, part); });
 }
 
 }  // namespace monitor

@@ -5,6 +5,7 @@
 // (the device tree says dma-coherent). A guest that does otherwise reads stale bytes of its own.
 #pragma once
 
+#include "firmware/enclave/slot.hpp"
 #include "firmware/virtio/guest_memory.hpp"
 
 namespace monitor {
@@ -16,7 +17,21 @@ class PartitionMemory final : public virtio::GuestMemory {
   [[nodiscard]] base::Status write(base::Ipa to, base::Bytes from) override;
 
  private:
+  [[nodiscard]] base::Result<base::PhysAddr> locate(base::Ipa ipa);
+  [[nodiscard]] base::Result<base::PhysAddr> enclaves(base::Ipa ipa);
+  [[nodiscard]] base::Status check(base::Ipa ipa, std::uint64_t size);
+  template <typename Bytes, typename Copy>
+  [[nodiscard]] base::Status for_each_frame(base::Ipa ipa, Bytes bytes, Copy&& copy);
+
+  // The region where the last piece of an enclave's memory was. It holds for as long as that enclave lives: regions come
+  // before its first instruction and go after its last (firmware/enclave/slot.hpp).
+  struct Place {
+    base::SlotUid uid;
+    std::uint64_t begin;  // offset in the enclave's memory
+    base::FrameRange frames;
+  };
   base::PartitionId partition_;
+  Place place_{};
 };
 
 }  // namespace monitor

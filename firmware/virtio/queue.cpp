@@ -136,16 +136,20 @@ base::Result<std::uint16_t> Queue::available(GuestMemory& memory) const {
   return static_cast<std::uint16_t>(with_device - popped);
 }
 
-base::Result<std::optional<Chain>> Queue::pop(GuestMemory& memory) {
-  MON_TRY_ASSIGN(const std::uint16_t count, available(memory));
-  if (count == 0) return std::optional<Chain>{};
-  std::atomic_thread_fence(std::memory_order_acquire);  // what the index announces is read after it
+base::Result<bool> Queue::pop_into(GuestMemory& memory, Chain& chain) {
+  // What an index announced that was read before is there: it is read again when that is used up.
+  if (!ready_ || seen_available_ == next_available_) {
+    MON_TRY_ASSIGN(const std::uint16_t count, available(memory));
+    if (count == 0) return false;
+    seen_available_ = static_cast<std::uint16_t>(next_available_ + count);
+    std::atomic_thread_fence(std::memory_order_acquire);  // what the index announces is read after it
+  }
 
   const std::uint64_t slot = next_available_ % layout_.size;
   MON_TRY_ASSIGN(const std::uint16_t head,
                  read_field<std::uint16_t>(memory, at(layout_.available, kRingElements + kAvailableElement * slot)));
-  Chain chain;
   chain.head = head;
+  chain.count = 0;
   std::uint64_t total = 0;
   std::uint16_t index = head;
   // A loop in the table ends here as a chain that is too long.
@@ -161,11 +165,18 @@ base::Result<std::optional<Chain>> Queue::pop(GuestMemory& memory) {
     chain.descriptors[chain.count++] = entry.descriptor;
     if ((entry.flags & kFlagNext) == 0) {
       ++next_available_;
-      return std::optional<Chain>{chain};
+      return true;
     }
     index = entry.next;
   }
   return base::Error::kInvalidArgument;
+}
+
+base::Result<std::optional<Chain>> Queue::pop(GuestMemory& memory) {
+  std::optional<Chain> chain{std::in_place};
+  MON_TRY_ASSIGN(const bool popped, pop_into(memory, *chain));
+  if (!popped) chain.reset();
+  return chain;
 }
 
 base::Status Queue::push(GuestMemory& memory, std::uint16_t head, std::uint32_t written) {

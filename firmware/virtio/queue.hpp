@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 #include "firmware/virtio/guest_memory.hpp"
 
@@ -24,11 +25,16 @@ struct Descriptor {
   bool writable;  // by the device
 };
 
-// Read once by pop(); the driver's later changes to the descriptor table change nothing here.
+// Read once by pop(); the driver's later changes to the descriptor table change nothing here. Chains are short and the
+// array is long: only the first `count` descriptors are ever written or read.
 struct Chain {
   std::uint16_t head{};
   std::uint8_t count{};
-  std::array<Descriptor, kMaxChainLength> descriptors{};
+  std::array<Descriptor, kMaxChainLength> descriptors;
+
+  constexpr Chain() {
+    if (std::is_constant_evaluated()) descriptors = {};  // static storage is zero, as the linker wants it
+  }
   // Device-readable descriptors come before device-writable ones (2.7.4.2); pop() refuses other orders.
   [[nodiscard]] std::uint32_t readable_bytes() const;
   [[nodiscard]] std::uint32_t writable_bytes() const;
@@ -62,6 +68,8 @@ class Queue {
   // Errors: kWrongState (not ready), kInvalidArgument (index or flags out of range, a loop, a chain too long or too
   // large, more than `size` chains with the device, wrong order), kOutOfRange (GuestMemory; a buffer that wraps).
   [[nodiscard]] base::Result<std::optional<Chain>> pop(GuestMemory& memory);
+  // The same into a place that the caller has, for whoever moves many: true when there was one, else `chain` is undefined.
+  [[nodiscard]] base::Result<bool> pop_into(GuestMemory& memory, Chain& chain);
   // How many chains are available and not popped: bounded by the queue's size. Errors as pop(), but for a chain's own.
   [[nodiscard]] base::Result<std::uint16_t> available(GuestMemory& memory) const;
   // The chain is the driver's again; `written` bytes of its writable part hold the answer. In any order of heads.
@@ -74,6 +82,7 @@ class Queue {
  private:
   Layout layout_{};
   bool ready_{false};
+  std::uint16_t seen_available_{0};  // the driver's index as it was read and checked last
   std::uint16_t next_available_{0};  // both count modulo 2^16, as the rings' indices do; popped and not pushed: between
   std::uint16_t next_used_{0};
   std::uint32_t generation_{0};

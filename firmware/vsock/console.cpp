@@ -71,6 +71,7 @@ bool Consoles::request(const Header& header) {
     reader.buffer_size = header.buffer_size;
     reader.forwarded = header.forwarded;
     reader.used = true;
+    anybody_asked_ = true;
     reader.response_due = true;
     return true;
   }
@@ -126,6 +127,7 @@ void Consoles::parent_gone() {
   for (Console& console : consoles_) {
     for (Reader& reader : console.readers) reader.used = false;
   }
+  anybody_asked_ = false;
 }
 
 std::uint32_t Consoles::credit_of(const Reader& reader) {
@@ -141,7 +143,7 @@ bool Consoles::wants(const Console& console, const Reader& reader) {
 }
 
 bool Consoles::has_packet() const {
-  return std::any_of(consoles_.begin(), consoles_.end(), [](const Console& console) {
+  return anybody_asked_ && std::any_of(consoles_.begin(), consoles_.end(), [](const Console& console) {
     return std::any_of(console.readers.begin(), console.readers.end(),
                        [&](const Reader& reader) { return wants(console, reader); });
   });

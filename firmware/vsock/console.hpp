@@ -73,6 +73,7 @@ class Consoles {
 
   std::array<Console, board::kMaxEnclaves> consoles_{};
   std::uint8_t turn_{};
+  bool anybody_asked_{};  // false: there are no readers, which need not be looked for with every packet
 };
 
 }  // namespace vsock

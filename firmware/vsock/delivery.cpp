@@ -47,8 +47,8 @@ bool Switch::deliver_reset(std::size_t index, StepReport& report) {
 
 bool Switch::deliver_to_parent(StepReport& report) {
   constexpr std::size_t kSenders = kSlots + 1;  // the last: the consoles
-  for (std::size_t i = 0; i < kSenders; ++i) {
-    const std::size_t sender = (turn_ + i) % kSenders;
+  std::size_t sender = turn_;
+  for (std::size_t i = 0; i < kSenders; ++i, sender = sender + 1 == kSenders ? 0 : sender + 1) {
     bool worked = false;
     if (sender == kSlots) {
       worked = deliver_console(report);
@@ -156,17 +156,16 @@ bool Switch::ensure_buffer(std::size_t index, StepReport& report) {
   Port& port = ports_[index];
   if (port.has_buffer) return true;
   if (!port.connected || port.receive_dry) return false;
-  const auto chain = port.link.receive->pop(*port.link.memory);
-  if (chain.ok() && !chain->has_value()) {
+  const auto popped = port.link.receive->pop_into(*port.link.memory, port.buffer);
+  if (popped.ok() && !*popped) {
     port.receive_dry = true;
     return false;
   }
   // 5.10.6.4: a buffer for receiving holds a header at least; without room for payload it would never end.
-  if (!chain.ok() || (*chain)->writable_bytes() <= kHeaderSize) {
+  if (!popped.ok() || port.buffer.writable_bytes() <= kHeaderSize) {
     break_port(index, report);
     return false;
   }
-  port.buffer = **chain;
   port.has_buffer = true;
   return true;
 }

@@ -13,15 +13,17 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
   // A driver has no more chains with the device than its ring has entries, so the parent's pool can't run dry.
   const Reference reference = index == kParentPort ? packets_.take() : WaitingPackets::of_enclave(index);
   if (reference == 0) return false;
-  auto chain = port.link.transmit->pop(*port.link.memory);
-  if (!chain.ok() || !chain->has_value()) {
+  WaitingPacket& packet = packets_.at(reference);
+  const auto popped = port.link.transmit->pop_into(*port.link.memory, packet.chain);
+  if (!popped.ok() || !*popped) {
     packets_.give_back(reference);
     port.transmit_idle = true;
-    if (!chain.ok()) break_port(index, report);
+    if (!popped.ok()) break_port(index, report);
     return false;
   }
-  WaitingPacket& packet = packets_.at(reference);
-  packet = WaitingPacket{.chain = **chain, .header = {}, .sent = 0, .refused = false, .next = 0};
+  packet.sent = 0;
+  packet.refused = false;
+  packet.next = 0;
   const auto fate = judge(index, packet);
   if (!fate.ok()) {
     packets_.give_back(reference);

@@ -1,6 +1,7 @@
 #include "firmware/vsock/switch.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace vsock {
 
@@ -65,6 +66,7 @@ base::Status Switch::connect(base::PartitionId partition, const Link& link) {
   }
   port.link = link;
   port.connected = true;
+  up_ |= std::uint32_t{1} << index;
   port.transmit_idle = false;
   port.receive_dry = false;
   port.patience = 0;
@@ -100,6 +102,7 @@ Counters Switch::counters(base::PartitionId partition) const {
 void Switch::drop_link(std::size_t index) {
   Port& port = ports_[index];
   port.connected = false;
+  up_ &= ~(std::uint32_t{1} << index);
   port.has_buffer = false;
   port.answers.clear();
   while (!port.returns.empty()) {
@@ -140,10 +143,13 @@ void Switch::break_port(std::size_t port, StepReport& report) {
 StepReport Switch::step(std::uint64_t now) {
   constexpr std::size_t kTasks = 2 * kPorts;
   StepReport report{};
-  for (std::size_t slot = 0; slot < kSlots; ++slot) report.worked = report.worked || trim(slot, now, report);
-  for (std::size_t i = 0; i < kTasks && !report.worked; ++i) {
-    const std::size_t task = (task_ + i) % kTasks;
+  for (std::uint32_t up = up_ & ((std::uint32_t{1} << kSlots) - 1); up != 0 && !report.worked; up &= up - 1) {
+    report.worked = trim(static_cast<std::size_t>(std::countr_zero(up)), now, report);
+  }
+  std::size_t task = task_;
+  for (std::size_t i = 0; i < kTasks && !report.worked; ++i, task = task + 1 == kTasks ? 0 : task + 1) {
     const std::size_t port = task / 2;
+    if ((up_ >> port & 1) == 0) continue;
     const bool worked = task % 2 == 0 ? deliver(port, report) : take_in(port, report);
     report.worked = worked || !report.broken.empty();
     if (report.worked) task_ = static_cast<std::uint8_t>((task + 1) % kTasks);

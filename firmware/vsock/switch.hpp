@@ -109,6 +109,7 @@ class Switch {
   static constexpr std::size_t kSlots = board::kMaxEnclaves;
   static constexpr std::size_t kParentPort = kSlots;  // ports_: the slots, then the parent
   static constexpr std::size_t kPorts = kSlots + 1;
+  static_assert(kPorts <= 32);
   static_assert(kSlots == ConnectionTable::kEnded);  // who has no slot any more is found there
   using Reference = WaitingPackets::Reference;
 
@@ -175,6 +176,7 @@ class Switch {
   ConnectionTable connections_{};
   Consoles consoles_{};
   std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};  // a header and its payload on their way
+  std::uint32_t up_{};                                               // a bit for each port that is connected
   std::uint8_t task_{};                                              // where the next step begins to look
   std::uint8_t turn_{};  // for whom the parent's next buffer is: a slot, or the consoles
 };

@@ -131,6 +131,7 @@ void hal_early_map() {
       write(core.window_level2, i, 0);
       write(core.window_level3[0], i, 0);
       write(core.window_level3[1], i, 0);
+      write(core.window_level3[kPagePlace], i, 0);
     }
   }
   for (TranslationTable& table : shared.tables) {

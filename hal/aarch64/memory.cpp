@@ -65,6 +65,32 @@ void close(std::uint64_t window, std::uint64_t pages_used) {
   isb();
 }
 
+// A window of one frame for one memcpy: what rings and packets are made of. It has a place of its own, so there is nothing
+// to look for; nothing is called meanwhile, so the place is free.
+class OnePage {
+ public:
+  explicit OnePage(base::PhysAddr frame) : entry_(&hal_core_tables[this_core().index].window_level3[kPagePlace][0]) {
+    CoreTables& tables = hal_core_tables[this_core().index];
+    put(tables.window_level3[kPagePlace], 0, frame.value | format::kData | format::kTableOrPage | format::kValid);
+    put(tables.window_level2, kPagePlace, reinterpret_cast<std::uint64_t>(entry_) | format::kTableOrPage | format::kValid);
+    asm volatile("dsb nshst" : : : "memory");
+    isb();
+  }
+  ~OnePage() {
+    *const_cast<volatile std::uint64_t*>(entry_) = 0;
+    asm volatile("dsb nshst" : : : "memory");
+    asm volatile("tlbi vae2, %0" : : "r"(window_address(kPagePlace) >> base::kFrameShift) : "memory");
+    dsb_nsh();
+    isb();
+  }
+  OnePage(const OnePage&) = delete;
+  OnePage& operator=(const OnePage&) = delete;
+  [[nodiscard]] std::uint8_t* bytes() const { return reinterpret_cast<std::uint8_t*>(window_address(kPagePlace)); }
+
+ private:
+  std::uint64_t* entry_;
+};
+
 // Calls work(window bytes) for each piece that a window can hold.
 template <typename Work>
 void for_each_window(base::FrameRange frames, Work&& work) {
@@ -162,6 +188,11 @@ Cover cover(base::PhysAddr address, std::uint64_t size) {
 
 void read_bytes(base::PhysAddr from, base::MutableBytes to) {
   if (to.empty()) return;
+  if (const std::uint64_t offset = from.value % base::kFrameSize; to.size() <= base::kFrameSize - offset) {
+    const aarch64::OnePage page(base::PhysAddr{from.value - offset});
+    std::memcpy(to.data(), page.bytes() + offset, to.size());
+    return;
+  }
   const Cover covered = cover(from, to.size());
   std::uint64_t offset = covered.offset;
   aarch64::for_each_window(covered.frames, [&to, &offset](base::MutableBytes bytes) {
@@ -174,6 +205,11 @@ void read_bytes(base::PhysAddr from, base::MutableBytes to) {
 
 void write_bytes(base::PhysAddr to, base::Bytes from) {
   if (from.empty()) return;
+  if (const std::uint64_t offset = to.value % base::kFrameSize; from.size() <= base::kFrameSize - offset) {
+    const aarch64::OnePage page(base::PhysAddr{to.value - offset});
+    std::memcpy(page.bytes() + offset, from.data(), from.size());
+    return;
+  }
   const Cover covered = cover(to, from.size());
   std::uint64_t offset = covered.offset;
   aarch64::for_each_window(covered.frames, [&from, &offset](base::MutableBytes bytes) {

@@ -15,13 +15,14 @@ namespace hal::aarch64 {
 using TranslationTable = std::array<std::uint64_t, 512>;
 
 inline constexpr std::size_t kWindows = 2;  // per core: a copy has a source and a destination
+inline constexpr std::size_t kPagePlace = kWindows;  // behind them: the frame that bytes are copied from or to
 inline constexpr std::uint64_t kWindowBase = 0x70'0000'0000;  // level-1 entry 448, far above RAM and devices
 inline constexpr std::uint64_t kWindowSize = 0x20'0000;
 
 struct alignas(4096) CoreTables {
   TranslationTable root;
   TranslationTable window_level2;
-  std::array<TranslationTable, kWindows> window_level3;
+  std::array<TranslationTable, kWindows + 1> window_level3;
 };
 
 struct EarlyControls {  // start.S loads these registers; the offsets are its
