@@ -15,11 +15,14 @@
 #include <cstring>
 
 #include "guests/enclave/nsm_device.hpp"
+#include "guests/enclave/wire/hexadecimal.hpp"
 #include "guests/enclave/wire/nsm_messages.hpp"
 
 namespace {
 
 using enclave::NsmDevice;
+using nsm_wire::from_hex;
+using nsm_wire::hex;
 using nsm_wire::Text;
 
 constexpr unsigned kParentCid = 3;
@@ -44,28 +47,6 @@ int g_checks, g_failures;
   std::fflush(stdout);
   if (!holds) ++g_failures;
   return holds;
-}
-
-Text hex(std::string_view bytes) {
-  Text out;
-  for (const char byte : bytes) {
-    char pair[3];
-    std::snprintf(pair, sizeof pair, "%02x", static_cast<unsigned char>(byte));
-    out += pair;
-  }
-  return out;
-}
-
-std::optional<Text> from_hex(std::string_view digits) {
-  Text out;
-  if (digits.size() % 2 != 0) return std::nullopt;
-  for (std::size_t at = 0; at < digits.size(); at += 2) {
-    char* end = nullptr;
-    const Text pair(digits.substr(at, 2));
-    out.push_back(static_cast<char>(std::strtoul(pair.c_str(), &end, 16)));
-    if (end != pair.c_str() + 2) return std::nullopt;
-  }
-  return out;
 }
 
 bool zero(std::string_view bytes) { return bytes.find_first_not_of('\0') == bytes.npos; }

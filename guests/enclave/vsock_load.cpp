@@ -5,9 +5,10 @@
 //                                                       N streams of random length there and back, sums checked; a part of
 //                                                       them breaks off somewhere, on purpose
 //   vsock-load latency CID PORT [--rounds N]            one byte there and back
-//   vsock-load throughput CID PORT [--mib N]            there, then back
+//   vsock-load throughput CID PORT [--mib N] [--plain 1]   there, then back; plain: zeros, and nobody looks at them
 //
-// Every stream begins with 24 bytes: "VLD1", what to do (S sums what comes, E sends it back, G sends), 3 zeros, u64 count, u64 seed.
+// Every stream begins with 24 bytes: "VLD1", what to do (S sums what comes, E sends it back, G sends,
+// N only takes what comes, Z sends zeros), 3 zeros, u64 count, u64 seed.
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -151,18 +152,20 @@ bool answer(int stream) {
     if (head.what == 'G') {
       source.fill(chunk.data(), size);
       if (!send_all(stream, chunk.data(), size)) return false;
+    } else if (head.what == 'Z') {
+      if (!send_all(stream, chunk.data(), size)) return false;
     } else {
       // What is there, however little: an echo is waited for byte by byte.
       const ssize_t got = ::recv(stream, chunk.data(), size, 0);
       if (got <= 0) return false;
       size = static_cast<std::size_t>(got);
-      sum.add(chunk.data(), size);
+      if (head.what != 'N') sum.add(chunk.data(), size);
       if (head.what == 'E' && !send_all(stream, chunk.data(), size)) return false;
     }
     left -= size;
   }
   const std::uint64_t value = sum.value();
-  return head.what != 'S' || send_all(stream, &value, sizeof value);
+  return (head.what != 'S' && head.what != 'N') || send_all(stream, &value, sizeof value);
 }
 
 void* serve_one(void* given) {
@@ -210,6 +213,7 @@ int serve(unsigned port, std::uint64_t connections) {
 struct Job {
   unsigned cid{}, port{}, connections{100}, parallel{4}, closes{20}, rounds{1000}, mib{16};
   std::uint64_t most{256 * 1024}, seed{1};
+  bool plain{};
 };
 
 std::atomic<unsigned> g_next;
@@ -285,6 +289,12 @@ int run(const Job& job) {
   return g_failed == 0 && g_wrong == 0 ? 0 : 1;
 }
 
+// As guests/parent/workload prints: name, count, what it took and how much of that is a second.
+void report(const char* name, std::uint64_t count, double seconds) {
+  std::printf("WORKLOAD %s %llu %llu 1000000000\n", name, static_cast<unsigned long long>(count),
+              static_cast<unsigned long long>(seconds * 1e9));
+}
+
 int latency(const Job& job) {
   const int stream = connect_to(job.cid, job.port);
   const Head head{{'V', 'L', 'D', '1'}, 'E', {}, job.rounds, 1};
@@ -299,6 +309,7 @@ int latency(const Job& job) {
   }
   ::close(stream);
   std::ranges::sort(spent);
+  report("vsock_round_trip", 1, spent[spent.size() / 2] / 1e6);
   std::printf("vsock-load: latency of %u rounds: least %.1f us, median %.1f us, most %.1f us\n", job.rounds, spent.front(),
               spent[spent.size() / 2], spent.back());
   return 0;
@@ -306,7 +317,8 @@ int latency(const Job& job) {
 
 int throughput(const Job& job) {
   const std::uint64_t count = std::uint64_t{job.mib} << 20;
-  for (const char what : {'S', 'G'}) {
+  for (const bool there : {true, false}) {
+    const char what = job.plain ? (there ? 'N' : 'Z') : (there ? 'S' : 'G');
     const int stream = connect_to(job.cid, job.port);
     const Head head{{'V', 'L', 'D', '1'}, what, {}, count, 7};
     const double start = now();
@@ -316,16 +328,18 @@ int throughput(const Job& job) {
     Sum sum;
     for (std::uint64_t left = count; left > 0; left -= std::min<std::uint64_t>(left, chunk.size())) {
       const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(left, chunk.size()));
-      source.fill(expected.data(), size);
+      if (!job.plain) source.fill(expected.data(), size);
       if (what == 'S') sum.add(expected.data(), size);
-      if (what == 'S' ? !send_all(stream, expected.data(), size) : !receive_all(stream, chunk.data(), size)) give_up("the stream");
+      if (there ? !send_all(stream, expected.data(), size) : !receive_all(stream, chunk.data(), size)) give_up("the stream");
       if (what == 'G' && std::memcmp(chunk.data(), expected.data(), size) != 0) return std::fprintf(stderr, "vsock-load: wrong bytes\n"), 1;
     }
     std::uint64_t value = 0;
-    if (what == 'S' && (!receive_all(stream, &value, sizeof value) || value != sum.value())) give_up("the sum at the end");
+    if (there && !receive_all(stream, &value, sizeof value)) give_up("the answer at the end");
+    const double spent = now() - start;
+    if (what == 'S' && value != sum.value()) give_up("the sum at the end");
     ::close(stream);
-    std::printf("vsock-load: %s %u MiB in %.2f s, %.2f MiB/s\n", what == 'S' ? "sent" : "received", job.mib, now() - start,
-                job.mib / (now() - start));
+    std::printf("vsock-load: %s %u MiB in %.2f s, %.2f MiB/s\n", there ? "sent" : "received", job.mib, spent, job.mib / spent);
+    report(there ? "vsock_to_enclave" : "vsock_from_enclave", count, spent);
   }
   return 0;
 }
@@ -334,7 +348,7 @@ int usage() {
   std::fprintf(stderr, "usage: vsock-load serve PORT [--connections N]\n"
                        "       vsock-load run CID PORT [--connections N] [--parallel N] [--most BYTES] [--closes PERCENT] [--seed N]\n"
                        "       vsock-load latency CID PORT [--rounds N]\n"
-                       "       vsock-load throughput CID PORT [--mib N]\n");
+                       "       vsock-load throughput CID PORT [--mib N] [--plain 1]\n");
   return 2;
 }
 
@@ -358,6 +372,7 @@ int main(int count, char** words) {
     else if (word == "--most" && value > 0) job.most = value;
     else if (word == "--closes" && value <= 100) job.closes = static_cast<unsigned>(value);
     else if (word == "--seed") job.seed = value;
+    else if (word == "--plain") job.plain = value != 0;
     else if (word == "--rounds" && value > 0) job.rounds = static_cast<unsigned>(value);
     else if (word == "--mib" && value > 0) job.mib = static_cast<unsigned>(value);
     else return usage();

@@ -5,7 +5,8 @@ seen. Exit status 1 when anything expected is missing.
   demo.py FOLDER [--part enclaves|linux] [--seconds N] [--quiet]
 
 enclaves: a small parent builds enclaves, one attests itself, what it attested is verified, the parent attacks it;
-FOLDER was filled by assemble.py demo. linux: Linux is the parent (linux_parent.py). Without --part: both.
+FOLDER was filled by assemble.py demo. linux: Linux is the parent (linux_parent.py), and starts an enclave from an image
+(linux_enclave.py). Without --part: both.
 """
 import argparse
 import os
@@ -16,6 +17,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/qemu"), str(ROOT / "tools/demo")]
+import linux_enclave  # noqa: E402
 import linux_parent  # noqa: E402
 import machine  # noqa: E402
 
@@ -148,10 +150,14 @@ def show_enclaves(folder, seconds, on_line):
 
 
 def show_linux(folder, seconds, on_line):
-    title("Part 2: Linux is the parent. QEMU, from reset")
-    lines, how = linux_parent.run(folder, seconds, on_line)
+    title("Part 2: Linux is the parent and starts an enclave from an image. The image first")
+    enclave = linux_enclave.Enclave(folder)
+    enclave.show()
+    title("QEMU, from reset")
+    lines, how = linux_parent.run(folder, seconds, on_line, enclave.script(), [enclave.aboard])
     save_console(folder, lines)
-    return list(seen_in(lines, how, linux_parent.EXPECTED, seconds))
+    results = list(seen_in(lines, how, linux_parent.EXPECTED + linux_enclave.EXPECTED, seconds))
+    return results + list(linux_enclave.checks(enclave, lines, verify, title))
 
 
 def main():
@@ -188,7 +194,8 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (linux_parent.assemble.AssemblyError, linux_parent.initramfs.InitramfsError, machine.MachineError) as problem:
+    except (linux_parent.assemble.AssemblyError, linux_parent.initramfs.InitramfsError, linux_enclave.enclave_image.ImageError,
+            machine.MachineError) as problem:
         sys.exit(f"demo: {problem}")
     except KeyboardInterrupt:
         sys.exit("demo: stopped")

@@ -31,9 +31,8 @@ attack dma-read 0x40200000
 attack register 3 4 1 1 0
 echo "== What the monitor counted"
 cofferdam-status | grep -E '^(faults|DMA)' | cut -c 1-110 | sed 's/^/status: counted: /'
-echo "linux: powers off"
-exit 0
 """
+FAREWELL = b'echo "linux: powers off"\nexit 0\n'
 
 # As EXPECTED in demo.py: what it shows, console, pattern, how often.
 EXPECTED = [
@@ -62,13 +61,13 @@ def ready():
     return None
 
 
-def run(folder, seconds, on_line):
-    """As machine.run: (lines, how)."""
+def run(folder, seconds, on_line, more_script=b"", added=()):
+    """As machine.run: (lines, how). more_script: what root does after SCRIPT; added: folders laid over its root."""
     folder.mkdir(parents=True, exist_ok=True)
     assemble.shutil.rmtree(folder / "root", ignore_errors=True)
     assemble.make_identity(folder, seeded=False)
     assemble.make_flash1(folder, {"kernel": kernel_image.raw_image(initramfs.kernel_file().read_bytes()),
-                                  "initrd": initramfs.parent(script=SCRIPT), "cmdline": COMMAND_LINE.encode()})
+                                  "initrd": initramfs.parent(added=added, script=SCRIPT + more_script + FAREWELL), "cmdline": COMMAND_LINE.encode()})
     disks = tuple(folder / f"{name}.img" for name in ("nvme", "block"))
     for disk in disks:
         disk.touch()

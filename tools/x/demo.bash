@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# demo: launch an enclave, verify its attestation document, attack it, destroy it; then Linux as the parent (minutes)
+# demo: launch an enclave, verify its attestation document, attack it, destroy it; then Linux as the parent, and an enclave from an EIF (minutes)
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash

@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -57,6 +58,13 @@ void spin(std::uint64_t rounds) {
 }
 
 void boot() { report("boot", 1, ticks()); }
+
+// The kernel's clock (count: nanoseconds of CLOCK_MONOTONIC) beside the counter: one is told from the other.
+void clocks() {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  report("clocks", static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec), ticks());
+}
 
 void processor() {
   constexpr std::uint64_t kRounds = 200'000'000;
@@ -167,7 +175,7 @@ struct Workload {
   const char* name;
   void (*run)();
 };
-constexpr Workload kWorkloads[] = {{"boot", boot},  {"processor", processor},     {"tick", tick}, {"syscall", system_call},
+constexpr Workload kWorkloads[] = {{"boot", boot}, {"clocks", clocks}, {"processor", processor},     {"tick", tick}, {"syscall", system_call},
                                    {"pipe", pipe_between_cores}, {"disk", disk}, {"network", network}};
 
 }  // namespace
@@ -176,7 +184,7 @@ int main(int count, char** words) {
   for (int index = 1; index < count; ++index) {
     const auto* found = std::ranges::find_if(kWorkloads, [&](const Workload& one) { return std::string_view(words[index]) == one.name; });
     if (found == std::end(kWorkloads)) {
-      std::fprintf(stderr, "workload: NAME... of boot processor tick syscall pipe disk network\n");
+      std::fprintf(stderr, "workload: NAME... of boot clocks processor tick syscall pipe disk network\n");
       return 2;
     }
     stay_on(0);
