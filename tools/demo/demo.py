@@ -174,7 +174,7 @@ def main():
         results += show_enclaves(folder, arguments.seconds, on_line)
         logs.append(folder / "console.log")
     if arguments.part != "enclaves":
-        why = linux_parent.ready()
+        why = linux_parent.ready() or linux_enclave.ready()
         if why and arguments.part:
             print(f"skipped: {why}")
             return NOT_RUN
