@@ -46,5 +46,8 @@ if [[ $what =~ ^(linux|all)$ ]]; then
   make_guest_programs_ready
   heading "Benchmarks: Linux with and without the monitor, in instructions"
   python3 bench/linux/run.py --json build/bench/linux.json || fail "a workload gave no figure" "see above"
+  build host-debug cofferdam
+  heading "Benchmarks: enclaves, in instructions"
+  python3 bench/linux/enclaves.py --json build/bench/enclaves.json || fail "a phase or an operation gave no figure" "see above"
 fi
 say "saved in build/bench"
