@@ -68,7 +68,8 @@ class Queue {
   // Errors: kWrongState (not ready), kInvalidArgument (index or flags out of range, a loop, a chain too long or too
   // large, more than `size` chains with the device, wrong order), kOutOfRange (GuestMemory; a buffer that wraps).
   [[nodiscard]] base::Result<std::optional<Chain>> pop(GuestMemory& memory);
-  // The same into a place that the caller has, for whoever moves many: true when there was one, else `chain` is undefined.
+  // The same into a place that the caller has, for whoever moves many: true when there was one, else `chain` is
+  // undefined.
   [[nodiscard]] base::Result<bool> pop_into(GuestMemory& memory, Chain& chain);
   // How many chains are available and not popped: bounded by the queue's size. Errors as pop(), but for a chain's own.
   [[nodiscard]] base::Result<std::uint16_t> available(GuestMemory& memory) const;

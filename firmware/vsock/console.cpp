@@ -144,9 +144,9 @@ bool Consoles::wants(const Console& console, const Reader& reader) {
 
 bool Consoles::has_packet() const {
   return anybody_asked_ && std::any_of(consoles_.begin(), consoles_.end(), [](const Console& console) {
-    return std::any_of(console.readers.begin(), console.readers.end(),
-                       [&](const Reader& reader) { return wants(console, reader); });
-  });
+           return std::any_of(console.readers.begin(), console.readers.end(),
+                              [&](const Reader& reader) { return wants(console, reader); });
+         });
 }
 
 std::optional<Consoles::Packet> Consoles::next_packet(base::MutableBytes payload) {
