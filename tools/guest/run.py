@@ -58,6 +58,8 @@ def parse(words):
     parser.add_argument("--seconds", metavar="N", type=int,
                         help="stop after N seconds (default: 1800 with a COMMAND or script, else without end)")
     parser.add_argument("--log", metavar="FILE", type=pathlib.Path, help="where the monitor's words go")
+    parser.add_argument("--root", metavar="FILE", type=pathlib.Path,
+                        help="write the certificate there under which the documents of this run's enclaves are verified")
     parser.add_argument("--monitor", metavar="IMAGE", default=assemble.MONITOR,
                         help="an image of build/qemu-virt/bin in place of monitor.bin: monitor-checked.bin holds itself "
                              "against a specification at every trap")
@@ -80,6 +82,8 @@ def parse(words):
         parser.error(f"--memory {arguments.memory}: boards/qemu-virt/board.xml has room for at most {most} MiB")
     if arguments.guest and (command or arguments.add):
         parser.error("--guest boots a kernel of your own: COMMAND and --add are for the Linux parent")
+    if arguments.root and arguments.bare:
+        parser.error("--root: without the monitor there is no identity, and nothing to verify")
     if arguments.initrd and not arguments.guest:
         parser.error("--initrd is for --guest; --add DIR brings files into the Linux parent")
     for folder in arguments.add:
@@ -144,6 +148,8 @@ def command_line(folder, arguments, pieces, disks):
         return machine.bare_command(folder / "kernel", folder / "initrd" if "initrd" in pieces else None,
                                     pieces["cmdline"].decode(), **options)
     assemble.make_identity(folder, seeded=arguments.instructions)
+    if arguments.root:
+        arguments.root.write_bytes((folder / "root/root.pem").read_bytes())
     assemble.make_flash1(folder, {name: content for name, content in pieces.items() if content})
     return machine.command(folder / "flash0.bin", folder / "flash1.bin", **options)
 
