@@ -4,7 +4,7 @@
   python3 tools/guest/enclave_image.py --program DIR --command /bin/app ARGUMENT -o x.eif
 
 What DIR holds is laid over the root that the command runs in: DIR/bin/app is /bin/app there. busybox and its commands are
-there already, and the programs of guests/enclave: nsm-check, attest, vsock-load, vsock-pipe, misbehave. Prints the measurements.
+there already, and the programs of guests/enclave: nsm-check, attest, vsock-load, vsock-pipe, canary, misbehave. Prints the measurements.
 Needs build/guest-packages and build/guest-linux, which ./x run makes, and build/bin/cofferdam (./x build host).
 """
 import argparse
@@ -20,7 +20,7 @@ import initramfs  # noqa: E402
 
 COFFERDAM = initramfs.ROOT / "build/bin/cofferdam"
 PROGRAMS = initramfs.OURS / "bin"
-OURS = ("nsm-check", "attest", "vsock-load", "vsock-pipe", "misbehave")
+OURS = ("nsm-check", "attest", "vsock-load", "vsock-pipe", "canary", "misbehave")
 # What an enclave's devices need; modules that these depend on are found out from themselves.
 MODULES = ["virtio_mmio", "vsock", "vmw_vsock_virtio_transport", "nsm"]
 

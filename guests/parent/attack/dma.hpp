@@ -110,6 +110,11 @@ class Edu {
     move(page_.address, kBuffer, false);
     move(kBuffer, address, true);
   }
+  // A word of what the buffer holds, and has held since somebody put it there.
+  std::uint64_t remembered(std::uint64_t offset) {
+    move(kBuffer + offset, page_.address, true);
+    return page_.words[0];
+  }
 
  private:
   static constexpr std::uint64_t kBuffer = 0x40000;

@@ -1,0 +1,168 @@
+// Root looks for a word that it must not find: in all of its memory, in files, in the edu device's buffer.
+//
+//   canary-search memory MASKED MASK [STRIDE]  every page of every range that /proc/iomem calls System RAM. Where a read is
+//                                              refused, the rest of those 2 MiB is tried at every STRIDE (4096)
+//   canary-search file MASKED MASK FILE...     disks, configuration spaces
+//   canary-search range MASKED MASK FIRST LAST  the registers of a device
+//   canary-search device MASKED MASK           what edu remembers
+//
+// The word itself is MASKED ^ MASK, and is never computed: a register or a spilled copy of it would be found. Prints counts.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guests/parent/attack/dma.hpp"
+#include "guests/parent/attack/kernel_access.hpp"
+
+namespace attack {
+namespace {
+
+constexpr std::uint64_t kBlock = 2 << 20;
+constexpr std::size_t kFileChunk = 1 << 20;
+
+struct Sought {
+  std::uint64_t masked, mask;
+  [[nodiscard]] bool is(std::uint64_t word) const {
+    word ^= mask;
+    asm volatile("" : "+r"(word));  // or the compiler compares with the constant masked ^ mask
+    return word == masked;
+  }
+};
+
+struct Found {
+  std::uint64_t words{}, hits{}, refused{}, first_refused{};
+};
+
+struct Range {
+  std::uint64_t first, last;
+};
+
+// Lines such as "  44200000-ffffffff : System RAM"; without the right to see them they would all be zero.
+std::vector<Range> system_ram() {
+  std::vector<Range> ranges;
+  std::FILE* const file = std::fopen("/proc/iomem", "r");
+  if (file == nullptr) give_up("canary-search: /proc/iomem");
+  char line[256];
+  while (std::fgets(line, sizeof line, file) != nullptr) {
+    unsigned long long first = 0, last = 0;
+    if (line[0] == ' ' || std::strstr(line, "System RAM") == nullptr) continue;
+    if (std::sscanf(line, "%llx-%llx", &first, &last) == 2 && last > first) ranges.push_back({first, last});
+  }
+  std::fclose(file);
+  return ranges;
+}
+
+// One block, mapped whole.
+class Block {
+ public:
+  Block(std::uint64_t address, std::uint64_t size) : size_(size) {
+    base_ = mmap(nullptr, size, PROT_READ, MAP_SHARED, device(), static_cast<off_t>(address));
+    if (base_ == MAP_FAILED) give_up("canary-search: mapping memory");
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block() { munmap(base_, size_); }
+
+  // False: refused.
+  [[nodiscard]] bool search_page(std::uint64_t at, const Sought& sought, Found& found) const {
+    if (sigsetjmp(refused_here, 0) != 0) return false;
+    const auto* words = reinterpret_cast<const volatile std::uint64_t*>(static_cast<const char*>(base_) + at);
+    std::uint64_t count = 0;
+    for (std::size_t index = 0; index < kPage / sizeof(std::uint64_t); ++index) count += sought.is(words[index]);
+    found.hits += count;
+    found.words += kPage / sizeof(std::uint64_t);
+    return true;
+  }
+
+ private:
+  std::uint64_t size_;
+  void* base_;
+};
+
+Found search_memory(const Sought& sought, std::uint64_t stride) {
+  Found found;
+  for (const Range& range : system_ram()) {
+    for (std::uint64_t block = range.first & ~(kBlock - 1); block <= range.last; block += kBlock) {
+      const std::uint64_t first = std::max(block, range.first & ~(kPage - 1)), end = std::min(block + kBlock, range.last + 1) & ~(kPage - 1);
+      if (first >= end) continue;
+      const Block memory(first, end - first);
+      std::uint64_t step = kPage;
+      for (std::uint64_t at = 0; at < end - first; at += step) {
+        if (memory.search_page(at, sought, found)) continue;
+        if (found.refused++ == 0) found.first_refused = first + at;
+        step = stride;
+      }
+    }
+  }
+  return found;
+}
+
+// Registers are read as 32 bits, and any two neighbours may be the word.
+Found search_registers(const Sought& sought, const Range& range) {
+  Found found;
+  for (std::uint64_t page = range.first; page < range.last; page += kPage) {
+    const PhysicalPage registers(page, PROT_READ);
+    std::uint64_t pair = 0;
+    for (std::uint64_t at = 0; at < kPage && page + at < range.last; at += sizeof(std::uint32_t), ++found.words) {
+      const auto value = registers.read<std::uint32_t>(at);
+      if (!value && found.refused++ == 0) found.first_refused = page + at;
+      pair = pair >> 32 | std::uint64_t{value.value_or(0)} << 32;
+      found.hits += sought.is(pair);
+    }
+  }
+  return found;
+}
+
+void search_file(const Sought& sought, const char* path, Found& found) {
+  const int file = open(path, O_RDONLY);
+  if (file < 0) give_up(path);
+  std::vector<std::uint64_t> chunk(kFileChunk / sizeof(std::uint64_t));
+  for (std::size_t have = 0;;) {
+    const ssize_t count = read(file, reinterpret_cast<char*>(chunk.data()) + have, kFileChunk - have);
+    if (count < 0) give_up(path);
+    have += static_cast<std::size_t>(count);
+    if (count != 0 && have < kFileChunk) continue;
+    for (std::size_t index = 0; index < have / sizeof(std::uint64_t); ++index) found.hits += sought.is(chunk[index]);
+    found.words += have / sizeof(std::uint64_t);
+    if (count == 0) break;
+    have = 0;
+  }
+  close(file);
+}
+
+int say(const char* where, const Found& found) {
+  std::printf("canary-search: %s: %llu words, %llu hits, %llu refused, the first at 0x%llx\n", where,
+              static_cast<unsigned long long>(found.words), static_cast<unsigned long long>(found.hits),
+              static_cast<unsigned long long>(found.refused), static_cast<unsigned long long>(found.first_refused));
+  return found.hits == 0 ? 3 : 0;
+}
+
+int usage() {
+  std::fprintf(stderr, "usage: canary-search memory MASKED MASK [STRIDE] | file MASKED MASK FILE... | range MASKED MASK FIRST LAST | device MASKED MASK\n");
+  return 2;
+}
+
+}  // namespace
+}  // namespace attack
+
+int main(int count, char** words) {
+  using namespace attack;
+  if (count < 4) return usage();
+  const std::string_view verb = words[1];
+  const Sought sought{std::strtoull(words[2], nullptr, 0), std::strtoull(words[3], nullptr, 0)};
+  catch_refusals();
+  const auto number = [&](int index) { return std::strtoull(words[index], nullptr, 0); };
+  if (verb == "memory") return say("memory", search_memory(sought, count > 4 ? number(4) : kPage));
+  if (verb == "range" && count == 6) return say("range", search_registers(sought, {number(4), number(5)}));
+  Found found;
+  if (verb == "file" && count > 4) {
+    for (int index = 4; index < count; ++index) search_file(sought, words[index], found);
+    return say("files", found);
+  }
+  if (verb == "device") {
+    Edu edu;
+    for (std::uint64_t at = 0; at < kPage; at += Edu::kBytes, ++found.words) found.hits += sought.is(edu.remembered(at));
+    return say("device", found);
+  }
+  return usage();
+}
