@@ -115,6 +115,9 @@ int connect_to(unsigned cid, unsigned port) {
   const int stream = ::socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (stream < 0) return -1;
   const sockaddr_vm address = address_of(cid, port);
+  // Linux's own two seconds are short for an emulated machine and many connections at once.
+  const timeval patience{kPatienceSeconds, 0};
+  ::setsockopt(stream, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &patience, sizeof patience);
   if (::connect(stream, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     const int error = errno;
     ::close(stream);
