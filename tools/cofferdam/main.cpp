@@ -1,5 +1,10 @@
 // cofferdam: verifies attestation documents; describes, builds and signs enclave images.
+#include <algorithm>
 #include <iostream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/crypto.hpp"
@@ -14,10 +19,14 @@ int main(int argc, char** argv) {
   cofferdam::Run run;
   cofferdam::add_verify_command(application, run);
   CLI::App& eif = cofferdam::add_eif_commands(application, run);
-  cofferdam::add_eif_build_command(eif, run);
+  const std::span words(argv, static_cast<std::size_t>(argc));
+  const auto dashes = std::find(words.begin(), words.end(), std::string_view{"--"});
+  const std::vector<std::string> behind(dashes == words.end() ? dashes : dashes + 1, words.end());
+  const CLI::App* build = cofferdam::add_eif_build_command(eif, run, behind);
   cofferdam::add_reference_values_command(application, run);
   try {
-    application.parse(argc, argv);
+    application.parse(static_cast<int>(dashes - words.begin()), argv);
+    if (!behind.empty() && !build->parsed()) throw CLI::ExtrasError({"--"});
   } catch (const CLI::ParseError& error) {
     return application.exit(error) == 0 ? cofferdam::kAccepted : cofferdam::kUnreadable;
   }

@@ -146,9 +146,10 @@ int run_build(const BuildOptions& options) {
 
 }  // namespace
 
-void add_eif_build_command(CLI::App& eif, Run& run) {
+CLI::App* add_eif_build_command(CLI::App& eif, Run& run, const std::vector<std::string>& behind) {
   const auto build_options = std::make_shared<BuildOptions>();
   BuildOptions& b = *build_options;
+  b.command_words = behind;
   CLI::App* build = eif.add_subcommand("build", "Build an image and print its measurements (JSON)");
   build->footer(
       "An application:   cofferdam eif build --kernel VMLINUZ --init INIT --module nsm.ko --rootfs DIR -o IMAGE -- /bin/app ARGUMENT\n"
@@ -175,7 +176,6 @@ void add_eif_build_command(CLI::App& eif, Run& run) {
                     "it again to lay another over it")->type_name("DIR|TAR");
   build->add_option("--cmd", b.application.command, "What runs in it: the program, and again for each argument (--cmd=-x); or behind --")
       ->type_name("WORD");
-  build->add_option("COMMAND", b.command_words, "The program and its arguments, behind --");
   build->add_option("--env", b.application.environment, "Environment variable of it")->type_name("NAME=VALUE");
   build->add_flag("--keep-attributes", b.application.attributes.keep,
                   "Keep owners and modes of the files (default: root's, 0755 and 0644; a tar archive's modes are kept)");
@@ -194,6 +194,7 @@ void add_eif_build_command(CLI::App& eif, Run& run) {
   certificate->needs(key);
   build->add_option("--output,-o", b.output, "The image to write")->type_name("FILE")->required();
   build->callback([&run, build_options] { run = [build_options] { return run_build(*build_options); }; });
+  return build;
 }
 
 }  // namespace cofferdam

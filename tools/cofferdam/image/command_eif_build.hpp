@@ -2,11 +2,15 @@
 // other commands, which are also built for a parent that has none.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "tools/cofferdam/commands.hpp"
 
 namespace cofferdam {
 
-// `eif` is the command that add_eif_commands answers.
-void add_eif_build_command(CLI::App& eif, Run& run);
+// `eif` is the command that add_eif_commands answers. `behind`: the words behind "--", which no command line parser looks
+// at; they are the application's command. Answers the command, to be asked whether it was chosen.
+CLI::App* add_eif_build_command(CLI::App& eif, Run& run, const std::vector<std::string>& behind);
 
 }  // namespace cofferdam
