@@ -43,12 +43,13 @@ heading "Soak: the monitor that checks itself, on QEMU; as long as it takes"
 run_logged soak-checked python3 tests/qemu/checked/checked.py soak
 
 # The tests of the Linux parent with their full counts; how long they take depends on the machine.
-heading "Soak: Linux as the parent, every core 100 times off and on, 64 resets, every page attacked"
+heading "Soak: Linux as the parent: every core 100 times off and on, 64 resets, every page attacked; 400 lives of enclaves, 1 GiB through vsock"
 build_images
 make_guest_packages_ready
 make_guest_programs_ready
 export COFFERDAM_HOTPLUG=100 COFFERDAM_RESETS=64 COFFERDAM_CALLS=200000 COFFERDAM_STRIDE=4096
-for case in hotplug reset attack; do
+export COFFERDAM_CYCLES=200 COFFERDAM_LINUX_CYCLES=200 COFFERDAM_KILLS=50 COFFERDAM_FLOOD=5000 COFFERDAM_VSOCK_MIB=1024
+for case in hotplug reset attack enclaves lifecycle misbehave vsock canary; do
   run_logged "soak-linux-$case" python3 "tests/qemu/linux/$case.py"
   grep -E '^(yes|NO|skipped| )' "build/logs/soak-linux-$case.log"
 done
