@@ -1,6 +1,10 @@
 // describe-enclaves | terminate-enclave | console
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
+#include <thread>
 
 #include "guests/parent/cli/commands.hpp"
 #include "guests/parent/cli/console.hpp"
@@ -13,6 +17,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kInfoTime{5000};
 constexpr std::chrono::milliseconds kDescribeTime{600'000};   // an image may still be being measured
+constexpr std::chrono::milliseconds kLastWords{3000};
 constexpr std::chrono::milliseconds kTerminateTime{600'000};  // the monitor scrubs all of the memory
 
 void show(const std::string& text) { std::cerr << text << std::flush; }
@@ -20,6 +25,17 @@ void show(const std::string& text) { std::cerr << text << std::flush; }
 Answer ask(const EnclaveProcess& process, const Json& request, std::chrono::milliseconds allowed) {
   if (!send_line(process.socket.get(), request)) return {};
   return collect(process.socket.get(), allowed, show);
+}
+
+// A process that gave no answer because its enclave ended just then: it removes its socket when it has read the last words.
+bool has_ended(const EnclaveProcess& process) {
+  constexpr std::chrono::milliseconds kStep{50};
+  std::error_code error;
+  for (auto waited = std::chrono::milliseconds{0}; waited < kLastWords; waited += kStep) {
+    if (!std::filesystem::exists(process.path, error)) return true;
+    std::this_thread::sleep_for(kStep);
+  }
+  return false;
 }
 
 // Throws when some of them did not answer, after the others' answers were printed.
@@ -60,6 +76,7 @@ int describe_enclaves(const Environment& environment, bool metadata) {
     const Answer answer = ask(process, Json{{"command", "describe"}, {"metadata", metadata}}, kDescribeTime);
     Json json = Json::parse(answer.out, nullptr, /*allow_exceptions=*/false);
     if (answer.status != 0 || !json.is_object()) {
+      if (answer.status != 0 && has_ended(process)) continue;
       ++unanswered;
       continue;
     }
@@ -94,7 +111,7 @@ int terminate_all_enclaves(const Environment& environment) {
     if (answer.status == EACCES) {
       ++refused;  // somebody else's: not meant
     } else if (answer.status != 0) {
-      ++unanswered;
+      if (!has_ended(process)) ++unanswered;
     } else {
       std::cout << pretty(Json::parse(answer.out));
     }
