@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <iostream>
 #include <system_error>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "guests/parent/cli/commands.hpp"
 #include "guests/parent/cli/console.hpp"
@@ -25,6 +27,19 @@ void show(const std::string& text) { std::cerr << text << std::flush; }
 Answer ask(const EnclaveProcess& process, const Json& request, std::chrono::milliseconds allowed) {
   if (!send_line(process.socket.get(), request)) return {};
   return collect(process.socket.get(), allowed, show);
+}
+
+// All are asked before the first answer is awaited: a process gives up a connection on which no request comes, and what
+// takes time (scrubbing, measuring) is done by all at once.
+std::vector<Answer> ask_all(const std::vector<EnclaveProcess>& processes, const Json& request,
+                            std::chrono::milliseconds allowed) {
+  std::vector<bool> sent;
+  for (const EnclaveProcess& process : processes) sent.push_back(send_line(process.socket.get(), request));
+  std::vector<Answer> answers;
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    answers.push_back(sent[i] ? collect(processes[i].socket.get(), allowed, show) : Answer{});
+  }
+  return answers;
 }
 
 // A process that gave no answer because its enclave ended just then: it removes its socket when it has read the last words.
@@ -72,11 +87,14 @@ int describe_enclaves(const Environment& environment, bool metadata) {
   std::size_t unanswered = 0;
   Json list = Json::array();
   bool debug = false;
-  for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
-    const Answer answer = ask(process, Json{{"command", "describe"}, {"metadata", metadata}}, kDescribeTime);
+  const std::vector<EnclaveProcess> processes = connect_to_all(environment.places.run_folder, refused);
+  const std::vector<Answer> answers =
+      ask_all(processes, Json{{"command", "describe"}, {"metadata", metadata}}, kDescribeTime);
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    const Answer& answer = answers[i];
     Json json = Json::parse(answer.out, nullptr, /*allow_exceptions=*/false);
     if (answer.status != 0 || !json.is_object()) {
-      if (answer.status != 0 && has_ended(process)) continue;
+      if (answer.status != 0 && has_ended(processes[i])) continue;
       ++unanswered;
       continue;
     }
@@ -106,12 +124,14 @@ int terminate_enclave(const Environment& environment, const std::string& id, con
 int terminate_all_enclaves(const Environment& environment) {
   std::size_t refused = 0;
   std::size_t unanswered = 0;
-  for (const EnclaveProcess& process : connect_to_all(environment.places.run_folder, refused)) {
-    const Answer answer = ask(process, Json{{"command", "terminate"}}, kTerminateTime);
+  const std::vector<EnclaveProcess> processes = connect_to_all(environment.places.run_folder, refused);
+  const std::vector<Answer> answers = ask_all(processes, Json{{"command", "terminate"}}, kTerminateTime);
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    const Answer& answer = answers[i];
     if (answer.status == EACCES) {
       ++refused;  // somebody else's: not meant
     } else if (answer.status != 0) {
-      if (!has_ended(process)) ++unanswered;
+      if (!has_ended(processes[i])) ++unanswered;
     } else {
       std::cout << pretty(Json::parse(answer.out));
     }
