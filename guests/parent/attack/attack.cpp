@@ -80,7 +80,8 @@ int gic() {
   constexpr std::uint64_t kDistributor = 0x08000000, kRedistributors = 0x080a0000, kStride = 0x20000;
   Tally reads, writes;
   registers_of(kDistributor, 0x1000, false, reads, writes);
-  for (const std::uint64_t bank : {0x100, 0x200, 0x300}) registers_of(kDistributor + bank + 0x40, 0x40, true, reads, writes);
+  // Not the last word of each: 1017 and 1018 are the parent's own devices', and an interrupt that was made active stays so.
+  for (const std::uint64_t bank : {0x100, 0x200, 0x300}) registers_of(kDistributor + bank + 0x40, 0x3c, true, reads, writes);
   registers_of(kDistributor + 0x6000 + 8 * 512, 8 * 508, true, reads, writes);
   registers_of(kDistributor + 0xf000, 0x1000, false, reads, writes);
   for (std::uint64_t core = 0; core < 8; ++core) {
