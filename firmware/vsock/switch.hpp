@@ -39,9 +39,9 @@ namespace vsock {
 
 inline constexpr std::uint32_t kFragmentSize = 4096;    // bytes of payload that one step copies at most
 inline constexpr std::size_t kMaxAnswers = 32;          // RSTs, not of the connection table, due to one port
-inline constexpr std::uint64_t kEarned = 1'000;         // microseconds
+inline constexpr std::uint64_t kEarned = 5'000;           // microseconds
 inline constexpr std::uint32_t kSmallPayload = 512;     // bytes; a receive buffer for less takes no part in this
-inline constexpr std::uint64_t kMaxPatience = 100'000;  // microseconds
+inline constexpr std::uint64_t kMaxPatience = 1'000'000;  // microseconds
 
 enum class QueueKind : std::uint8_t { kReceive = 0, kTransmit = 1, kEvent = 2 };  // the numbers are 5.10.2's
 
