@@ -131,6 +131,8 @@ void Switch::abandon(std::size_t slot, Reference reference) {
 bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   Port& port = ports_[slot];
   const bool over = !port.waiting.empty() && port.waiting.descriptors > share_of_ring();
+  // One that has posted buffers is not charged for the time until somebody looked.
+  if (over && !ensure_buffer(slot, report) && !report.broken.empty()) return true;
   const bool takes = port.has_buffer && port.buffer.writable_bytes() >= kHeaderSize + kSmallPayload;
   if (!over || takes) {
     port.charged_at = 0;
