@@ -81,6 +81,18 @@ TEST_F(Alarms, TheEarlierDeadlineIsTheMachinesAndTheLaterFollows) {
   EXPECT_THAT(at(300), IsEmpty()) << "each comes once";
 }
 
+TEST_F(Alarms, WhatIsAskedForAgainIsNotPutOff) {
+  monitor::set_deadline_at_latest(Deadline::kWork, 100, work);
+  monitor::set_deadline_at_latest(Deadline::kWork, 150, work);
+  EXPECT_EQ(alarm(), 100U) << "new work must not move the old work on";
+  monitor::set_deadline_at_latest(Deadline::kWork, 80, work);
+  EXPECT_EQ(alarm(), 80U);
+  EXPECT_THAT(at(80), ElementsAre('c'));
+  monitor::set_deadline_at_latest(Deadline::kWork, 300, work);
+  EXPECT_EQ(alarm(), 300U) << "one that came is no longer in the way";
+  EXPECT_THAT(at(300), ElementsAre('c'));
+}
+
 TEST_F(Alarms, BothAreCalledWhenBothAreDue) {
   monitor::set_deadline(Deadline::kWork, 100, work);
   monitor::set_deadline(Deadline::kParentWatchdog, 90, watchdog);
