@@ -3,6 +3,7 @@
 //
 // Every other core sleeps while something is measured, so that all counted instructions are this core's, guest and
 // monitor together; the loop around a call is three instructions of each round.
+#include "guests/bare/edu.hpp"
 #include "guests/bare/interrupts.hpp"
 #include "guests/bare/payload.hpp"
 #include "guests/bare/tenant.hpp"
@@ -83,6 +84,29 @@ void measure_interrupt() {
   report("timer_interrupt", kRounds, sum);
 }
 
+// From the store that makes a device send its message (through SMMU and ITS to the monitor) to the moment when the guest's own
+// interface shows it pending: an unmasked guest would be in its handler. At the same priority and core as an idle Linux has it.
+void measure_device_interrupt() {
+  constexpr std::uint64_t kRounds = 32, kPatience = 100'000;
+  const bare::Edu edu;
+  if (!edu.find() || !edu.send_messages(bare::kMessageRegister, bare::kFirstMessage)) power_off("no edu device that sends messages");
+  bare::enable_message(bare::kFirstMessage);
+  std::uint64_t sum = 0;
+  for (std::uint64_t round = 0; round < kRounds + 2; ++round) {
+    const std::uint64_t start = now();
+    edu.interrupt(1);
+    std::uint64_t at = start, pending = 0;
+    while (pending == 0 && at - start < kPatience) {
+      at = now();
+      asm volatile("mrs %0, isr_el1" : "=r"(pending) : : "memory");
+    }
+    if (round >= 2) sum += at - start;
+    edu.acknowledge(1);
+    if (bare::take_interrupt() != bare::kFirstMessage) power_off("the device did not interrupt");
+  }
+  report("device_interrupt", kRounds, sum);
+}
+
 // Up and down again, so that the enclave's last piece is always what comes back.
 void measure_memory(std::uint64_t uid, std::string_view donate, std::string_view reclaim, std::uint64_t size) {
   constexpr std::uint64_t kRounds = 32;
@@ -145,6 +169,7 @@ void measure_enclave(std::span<const std::uint8_t> image) {
 extern "C" void bare_main(std::uint64_t) {
   measure_calls();
   measure_interrupt();
+  measure_device_interrupt();
   measure_donations();
   const auto image = bare::payload_file("enclave.eif");
   if (!image.empty()) measure_enclave(image);

@@ -16,6 +16,26 @@ class Edu {
     *word(kConfiguration + 0x04) = 0x6;                                       // memory space, bus master
     return *word(kRegisters) == 0x0100'00ED;
   }
+  // Its interrupts become messages: `data` written to `address`. False when it has no MSI capability (PCI Local Bus 3.0, 6.8.1).
+  [[nodiscard]] bool send_messages(std::uint64_t address, std::uint32_t data) const {
+    constexpr std::uint64_t kFirstCapability = 0x34, kMsi = 0x05, kMostCapabilities = 48, kEnable = 1 << 16, k64Bits = 1 << 23;
+    std::uint64_t at = *word(kConfiguration + kFirstCapability) & 0xFC;
+    for (std::uint64_t seen = 0; at != 0 && seen < kMostCapabilities; ++seen) {
+      const std::uint32_t head = *word(kConfiguration + at);
+      if ((head & 0xFF) == kMsi && (head & k64Bits) != 0) {
+        *word(kConfiguration + at + 4) = static_cast<std::uint32_t>(address);
+        *word(kConfiguration + at + 8) = static_cast<std::uint32_t>(address >> 32);
+        *word(kConfiguration + at + 12) = data;
+        *word(kConfiguration + at) = head | kEnable;
+        return true;
+      }
+      at = head >> 8 & 0xFC;
+    }
+    return false;
+  }
+  // The device interrupts; `cause` stays in its status until it is acknowledged.
+  void interrupt(std::uint32_t cause) const { *word(kRegisters + 0x60) = cause; }
+  void acknowledge(std::uint32_t cause) const { *word(kRegisters + 0x64) = cause; }
   // The device reads `size` bytes of memory into its buffer.
   void read_memory(std::uint64_t address, std::uint64_t size) const { transfer(address, kBuffer, size, kStart); }
   // The device writes its buffer to memory.

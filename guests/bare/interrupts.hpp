@@ -1,4 +1,4 @@
-// Interrupts of a guest that masks them: the doorbell that ends a WFI, and the virtual timer.
+// Interrupts of a guest that masks them: the doorbell that ends a WFI, the virtual timer, a device's messages.
 //
 // GICv3 (Arm IHI 0069) at the addresses of the board; core 0 only: what is pending wakes it and is then taken by hand.
 #pragma once
@@ -12,6 +12,9 @@ namespace bare {
 inline constexpr std::uint64_t kDistributor = 0x0800'0000;
 inline constexpr std::uint64_t kPrivateInterrupts = 0x080B'0000;  // the SGI frame of core 0's redistributor
 inline constexpr std::uint32_t kVirtualTimer = 27;
+// Where devices write messages, and the first of the INTIDs that they may name: mbi-alias and mbi-ranges of the parent's device tree.
+inline constexpr std::uint64_t kMessageRegister = 0x0809'0040;
+inline constexpr std::uint32_t kFirstMessage = 224;
 
 inline void write_gic(std::uint64_t address, std::uint32_t value) {
   asm volatile("str %w1, [%0]" : : "r"(address), "r"(value) : "memory");
@@ -28,6 +31,15 @@ inline void enable_timer_interrupt() {
   enable_cpu_interface();
   write_gic(kPrivateInterrupts + 0x0080, 1U << kVirtualTimer);  // GICR_IGROUPR0
   write_gic(kPrivateInterrupts + 0x0100, 1U << kVirtualTimer);  // GICR_ISENABLER0
+}
+
+// A message-based SPI: edge-triggered, to core 0 as the route after reset says.
+[[maybe_unused]] inline void enable_message(std::uint32_t intid) {
+  const std::uint64_t word = intid / 32 * 4;
+  enable_cpu_interface();
+  write_gic(kDistributor + 0x0C00 + intid / 16 * 4, 2U << (intid % 16 * 2));  // GICD_ICFGR
+  write_gic(kDistributor + 0x0080 + word, 1U << (intid % 32));                // GICD_IGROUPR
+  write_gic(kDistributor + 0x0100 + word, 1U << (intid % 32));                // GICD_ISENABLER
 }
 
 // Acknowledges and ends what is pending; its INTID, 1023 when nothing is.
