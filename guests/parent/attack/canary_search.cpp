@@ -5,6 +5,7 @@
 //   canary-search file MASKED MASK FILE...     disks, configuration spaces
 //   canary-search range MASKED MASK FIRST LAST  the registers of a device
 //   canary-search device MASKED MASK           what edu remembers
+//   canary-search --anywhere memory|file ...   the word's eight bytes at any address, as text lies; without it at multiples of eight
 //
 // The word itself is MASKED ^ MASK, and is never computed: a register or a spilled copy of it would be found. Prints counts.
 #include <string>
@@ -22,15 +23,29 @@ constexpr std::size_t kFileChunk = 1 << 20;
 
 struct Sought {
   std::uint64_t masked, mask;
+  bool anywhere;
   [[nodiscard]] bool is(std::uint64_t word) const {
     word ^= mask;
     asm volatile("" : "+r"(word));  // or the compiler compares with the constant masked ^ mask
     return word == masked;
   }
+  // How often it is in the word, or, anywhere, begins in the one before it.
+  [[nodiscard]] std::uint64_t hits_in(std::uint64_t word, std::uint64_t before) const {
+    std::uint64_t hits = is(word);
+    if (!anywhere) return hits;
+    for (unsigned bits = 8; bits < 64; bits += 8) hits += is(before >> bits | word << (64 - bits));
+    return hits;
+  }
 };
 
 struct Found {
   std::uint64_t words{}, hits{}, refused{}, first_refused{};
+  std::uint64_t last{};  // the word that was looked at last
+  void look_at(std::uint64_t word, const Sought& sought) {
+    hits += sought.hits_in(word, last);
+    last = word;
+    ++words;
+  }
 };
 
 struct Range {
@@ -67,10 +82,11 @@ class Block {
   [[nodiscard]] bool search_page(std::uint64_t at, const Sought& sought, Found& found) const {
     if (sigsetjmp(refused_here, 0) != 0) return false;
     const auto* words = reinterpret_cast<const volatile std::uint64_t*>(static_cast<const char*>(base_) + at);
-    std::uint64_t count = 0;
-    for (std::size_t index = 0; index < kPage / sizeof(std::uint64_t); ++index) count += sought.is(words[index]);
-    found.hits += count;
-    found.words += kPage / sizeof(std::uint64_t);
+    Found page{.last = found.last};
+    for (std::size_t index = 0; index < kPage / sizeof(std::uint64_t); ++index) page.look_at(words[index], sought);
+    found.hits += page.hits;
+    found.words += page.words;
+    found.last = page.last;
     return true;
   }
 
@@ -116,14 +132,19 @@ Found search_registers(const Sought& sought, const Range& range) {
 void search_file(const Sought& sought, const char* path, Found& found) {
   const int file = open(path, O_RDONLY);
   if (file < 0) give_up(path);
+  found.last = 0;
   std::vector<std::uint64_t> chunk(kFileChunk / sizeof(std::uint64_t));
   for (std::size_t have = 0;;) {
     const ssize_t count = read(file, reinterpret_cast<char*>(chunk.data()) + have, kFileChunk - have);
     if (count < 0) give_up(path);
     have += static_cast<std::size_t>(count);
     if (count != 0 && have < kFileChunk) continue;
-    for (std::size_t index = 0; index < have / sizeof(std::uint64_t); ++index) found.hits += sought.is(chunk[index]);
-    found.words += have / sizeof(std::uint64_t);
+    for (std::size_t index = 0; index < have / sizeof(std::uint64_t); ++index) found.look_at(chunk[index], sought);
+    if (count == 0 && have % sizeof(std::uint64_t) != 0) {  // the end of a file that is no multiple of eight
+      std::uint64_t rest = 0;
+      std::memcpy(&rest, chunk.data() + have / sizeof(std::uint64_t), have % sizeof(std::uint64_t));
+      found.look_at(rest, sought);
+    }
     if (count == 0) break;
     have = 0;
   }
@@ -138,7 +159,7 @@ int say(const char* where, const Found& found) {
 }
 
 int usage() {
-  std::fprintf(stderr, "usage: canary-search memory MASKED MASK [STRIDE] | file MASKED MASK FILE... | range MASKED MASK FIRST LAST | device MASKED MASK\n");
+  std::fprintf(stderr, "usage: canary-search [--anywhere] memory MASKED MASK [STRIDE] | file MASKED MASK FILE... | range MASKED MASK FIRST LAST | device MASKED MASK\n");
   return 2;
 }
 
@@ -147,9 +168,15 @@ int usage() {
 
 int main(int count, char** words) {
   using namespace attack;
+  const bool anywhere = count > 1 && std::string_view(words[1]) == "--anywhere";
+  if (anywhere) {
+    --count;
+    ++words;
+  }
   if (count < 4) return usage();
   const std::string_view verb = words[1];
-  const Sought sought{std::strtoull(words[2], nullptr, 0), std::strtoull(words[3], nullptr, 0)};
+  if (anywhere && verb != "memory" && verb != "file") return usage();
+  const Sought sought{std::strtoull(words[2], nullptr, 0), std::strtoull(words[3], nullptr, 0), anywhere};
   catch_refusals();
   const auto number = [&](int index) { return std::strtoull(words[index], nullptr, 0); };
   if (verb == "memory") return say("memory", search_memory(sought, count > 4 ? number(4) : kPage));
