@@ -79,6 +79,39 @@ TEST(VsockFairness, NotifyingWithoutABufferBuysNoTime) {
   }
 }
 
+TEST(VsockFairness, BuffersOfAFewBytesBuyNoTime) {
+  Shape tiny = few_buffers();
+  tiny.receive_buffer = vsock::kHeaderSize + 16;
+  World world(2, {}, tiny);
+  world.refill_all();
+  world.open(0, 1, 2);
+  world.open(1, 1, 2);
+  // Enclave 0 has a buffer ready each millisecond, and takes 250 of them for a packet: it would hold the ring for hours.
+  std::uint64_t waited = 0;
+  const auto a_millisecond = [&] {
+    world.pass_time(1'000);
+    static_cast<void>(world.enclave(0).receive_all());
+    world.enclave(0).refill(world.vsock(), 1);
+    world.run();
+    world.parent().reclaim();
+  };
+  std::size_t delivered = 0;
+  for (std::uint32_t round = 0; round < 600; ++round) {
+    a_millisecond();
+    static_cast<void>(world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 4000), pattern(4000, 1)));
+    while (!world.parent().send(world.vsock(), World::to_enclave(1, 1, 2, Op::kData, 9), pattern(9, round))) {
+      a_millisecond();
+      ASSERT_LE(waited += 1'000, vsock::kMaxPatience) << round;
+    }
+    world.run();
+    delivered += world.enclave(1).receive_all().size();
+    world.enclave(1).refill(world.vsock());
+    static_cast<void>(world.parent().receive_all());
+    world.parent().refill(world.vsock());
+  }
+  EXPECT_EQ(delivered, 600U);
+}
+
 TEST(VsockFairness, TheShareIsKeptWithoutPatience) {
   World world(2, {}, few_buffers());
   world.parent().refill(world.vsock());
