@@ -34,6 +34,10 @@ HOST_MACHINE_MAY_INCLUDE = (*HAL_MAY_INCLUDE, "firmware/hypercall/abi.hpp")  # i
 GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp")
 ENCLAVE_CLI = "guests/parent/cli/"  # reads and writes enclave images as the host's tool does
 ENCLAVE_CLI_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/cofferdam/")
+# Programs of enclaves that hold keys share formats and protocols with the host's.
+KEY_PROGRAMS = ("guests/enclave/keys/", "guests/enclave/key_client/", "guests/enclave/inference/")
+KEY_PROGRAMS_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/artifact/", "tools/cofferdam/bytes.hpp", "tools/cryptography/", "tools/https/",
+                            "tools/kmsclient/", "tools/sigv4/")
 TOOLS_MAY_NOT_INCLUDE = ("hal/", "firmware/monitor/", "firmware/boot/", "guests/")
 
 # Third-party header (a prefix of the include) -> the only places that may name it.
@@ -50,11 +54,11 @@ OWNERS = {
     "archive_entry.h": ("tools/cofferdam/image/archive_input.cpp",),
     "openssl/": ("tools/cryptography/", "tools/https/"),
     "httplib.h": ("tools/https/",),
-    "p11-kit/": ("tools/pkcs11/",),
-    "sqlite3.h": ("tools/kms/store_sqlite.cpp",),
-    "libpq-fe.h": ("tools/kms/store_postgresql.cpp",),
-    "CLI/": ("tools/", "guests/parent/cli/"),
-    "nlohmann/": ("tools/", "tests/", "guests/parent/cli/"),
+    "p11-kit/": ("tools/pkcs11/", "tests/xks/slow_module.cpp"),
+    "sqlite3.h": ("tools/kms/store/sqlite.cpp", "tests/unit/tools/kms/store/"),
+    "libpq-fe.h": ("tools/kms/store/postgresql.cpp",),
+    "CLI/": ("tools/", "guests/parent/cli/", "guests/enclave/key_client/", "guests/enclave/inference/", "guests/parent/store/", "guests/relay/"),
+    "nlohmann/": ("tools/", "tests/", "guests/parent/cli/", "guests/enclave/key_client/", "guests/enclave/keys/", "guests/enclave/inference/"),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
     "benchmark/": ("bench/",),
@@ -136,6 +140,8 @@ def check_ranks(tree):
             if top == "hal" and ours and not target.startswith(hal_may_include):
                 tree.breach(name, number, "ranks", f"hal may not include {target}")
             guest_may_include = ENCLAVE_CLI_MAY_INCLUDE if name.startswith(ENCLAVE_CLI) else GUESTS_MAY_INCLUDE
+            if name.startswith(KEY_PROGRAMS):
+                guest_may_include = KEY_PROGRAMS_MAY_INCLUDE
             if top == "guests" and ours and not target.startswith(guest_may_include):
                 tree.breach(name, number, "ranks", f"guests know only the call interface, not {target}")
             if top == "tools" and target.startswith(TOOLS_MAY_NOT_INCLUDE):

@@ -1,6 +1,6 @@
 # cofferdam_board(NAME): runs boardgen on boards/NAME/board.xml and makes the interface library board_NAME, whose
 # include folder holds board_tables.hpp and parent_device_tree.hpp, and sets COFFERDAM_BOARD_DIR_NAME to the folder of all generated files.
-set(COFFERDAM_BOARDGEN "" CACHE FILEPATH "Host program boardgen; empty in a host tree, which builds its own")
+set(COFFERDAM_BOARDGEN "" CACHE FILEPATH "Host program boardgen; empty in the tree host-debug, which builds it")
 function(cofferdam_board name)
   if(TARGET board_${name})
     return()

@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/cofferdam/bytes.hpp"
 
@@ -100,6 +101,7 @@ class PrivateKey {
   struct State;
 
  private:
+  [[nodiscard]] static PrivateKey from_state(std::shared_ptr<const State> state);
   std::shared_ptr<const State> state_;
   PublicKey public_key_;
 };
@@ -108,6 +110,19 @@ class PrivateKey {
 // (DNS names or IPv4 addresses). For TLS servers whose key is believed for another reason than who signed it.
 [[nodiscard]] std::string self_signed_pem(const PrivateKey& key, const std::string& common_name,
                                           const std::vector<std::string>& names, int days);
+
+// A certificate for `subject`, signed by `signing_key`: of its own when `issuer_pem` is empty. Names and days as above.
+enum class CertificatePurpose : std::uint8_t { kAuthority, kServer, kClient };
+struct CertificateRequest {
+  const PublicKey& subject;
+  const PrivateKey& signing_key;
+  std::string issuer_pem;
+  std::string common_name;  // 1 to 64 characters
+  std::vector<std::string> names;
+  int days{};
+  CertificatePurpose purpose{};
+};
+[[nodiscard]] std::string issue(const CertificateRequest& request);
 // SubjectPublicKeyInfo of a certificate (DER). Nullopt: none.
 [[nodiscard]] std::optional<Bytes> spki_of_certificate(ByteView der);
 

@@ -31,6 +31,7 @@ struct ClientOptions {
   std::string minimum_tls{"1.3"};
   std::chrono::milliseconds connect_timeout{5000};
   std::chrono::milliseconds read_timeout{30000};  // of one read: a long stream may take longer in all
+  std::chrono::milliseconds total_timeout{0};     // of a whole exchange, connecting included; 0: none
   std::size_t largest_body{1 << 20};
 };
 
@@ -41,7 +42,8 @@ class Client {
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  // `receive`, when set, gets the body piece by piece as it comes (false: stop); Response::body is then empty.
+  // `receive`, when set, gets the body piece by piece as it comes (false: stop); Response::body is then empty, and its status 0
+  // when the receiver stopped it.
   Response send(const Request& request, const Sink& receive = nullptr);
   // The leaf certificate (DER) of the connection that is open; empty without TLS or connection.
   [[nodiscard]] cofferdam::Bytes server_certificate() const;

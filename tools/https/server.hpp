@@ -15,7 +15,7 @@
 
 namespace https {
 
-using Headers = std::vector<std::pair<std::string, std::string>>;  // names as they came, in their order
+using Headers = std::vector<std::pair<std::string, std::string>>;  // names as they came; values of one name in their order
 
 struct Request {
   std::string method;
@@ -53,7 +53,8 @@ struct ServerOptions {
   std::size_t largest_body{64 * 1024};
   std::chrono::seconds read_timeout{10};
   std::chrono::seconds write_timeout{30};
-  std::chrono::seconds keep_alive{5};  // how long an idle connection may hold its thread
+  std::chrono::seconds keep_alive{5};  // how long a connection may be idle; it holds no thread
+  std::size_t idle{512};            // idle connections that are kept; of more, the one that is idle longest is closed
 };
 
 class Server {

@@ -66,8 +66,9 @@ unpack_guest_package() {  # unpack_guest_package FOLDER PACKAGE[:ARCHITECTURE]
   dpkg-deb -x "$file" "$1" || fail "$file can't be unpacked" "remove it and run the command again"
 }
 
-# Leaves the unpacked packages in build/guest-packages and the kernel's release in build/guest-packages/release.
+# Leaves OpenSSL in build/guest-openssl, the unpacked packages in build/guest-packages and the kernel's release in build/guest-packages/release.
 make_guest_packages_ready() {
+  make_guest_openssl_ready
   [[ -s $GUEST_PACKAGES/release ]] && return
   local kernel image package
   heading "Linux for the parent: packages to $GUEST_PACKAGES"
@@ -93,4 +94,19 @@ make_guest_packages_ready() {
   done
   printf '%s\n' "$kernel-$GUEST_FLAVOUR" >"$GUEST_PACKAGES.part/release"
   mv "$GUEST_PACKAGES.part" "$GUEST_PACKAGES"
+}
+
+# OpenSSL for the guests' programs: headers and static libraries for arm64, in a folder of their own, so that the parent's
+# packages stay as they are. The stamp says which package lies there.
+GUEST_OPENSSL=build/guest-openssl
+
+make_guest_openssl_ready() {
+  [[ -s $GUEST_OPENSSL/usr/lib/aarch64-linux-gnu/libssl.a && -s $GUEST_OPENSSL/stamp ]] && return
+  heading "OpenSSL for the guests' programs: to $GUEST_OPENSSL"
+  mkdir -p build/logs build/downloads/guest
+  rm -rf "$GUEST_OPENSSL" "$GUEST_OPENSSL.part"
+  mkdir -p "$GUEST_OPENSSL.part"
+  unpack_guest_package "$GUEST_OPENSSL.part" libssl-dev:arm64
+  basename "$(guest_package_at_hand libssl-dev)" >"$GUEST_OPENSSL.part/stamp"
+  mv "$GUEST_OPENSSL.part" "$GUEST_OPENSSL"
 }

@@ -8,11 +8,16 @@ PACKAGES=(
   g++ cmake ninja-build ccache                            # the host build
   g++-aarch64-linux-gnu picolibc-aarch64-linux-gnu        # the images
   libtinyxml2-dev libfdt-dev device-tree-compiler         # board compiler
+  libssl-dev libp11-kit-dev softhsm2                      # the programs around the monitor
+  python3-boto3 python3-cryptography                      # what their tests hold them against
   libcli11-dev nlohmann-json3-dev libarchive-dev          # host programs
+  libsqlite3-dev libpq-dev postgresql                     # the key service's store; a server for its tests
   libgtest-dev libgmock-dev libbenchmark-dev              # tests, benchmarks
   clang libclang-rt-dev                                   # fuzzers
   python3 git openssl curl ca-certificates bzip2 xz-utils # scripts, downloads
+  python3-numpy libopenblas0-serial                       # the language model of tests and demo
   make zstd                                               # the Linux parent: modules, kernels
+  qemu-user-static                                        # the model's answers outside an enclave, to compare
 )
 QEMU_PACKAGE=qemu-system-arm
 QEMU_OLDEST=8.1

@@ -56,4 +56,30 @@ make_source_ready() {  # one line of PINNED_SOURCES
 make_sources_ready() {
   local line
   for line in "${PINNED_SOURCES[@]}"; do make_source_ready "$line"; done
+  make_httplib_ready
+}
+
+# cpp-httplib is one header, pinned by its own sha256 as well: the archive's pool moves on with its suites, and upstream's
+# archives are made anew by their host, the file in them is not.
+HTTPLIB_FOLDER=build/third_party/cpp-httplib-0.41.0
+HTTPLIB_SHA256=e9112546cbae828180f72c2ae6da4bfd8d15ae38138bd99b898e5e30128acc28
+HTTPLIB_POOL=(cpp-httplib_0.41.0+ds.orig.tar.xz 7acb492bffdd95165677d22145c2c4890e6432c5ef53d0f781defe8dec48f567 c/cpp-httplib)
+HTTPLIB_UPSTREAM=https://raw.githubusercontent.com/yhirose/cpp-httplib/v0.41.0/httplib.h
+
+make_httplib_ready() {
+  matches_sha256 $HTTPLIB_FOLDER/httplib.h $HTTPLIB_SHA256 && return
+  local file=${HTTPLIB_POOL[0]} archive archives urls=() header=build/downloads/httplib-0.41.0.h
+  mapfile -t archives < <(python3 tools/x/lib/apt_sources.py archives)
+  for archive in "${archives[@]}"; do
+    urls+=("$archive/pool/main/${HTTPLIB_POOL[2]}/$file" "$archive/pool/universe/${HTTPLIB_POOL[2]}/$file")
+  done
+  if ! matches_sha256 "$header" $HTTPLIB_SHA256; then
+    # fetch ends the script when no address answers: in a subshell it ends that.
+    if (fetch "$file" "${HTTPLIB_POOL[1]}" "${urls[@]}") 2>build/logs/fetch-httplib-pool.log; then
+      tar -xOf "build/downloads/$file" --occurrence=1 --wildcards '*/httplib.h' >"$header" || true
+    fi
+    fetch httplib-0.41.0.h $HTTPLIB_SHA256 "$HTTPLIB_UPSTREAM"
+  fi
+  mkdir -p $HTTPLIB_FOLDER
+  cp "$header" $HTTPLIB_FOLDER/httplib.h
 }

@@ -1,0 +1,354 @@
+// Server and client against each other, and the server against raw sockets: what an honest client gets, and what a hostile one
+// can't have. Everything on 127.0.0.1.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tools/cryptography/cryptography.hpp"
+#include "tools/https/client.hpp"
+#include "tools/https/server.hpp"
+
+namespace {
+
+using cryptography::CertificatePurpose;
+using cryptography::KeyKind;
+using cryptography::PrivateKey;
+using namespace std::chrono_literals;
+
+struct Identity {
+  PrivateKey key = PrivateKey::generate(KeyKind::kP256);
+  std::string pem;
+};
+struct World {
+  PrivateKey authority_key = PrivateKey::generate(KeyKind::kP256);
+  std::string authority = cryptography::issue({.subject = authority_key.public_key(), .signing_key = authority_key, .issuer_pem = {},
+                                               .common_name = "authority", .names = {}, .days = 1, .purpose = CertificatePurpose::kAuthority});
+  [[nodiscard]] Identity issue(const std::string& name, CertificatePurpose purpose) const {
+    Identity identity;
+    identity.pem = cryptography::issue({.subject = identity.key.public_key(), .signing_key = authority_key, .issuer_pem = authority,
+                                        .common_name = name, .names = {name}, .days = 1, .purpose = purpose});
+    return identity;
+  }
+};
+const World& world() {
+  static const World it;
+  return it;
+}
+const Identity& server_identity() {
+  static const Identity it = world().issue("server.test", CertificatePurpose::kServer);
+  return it;
+}
+
+class Running {
+ public:
+  Running(https::ServerOptions options, https::Handler handler) : server_(std::move(options), std::move(handler)), thread_([this] { server_.run(); }) {}
+  ~Running() {
+    server_.stop();
+    thread_.join();
+  }
+  [[nodiscard]] int port() const { return server_.port(); }
+
+ private:
+  https::Server server_;
+  std::thread thread_;
+};
+
+https::ServerOptions with_tls() {
+  https::ServerOptions options;
+  options.certificate_pem = server_identity().pem;
+  options.key_pem = server_identity().key.pkcs8_pem();
+  options.read_timeout = 2s;
+  return options;
+}
+https::ClientOptions to(int port) {
+  https::ClientOptions options;
+  options.host = "server.test";
+  options.connect_to = "127.0.0.1";
+  options.port = port;
+  options.ca_pem = world().authority;
+  options.connect_timeout = 2s;
+  options.read_timeout = 5s;
+  return options;
+}
+https::Response echo(const https::Request& request) {
+  std::string text = request.method + " " + request.target + "\n" + request.client_name + "\n";
+  for (const auto& [name, value] : request.headers) {
+    if (name.starts_with("X-")) text += name + "=" + value + "\n";
+  }
+  return {.status = 200, .content_type = "text/plain", .headers = {{"X-Answer", "yes"}}, .body = text + request.body};
+}
+https::Request post(std::string target, std::string body) {
+  return {.method = "POST", .target = std::move(target), .headers = {{"Content-Type", "application/json"}}, .body = std::move(body)};
+}
+
+// A plain socket that says what it likes.
+class Raw {
+ public:
+  explicit Raw(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<std::uint16_t>(port)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    connected_ = connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  ~Raw() { close(socket_); }
+  Raw(const Raw&) = delete;
+  Raw& operator=(const Raw&) = delete;
+  void say(const std::string& bytes) const { (void)!send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  // What comes until the end, `limit`, or `enough`.
+  [[nodiscard]] std::string hear(std::chrono::milliseconds limit, const std::string& enough = {}) const {
+    std::string answer;
+    pollfd waited{socket_, POLLIN, 0};
+    const auto until = std::chrono::steady_clock::now() + limit;
+    char buffer[4096];
+    while (connected_ && std::chrono::steady_clock::now() < until && poll(&waited, 1, 20) >= 0) {
+      if (waited.revents == 0) continue;
+      const ssize_t got = recv(socket_, buffer, sizeof(buffer), 0);
+      if (got <= 0) break;
+      answer.append(buffer, static_cast<std::size_t>(got));
+      if (!enough.empty() && answer.ends_with(enough)) break;
+    }
+    return answer;
+  }
+
+ private:
+  int socket_;
+  bool connected_{false};
+};
+std::string raw(int port, const std::string& bytes, std::chrono::milliseconds limit = 3000ms) {
+  const Raw connection(port);
+  connection.say(bytes);
+  return connection.hear(limit);
+}
+
+TEST(Https, TheHandlerSeesTheTargetRawAndTheBodyWhole) {
+  const Running server(with_tls(), echo);
+  https::Client client(to(server.port()));
+  for (int i = 0; i < 3; ++i) {  // one connection
+    const https::Response response = client.send(post("/a%2Fb/../c//d", "body"));
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(response.body, "POST /a%2Fb/../c//d\n\nbody");
+  }
+  EXPECT_FALSE(client.server_certificate().empty());
+}
+
+TEST(Https, AForeignAuthorityAnotherNameAndARefusingJudgeEndBeforeAByteIsSent) {
+  std::atomic<int> calls{0};
+  const Running server(with_tls(), [&](const https::Request& request) {
+    ++calls;
+    return echo(request);
+  });
+  https::ClientOptions foreign = to(server.port());
+  foreign.ca_pem = World().authority;
+  EXPECT_THROW(https::Client(foreign).send(post("/", "x")), https::HttpsError);
+  https::ClientOptions other_name = to(server.port());
+  other_name.host = "other.test";
+  EXPECT_THROW(https::Client(other_name).send(post("/", "x")), https::HttpsError);
+  https::ClientOptions judged = to(server.port());
+  judged.judge = [](cofferdam::ByteView) { return false; };
+  EXPECT_THROW(https::Client(judged).send(post("/", "x")), https::HttpsError);
+  EXPECT_EQ(calls, 0);
+  judged.ca_pem.clear();
+  judged.judge = [](cofferdam::ByteView leaf) {
+    const auto spki = cryptography::spki_of_certificate(leaf);
+    return spki && *spki == server_identity().key.public_key().spki();
+  };
+  EXPECT_EQ(https::Client(judged).send(post("/", "x")).status, 200);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Https, MutualTlsGivesTheClientsNameAndTurnsOthersAway) {
+  https::ServerOptions options = with_tls();
+  options.client_ca_pem = world().authority;
+  const Running server(options, echo);
+  const Identity caller = world().issue("cks.test", CertificatePurpose::kClient);
+  https::ClientOptions known = to(server.port());
+  known.client_certificate_pem = caller.pem;
+  known.client_key_pem = caller.key.pkcs8_pem();
+  EXPECT_EQ(https::Client(known).send(post("/", "")).body, "POST /\ncks.test\n");
+  EXPECT_THROW(https::Client(to(server.port())).send(post("/", "")), https::HttpsError);
+  https::ClientOptions foreign = known;
+  foreign.client_certificate_pem = cryptography::self_signed_pem(caller.key, "cks.test", {}, 1);
+  EXPECT_THROW(https::Client(foreign).send(post("/", "")), https::HttpsError);
+}
+
+TEST(Https, WhatIsTooLargeOrTooSlowIsRefused) {
+  https::ServerOptions options;  // no TLS: raw sockets
+  options.largest_body = 100;
+  options.read_timeout = 1s;
+  std::atomic<int> calls{0};
+  const Running server(options, [&](const https::Request& request) {
+    ++calls;
+    return echo(request);
+  });
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x')).starts_with("HTTP/1.1 413"));
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n" + std::string(255, 'x') + "\r\n0\r\n\r\n")
+                  .starts_with("HTTP/1.1 413"));
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+                  .starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=a\r\nContent-Length: 2\r\n\r\n--")
+                  .starts_with("HTTP/1.1 415"));
+  EXPECT_TRUE(raw(server.port(), "POST /" + std::string(9000, 'a') + " HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 414"));
+  EXPECT_TRUE(raw(server.port(), "nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
+  EXPECT_EQ(calls, 0);
+  const auto begin = std::chrono::steady_clock::now();
+  (void)raw(server.port(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Len");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2500ms);
+  EXPECT_EQ(calls, 0);
+  EXPECT_TRUE(raw(server.port(), "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\na").starts_with("HTTP/1.1 200"));
+}
+
+TEST(Https, IdleAndSilentConnectionsHoldNoThreadAndStayUsable) {
+  https::ServerOptions options;
+  options.threads = 2;
+  options.idle = 64;
+  options.keep_alive = 30s;
+  const Running server(options, echo);
+  std::vector<std::unique_ptr<Raw>> idle, silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(std::make_unique<Raw>(server.port()));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) idle.push_back(std::make_unique<Raw>(server.port()));
+  for (int turn = 0; turn < 2; ++turn) {
+    for (const auto& connection : idle) {
+      connection->say("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nend");
+      EXPECT_TRUE(connection->hear(2s, "end").starts_with("HTTP/1.1 200"));
+    }
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST(Https, BeyondTheBoundTheLongestIdleConnectionIsClosedAndIdleOnesInTime) {
+  https::ServerOptions options;
+  options.threads = 2;
+  options.idle = 3;
+  options.keep_alive = 1s;
+  const Running server(options, echo);
+  std::vector<std::unique_ptr<Raw>> idle;
+  for (int i = 0; i < 5; ++i) {
+    idle.push_back(std::make_unique<Raw>(server.port()));
+    idle.back()->say("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nend");
+    EXPECT_TRUE(idle.back()->hear(2s, "end").starts_with("HTTP/1.1 200"));
+    std::this_thread::sleep_for(20ms);  // it is parked
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(idle[0]->hear(3s), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 500ms);
+  EXPECT_EQ(idle[4]->hear(3s), "");
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, 700ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST(Https, OneConnectionMoreThanMayWaitIsClosedAtOnce) {
+  https::ServerOptions options;
+  options.threads = 1;
+  options.waiting = 1;
+  std::atomic<bool> hold{true};
+  const Running server(options, [&hold](const https::Request& request) {
+    while (hold) std::this_thread::sleep_for(5ms);
+    return echo(request);
+  });
+  const std::string request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nend";
+  const Raw served(server.port());
+  served.say(request);
+  std::this_thread::sleep_for(100ms);
+  const Raw waits(server.port());
+  waits.say(request);
+  std::this_thread::sleep_for(100ms);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(raw(server.port(), request), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 500ms);
+  hold = false;
+  EXPECT_TRUE(served.hear(2s, "end").starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(waits.hear(2s, "end").starts_with("HTTP/1.1 200"));
+}
+
+TEST(Https, RequestsSentAtOnceAreAnsweredInTheirOrder) {
+  https::ServerOptions options;
+  options.threads = 1;
+  const Running server(options, echo);
+  std::string three;
+  for (int i = 0; i < 3; ++i) three += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n" + (i == 2 ? "end" : "mid");
+  const Raw connection(server.port());
+  connection.say(three);
+  const std::string answer = connection.hear(2s, "end");
+  EXPECT_LT(answer.find("POST /0"), answer.find("POST /1"));
+  EXPECT_LT(answer.find("POST /1"), answer.find("POST /2"));
+  EXPECT_TRUE(answer.ends_with("end"));
+}
+
+TEST(Https, StreamsPieceByPieceAndStopsWhenTheClientHasEnough) {
+  std::atomic<bool> ended{false};
+  const Running server(with_tls(), [&](const https::Request&) {
+    https::Response response{.status = 200, .content_type = "text/event-stream"};
+    response.stream = [&ended](const https::Sink& sink) {
+      for (int i = 0; i < 200; ++i) {
+        if (!sink("piece\n")) break;
+        std::this_thread::sleep_for(5ms);
+      }
+      ended = true;
+    };
+    return response;
+  });
+  std::string got;
+  https::Client client(to(server.port()));
+  client.send(post("/", ""), [&](std::string_view piece) {
+    got += piece;
+    return got.size() < 18;
+  });
+  EXPECT_GE(got.size(), 18U);
+  EXPECT_LT(got.size(), 1200U);
+  for (int i = 0; i < 200 && !ended; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_TRUE(ended);
+}
+
+TEST(Https, AHandlerThatThrowsIsAnErrorOfThatRequestOnly) {
+  const Running server(with_tls(), [](const https::Request& request) -> https::Response {
+    if (request.target == "/throw") throw std::runtime_error("a secret of the inside");
+    return echo(request);
+  });
+  https::Client client(to(server.port()));
+  const https::Response failed = client.send(post("/throw", ""));
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_EQ(failed.body.find("secret"), std::string::npos);
+  EXPECT_EQ(client.send(post("/", "")).status, 200);
+}
+
+TEST(Https, AnAnswerBeyondTheBoundOrTheTimeIsAnError) {
+  const Running server(with_tls(), [](const https::Request& request) -> https::Response {
+    if (request.target == "/slow") std::this_thread::sleep_for(700ms);
+    return {.status = 200, .content_type = "text/plain", .headers = {}, .body = std::string(1000, 'x')};
+  });
+  https::ClientOptions bounded = to(server.port());
+  bounded.largest_body = 999;
+  EXPECT_THROW(https::Client(bounded).send(post("/", "")), https::HttpsError);
+  https::ClientOptions hasty = to(server.port());
+  hasty.total_timeout = 250ms;
+  https::Client client(hasty);
+  EXPECT_EQ(client.send(post("/", "")).status, 200);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THROW(client.send(post("/slow", "")), https::HttpsError);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 600ms);
+}
+
+TEST(Https, RefusesOlderTlsAndWrongSetUps) {
+  const Running server(with_tls(), echo);
+  https::ServerOptions taken = with_tls();
+  taken.port = server.port();
+  EXPECT_THROW(https::Server(taken, echo), std::runtime_error);
+  https::ServerOptions mixed = with_tls();
+  mixed.key_pem = PrivateKey::generate(KeyKind::kP256).pkcs8_pem();
+  EXPECT_THROW(https::Server(mixed, echo), std::runtime_error);
+  https::ServerOptions name = with_tls();
+  name.address = "localhost";
+  EXPECT_THROW(https::Server(name, echo), std::runtime_error);
+  https::ServerOptions old = with_tls();
+  old.minimum_tls = "1.1";
+  EXPECT_THROW(https::Server(old, echo), std::runtime_error);
+}
+
+}  // namespace

@@ -1,0 +1,1 @@
+list(APPEND area_libraries cryptography_library)

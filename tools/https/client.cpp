@@ -1,0 +1,135 @@
+#include "tools/https/client.hpp"
+
+#include <httplib.h>
+
+#include <csignal>
+
+#include "tools/https/tls_context.hpp"
+
+namespace https {
+namespace {
+
+httplib::SSLClient::PemMemory identity(const ClientOptions& options) {
+  const bool shows = !options.client_certificate_pem.empty();
+  return {.cert_pem = shows ? options.client_certificate_pem.data() : nullptr,
+          .cert_pem_len = shows ? options.client_certificate_pem.size() : 0,
+          .key_pem = shows ? options.client_key_pem.data() : nullptr,
+          .key_pem_len = shows ? options.client_key_pem.size() : 0,
+          .private_key_password = nullptr};
+}
+
+cofferdam::Bytes leaf_of(SSL* session) {
+  X509* certificate = SSL_get1_peer_certificate(session);
+  if (certificate == nullptr) return {};
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(certificate, &der);
+  X509_free(certificate);
+  if (size <= 0) return {};
+  cofferdam::Bytes bytes(der, der + size);
+  OPENSSL_free(der);
+  return bytes;
+}
+
+}  // namespace
+
+struct Client::State {
+  explicit State(ClientOptions given) : options(std::move(given)) {}
+  httplib::Result exchange(const httplib::Request& request) { return tls ? tls->send(request) : plain->send(request); }
+  template <typename Connected>
+  void set_up(Connected& connected);
+
+  ClientOptions options;
+  std::unique_ptr<httplib::SSLClient> tls;
+  std::unique_ptr<httplib::ClientImpl> plain;
+  cofferdam::Bytes leaf;
+};
+
+template <typename Connected>
+void Client::State::set_up(Connected& connected) {
+  connected.set_keep_alive(true);
+  connected.set_follow_location(false);
+  connected.set_path_encode(false);  // the target goes out as it is: it may be signed
+  connected.set_decompress(false);
+  connected.set_tcp_nodelay(true);
+  connected.set_connection_timeout(options.connect_timeout);
+  connected.set_read_timeout(options.read_timeout);
+  connected.set_write_timeout(options.read_timeout);
+  if (options.total_timeout.count() > 0) {
+    connected.set_max_timeout(options.total_timeout);
+    // It is granted twice: to connect, and to the handshake.
+    connected.set_connection_timeout(std::min(options.connect_timeout, options.total_timeout / 2));
+  }
+  if (!options.connect_to.empty()) connected.set_hostname_addr_map({{options.host, options.connect_to}});
+}
+
+Client::Client(ClientOptions options) {
+  std::signal(SIGPIPE, SIG_IGN);  // SSL_write can't be told to spare us
+  state_ = std::make_unique<State>(std::move(options));
+  State& state = *state_;
+  if (!state.options.tls) {
+    state.plain = std::make_unique<httplib::ClientImpl>(state.options.host, state.options.port);
+    state.set_up(*state.plain);
+    return;
+  }
+  if (state.options.client_certificate_pem.empty() != state.options.client_key_pem.empty()) {
+    throw HttpsError("a client's certificate and its key are given together or not at all");
+  }
+  state.tls = std::make_unique<httplib::SSLClient>(state.options.host, state.options.port, identity(state.options));
+  if (!state.tls->is_valid()) throw HttpsError("the client's certificate and key can't be used: " + tls_reason());
+  state.set_up(*state.tls);
+  auto* context = static_cast<SSL_CTX*>(state.tls->tls_context());
+  if (SSL_CTX_set_min_proto_version(context, tls_version(state.options.minimum_tls)) != 1) throw HttpsError("the TLS version is refused");
+  SSL_CTX_set_quiet_shutdown(context, 1);  // httplib would wait for the peer's goodbye, beyond every limit
+  if (!state.options.ca_pem.empty()) state.tls->load_ca_cert_store(state.options.ca_pem.data(), state.options.ca_pem.size());
+  // Called when the handshake is over, before a byte of the request is sent.
+  if (state.options.judge) state.tls->enable_server_certificate_verification(false);
+  state.tls->set_session_verifier([&state](httplib::tls::session_t session) {
+    state.leaf = leaf_of(static_cast<SSL*>(session));
+    if (!state.options.judge) return httplib::SSLVerifierResponse::NoDecisionMade;  // the chain and the name decide
+    return !state.leaf.empty() && state.options.judge(state.leaf) ? httplib::SSLVerifierResponse::CertificateAccepted
+                                                                  : httplib::SSLVerifierResponse::CertificateRejected;
+  });
+}
+
+Client::~Client() = default;
+
+Response Client::send(const Request& request, const Sink& receive) {
+  State& state = *state_;
+  httplib::Request sent;
+  sent.method = request.method;
+  sent.path = request.target;
+  sent.body = request.body;
+  sent.start_time_ = std::chrono::steady_clock::now();  // what total_timeout counts from
+  for (const auto& [name, value] : request.headers) sent.headers.emplace(name, value);
+  Response response;
+  bool too_large = false, stopped = false;
+  sent.content_receiver = [&](const char* data, std::size_t size, std::size_t, std::size_t) {
+    if (receive) {
+      stopped = !receive({data, size});
+      return !stopped;
+    }
+    too_large = response.body.size() + size > state.options.largest_body;
+    if (!too_large) response.body.append(data, size);
+    return !too_large;
+  };
+  const httplib::Result result = state.exchange(sent);
+  if (!result && !stopped) {
+    const std::string where = state.options.host + ":" + std::to_string(state.options.port) + ": ";
+    if (too_large) throw HttpsError(where + "the answer is larger than " + std::to_string(state.options.largest_body) + " bytes");
+    const bool late = result.error() == httplib::Error::ConnectionTimeout || result.error() == httplib::Error::Timeout;
+    const std::string reason = tls_reason();
+    throw HttpsError(where + httplib::to_string(result.error()) + (late || reason == "no reason given" ? "" : " (" + reason + ")"));
+  }
+  if (!result) {  // the receiver had enough: what came before is an answer
+    response.status = 0;
+    return response;
+  }
+  response.status = result->status;
+  response.content_type = result->get_header_value("Content-Type");
+  response.headers.assign(result->headers.begin(), result->headers.end());
+  return response;
+}
+
+cofferdam::Bytes Client::server_certificate() const { return state_->leaf; }
+
+}  // namespace https

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# What an inference enclave is made of besides our programs: the small language model and llama.cpp's packages.
+
+MODEL=build/model/cofferdam.gguf
+LLAMA_ROOTFS=build/inference/llama.tar
+
+# What the recipe makes is kept under the recipe's digest, so that it is trained once.
+make_model_ready() {
+  local digest file
+  if ! /usr/bin/python3 -c 'import numpy' 2>/dev/null; then make_packages_ready; fi
+  digest=$(/usr/bin/python3 tools/model/make_model.py --recipe)
+  file=build/model/${digest:0:16}.gguf
+  mkdir -p build/model
+  if [[ ! -s $file ]]; then
+    run_logged model /usr/bin/python3 tools/model/make_model.py -o "$file"
+  fi
+  ln -sfn "${file##*/}" "$MODEL"
+}
+
+# llama.cpp is in Debian's unstable suite alone.
+make_llama_ready() {
+  mkdir -p "${LLAMA_ROOTFS%/*}"
+  [[ -s $LLAMA_ROOTFS ]] || ./x enclave-rootfs --suite unstable --package llama.cpp -o "$LLAMA_ROOTFS"
+}
+
+make_inference_parts_ready() {
+  make_model_ready
+  make_llama_ready
+}
