@@ -1,0 +1,1 @@
+list(APPEND area_libraries xks_client_library https_library sigv4_library)

@@ -1,0 +1,93 @@
+// What a key service calls an XKS proxy with: one connection pool for each proxy, for many threads. Nothing of a key is kept: a
+// proxy that is unplugged is an error with the next call. An answer is bounded, checked whole and only then used.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tools/xks/api.hpp"
+
+namespace xks {
+
+struct ProxyAddress {
+  std::string endpoint;       // https://host[:port]
+  std::string uri_path;       // [/prefix]/kms/xks/v1
+  std::string region;         // of the signature's scope
+  std::string access_key_id;
+  std::string secret;
+  std::string ca_pem;         // authorities that are believed; empty: the system's
+  std::string client_certificate_pem, client_key_pem;  // mTLS; empty: none
+  std::string minimum_tls{"1.2"};                      // what the API asks of proxies
+  std::string connect_to;     // not empty: this address instead of resolving the host
+  std::chrono::milliseconds budget{250};  // of one call, connecting included
+  std::size_t connections{16};            // that are kept open between calls
+};
+
+// Why a call gave nothing. The key service turns it into its own exceptions (API specification, "Error codes"): on keys
+// KMSInvalidStateException for all but kInvalidCiphertext, on key stores the XksProxy... names.
+enum class FailureKind : std::uint8_t {
+  kUnreachable,      // no connection, TLS refused, or it broke: XksProxyUriUnreachable
+  kTimeout,          // no answer within the budget: XksProxyUriUnreachable
+  kInvalidResponse,  // an answer that breaks the API, or whose integrity value is wrong: XksProxyInvalidResponse
+  kAuthentication,   // 401: XksProxyIncorrectAuthenticationCredential
+  kInvalidUri,       // 404 InvalidUriPath: XksProxyInvalidConfiguration
+  kKeyNotFound,      // XksKeyNotFound
+  kKeyDisabled,      // InvalidState: XksKeyInvalidConfiguration for CreateKey
+  kKeyUsage,         // InvalidKeyUsage: likewise
+  kAccessDenied,     // the customer's own policy
+  kInvalidCiphertext,
+  kThrottled,
+  kUnsupported,
+  kDependency,       // the proxy's key manager doesn't answer, or failed
+  kRejected,         // ValidationException: the proxy finds our request wrong
+};
+[[nodiscard]] std::string_view text_of(FailureKind kind);
+
+struct Failure {
+  FailureKind kind{};
+  std::string message;  // for logs: the proxy's own words, printable ASCII; nothing secret
+};
+
+struct KeyMetadata {
+  bool is_aes_256{}, may_encrypt{}, may_decrypt{}, enabled{};
+  std::vector<std::string> usage;
+};
+struct HealthStatus {
+  std::int64_t fleet_size{};
+  std::string proxy_vendor, proxy_model, manager_vendor;
+  struct Manager {
+    std::string id, model, status;  // ACTIVE, DEGRADED or UNAVAILABLE
+  };
+  std::vector<Manager> managers;  // 1 to 10
+};
+
+class Client {
+ public:
+  // Throws std::invalid_argument when the address breaks the API's rules.
+  explicit Client(ProxyAddress address);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  [[nodiscard]] std::expected<KeyMetadata, Failure> metadata(std::string_view key_id, const RequestMetadata& request);
+  // Always asks for the integrity value and checks it.
+  [[nodiscard]] std::expected<Encrypted, Failure> encrypt(std::string_view key_id, ByteView associated, ByteView plaintext,
+                                                          const RequestMetadata& request);
+  [[nodiscard]] std::expected<cryptography::SecretBytes, Failure> decrypt(std::string_view key_id, ByteView associated,
+                                                                          const Encrypted& encrypted, const RequestMetadata& request);
+  [[nodiscard]] std::expected<HealthStatus, Failure> health(const RequestMetadata& request);
+  // Unix seconds; tests set another clock.
+  std::function<std::int64_t()> now;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace xks

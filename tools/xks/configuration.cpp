@@ -1,0 +1,249 @@
+#include "tools/xks/configuration.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "tools/xks/strict_json.hpp"
+
+namespace xks {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostConfiguration = 4 << 20, kMostPem = 1 << 20, kMostPatterns = 64;
+
+// One object of the file: each field is asked for once, and what nobody asked for is refused: a misspelt field would silently
+// leave a restriction out.
+class Section {
+ public:
+  Section(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) fail("", "is no object");
+  }
+  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
+    throw ConfigurationError(where_ + (name.empty() ? "" : (where_.empty() ? "" : ".") + name) + " " + what);
+  }
+  [[nodiscard]] const Json* find(const char* name) {
+    known_.insert(name);
+    const auto found = object_.find(name);
+    return found == object_.end() ? nullptr : &*found;
+  }
+  [[nodiscard]] std::string text(const char* name, std::string otherwise = {}) {
+    const Json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_string()) fail(name, "is no string");
+    return value->get<std::string>();
+  }
+  [[nodiscard]] std::string needed(const char* name) {
+    std::string value = text(name);
+    if (value.empty()) fail(name, "is missing");
+    return value;
+  }
+  [[nodiscard]] std::int64_t number(const char* name, std::int64_t least, std::int64_t most, std::int64_t otherwise) {
+    const Json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_number_integer() || *value < least || *value > most) {
+      fail(name, "is not a number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return value->get<std::int64_t>();
+  }
+  [[nodiscard]] bool flag(const char* name, bool otherwise) {
+    const Json* value = find(name);
+    if (value == nullptr) return otherwise;
+    if (!value->is_boolean()) fail(name, "is neither true nor false");
+    return value->get<bool>();
+  }
+  [[nodiscard]] std::vector<std::string> texts(const char* name) {
+    std::vector<std::string> result;
+    const Json* value = find(name);
+    if (value == nullptr) return result;
+    if (!value->is_array() || value->size() > kMostPatterns) fail(name, "is no list of at most 64 strings");
+    for (const Json& item : *value) {
+      if (!item.is_string() || item.get_ref<const std::string&>().empty()) fail(name, "has something that is no string");
+      result.push_back(item.get<std::string>());
+    }
+    return result;
+  }
+  [[nodiscard]] std::string within(const std::string& name) const { return where_.empty() ? name : where_ + "." + name; }
+  void nothing_else() const {
+    for (const auto& [name, value] : object_.items()) {
+      if (!known_.contains(name)) fail(name, "is no field that is known");
+    }
+  }
+
+ private:
+  const Json& object_;
+  std::string where_;
+  std::set<std::string> known_;
+};
+
+void demand_private(const std::string& path) {
+  struct stat status{};
+  if (stat(path.c_str(), &status) != 0) throw ConfigurationError(path + " can't be read");
+  if ((status.st_mode & 077) != 0) throw ConfigurationError(path + " may be read by others than its owner: chmod 600 " + path);
+}
+
+std::string file_text(const fs::path& folder, const std::string& name, std::size_t limit) {
+  if (name.empty()) return {};
+  const Bytes bytes = cofferdam::read_file((folder / name).string(), limit);
+  return std::string(cofferdam::as_text(bytes));
+}
+
+ListenOptions listen_options(Section& top, const fs::path& folder) {
+  ListenOptions options;
+  if (const Json* value = top.find("listen")) {
+    Section listen(*value, "listen");
+    options.address = listen.text("address", options.address);
+    options.port = static_cast<int>(listen.number("port", 0, 65535, 0));
+    options.threads = static_cast<std::size_t>(listen.number("threads", 1, 1024, 16));
+    options.waiting = static_cast<std::size_t>(listen.number("waiting", 0, 65536, 256));
+    listen.nothing_else();
+  }
+  const Json* value = top.find("tls");
+  if (value == nullptr) top.fail("tls", "is missing: an XKS proxy speaks TLS");
+  Section tls(*value, "tls");
+  options.certificate_pem = file_text(folder, tls.needed("certificate"), kMostPem);
+  const std::string key = tls.needed("key");
+  demand_private((folder / key).string());
+  options.key_pem = file_text(folder, key, kMostPem);
+  options.client_ca_pem = file_text(folder, tls.text("client_ca"), kMostPem);
+  options.client_name = tls.text("client_name");
+  options.minimum_tls = tls.text("minimum", options.minimum_tls);
+  if (options.minimum_tls != "1.2" && options.minimum_tls != "1.3") tls.fail("minimum", "is neither 1.2 nor 1.3");
+  if (!options.client_name.empty() && options.client_ca_pem.empty()) tls.fail("client_name", "needs client_ca");
+  tls.nothing_else();
+  return options;
+}
+
+void read_token(Section& top, const fs::path& folder, Configuration& configuration) {
+  const Json* value = top.find("token");
+  if (value == nullptr) top.fail("token", "is missing");
+  Section token(*value, "token");
+  configuration.token.module = token.text("module");
+  configuration.token.token_label = token.needed("label");
+  const std::string pin_file = token.needed("pin_file");
+  demand_private((folder / pin_file).string());
+  configuration.token.pin = file_text(folder, pin_file, 256);
+  while (configuration.token.pin.ends_with('\n')) configuration.token.pin.pop_back();
+  configuration.token_threads = static_cast<std::size_t>(token.number("sessions", 1, 256, 8));
+  configuration.token.sessions = configuration.token_threads;
+  configuration.token_budget = std::chrono::milliseconds(token.number("budget_ms", 1, 10000, 200));
+  configuration.health_key = token.text("health_key");
+  configuration.softhsm_configuration = token.text("softhsm_configuration");
+  if (!configuration.softhsm_configuration.empty()) {
+    configuration.softhsm_configuration = (folder / configuration.softhsm_configuration).string();
+  }
+  token.nothing_else();
+}
+
+void read_credentials(Section& top, Configuration& configuration) {
+  const Json* value = top.find("credentials");
+  if (value == nullptr || !value->is_array() || value->empty() || value->size() > 16) top.fail("credentials", "is no list of 1 to 16");
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    Section credential((*value)[i], "credentials[" + std::to_string(i) + "]");
+    const std::string id = credential.needed("access_key_id"), secret = credential.needed("secret");
+    if (!is_access_key_id(id)) credential.fail("access_key_id", "has 20 to 30 of A-Z and 2-7");
+    if (!is_secret(secret)) credential.fail("secret", "has 43 to 64 letters, digits, '+' and '/'");
+    if (!configuration.credentials.emplace(id, secret).second) credential.fail("access_key_id", "is there twice");
+    credential.nothing_else();
+  }
+}
+
+ExternalKey external_key(Section& entry) {
+  ExternalKey key;
+  key.label = entry.needed("label");
+  key.enabled = entry.flag("enabled", true);
+  key.usage = entry.texts("usage");
+  if (key.usage.empty()) key.usage = {"ENCRYPT", "DECRYPT"};
+  if (key.usage.size() > 10) entry.fail("usage", "has more than ten");
+  for (const std::string& use : key.usage) {
+    static const std::set<std::string> kUses = {"ENCRYPT", "DECRYPT", "WRAP", "UNWRAP", "SIGN", "VERIFY", "DERIVE"};
+    if (!kUses.contains(use)) entry.fail("usage", "has '" + use + "', which is none");
+    key.may_encrypt = key.may_encrypt || use == "ENCRYPT";
+    key.may_decrypt = key.may_decrypt || use == "DECRYPT";
+  }
+  if (const Json* value = entry.find("policy")) {
+    Section policy(*value, entry.within("policy"));
+    key.policy = {.key_arns = policy.texts("kmsKeyArn"), .principal_arns = policy.texts("awsPrincipalArn"),
+                  .operations = policy.texts("kmsOperation")};
+    policy.nothing_else();
+  }
+  entry.nothing_else();
+  return key;
+}
+
+void read_keys(Section& top, Configuration& configuration) {
+  const Json* value = top.find("keys");
+  if (value == nullptr || !value->is_array()) top.fail("keys", "is no list");
+  for (std::size_t i = 0; i < value->size(); ++i) {
+    Section entry((*value)[i], "keys[" + std::to_string(i) + "]");
+    const std::string id = entry.needed("id");
+    if (!is_key_id(id)) entry.fail("id", "has 1 to 128 letters, digits, '-', '_' and '.'");
+    if (!configuration.keys.emplace(id, external_key(entry)).second) entry.fail("id", "is there twice");
+  }
+}
+
+bool any_matches(const std::vector<std::string>& patterns, const std::string& text) {
+  return patterns.empty() || std::ranges::any_of(patterns, [&text](const std::string& pattern) { return matches(pattern, text); });
+}
+
+}  // namespace
+
+bool matches(std::string_view pattern, std::string_view text) {
+  // Going back to the last "*" is enough, and takes at most |pattern| * |text| steps.
+  std::size_t p = 0, t = 0, star = std::string_view::npos, mark = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+bool KeyPolicy::allows(const RequestMetadata& request) const {
+  return any_matches(key_arns, request.key_arn) && any_matches(principal_arns, request.principal_arn) &&
+         any_matches(operations, request.operation);
+}
+
+Configuration read_configuration(const std::string& path) {
+  try {
+    demand_private(path);
+    const Bytes bytes = cofferdam::read_file(path, kMostConfiguration);
+    const std::optional<Json> parsed = object_from(cofferdam::as_text(bytes));
+    if (!parsed) throw ConfigurationError("is no JSON object, or has a name twice");
+    const fs::path folder = fs::absolute(path).parent_path();
+    Section top(*parsed, "");
+    Configuration configuration;
+    configuration.listen = listen_options(top, folder);
+    read_token(top, folder, configuration);
+    const std::string prefix = top.text("uri_prefix");
+    configuration.uri_path = prefix + std::string(kApiPath);
+    if (!is_uri_path(configuration.uri_path)) top.fail("uri_prefix", "is not of the form /letters-digits_ or too long");
+    configuration.region = top.text("region");
+    configuration.audit_file = top.text("audit");
+    if (!configuration.audit_file.empty()) configuration.audit_file = (folder / configuration.audit_file).string();
+    read_credentials(top, configuration);
+    read_keys(top, configuration);
+    top.nothing_else();
+    return configuration;
+  } catch (const ConfigurationError& error) {
+    throw ConfigurationError(path + ": " + error.what());
+  } catch (const cofferdam::Unreadable& error) {
+    throw ConfigurationError(path + ": " + error.what());
+  }
+}
+
+}  // namespace xks
