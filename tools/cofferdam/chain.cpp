@@ -29,6 +29,22 @@ std::string named(const Certificate& certificate, std::size_t position, std::siz
   return place + " (" + certificate.subject + ")";
 }
 
+// The key's length is fixed (P-384, uncompressed), so that key and certificate can't be cut in two ways.
+Digest256 link_of(const Certificate& certificate, const PublicKey& issuer) {
+  Bytes both = issuer.point;
+  both.insert(both.end(), certificate.der.begin(), certificate.der.end());
+  return sha256(both);
+}
+
+bool signature_holds(const Certificate& certificate, const PublicKey& issuer, SignatureMemory* memory) {
+  if (memory == nullptr) return is_signed_by(certificate, issuer);
+  const Digest256 link = link_of(certificate, issuer);
+  if (memory->knows(link)) return true;
+  if (!is_signed_by(certificate, issuer)) return false;
+  memory->keep(link, certificate.not_after);
+  return true;
+}
+
 }  // namespace
 
 std::string_view code_of(Reason reason) {
@@ -53,7 +69,7 @@ std::string_view code_of(Reason reason) {
 }
 
 bool TrustAnchors::accepts(ByteView root) const {
-  if (roots.empty()) return to_hex(sha256(root)) == kAwsRootFingerprint;
+  if ((roots.empty() || also_aws) && to_hex(sha256(root)) == kAwsRootFingerprint) return true;
   return std::any_of(roots.begin(), roots.end(), [&](const Bytes& accepted) { return equal(accepted, root); });
 }
 
@@ -75,7 +91,8 @@ std::vector<Certificate> parse_chain(const std::vector<Bytes>& cabundle, ByteVie
   return chain;
 }
 
-void check_chain(const std::vector<Certificate>& chain, const TrustAnchors& anchors, std::int64_t time) {
+void check_chain(const std::vector<Certificate>& chain, const TrustAnchors& anchors, std::int64_t time,
+                 SignatureMemory* memory) {
   const std::size_t count = chain.size();
   if (count < 2 || count > kMaxCertificates) throw Refusal(Reason::kChain, "a chain of 2 to 10 certificates is needed");
   if (!anchors.accepts(chain[0].der)) {
@@ -119,7 +136,7 @@ void check_chain(const std::vector<Certificate>& chain, const TrustAnchors& anch
     }
     const Certificate& issuer = chain[i == 0 ? 0 : i - 1];
     if (!equal(certificate.issuer_raw, issuer.subject_raw)) refuse("names another issuer: " + certificate.issuer);
-    if (!is_signed_by(certificate, issuer.key)) refuse("is not signed by " + issuer.subject);
+    if (!signature_holds(certificate, issuer.key, memory)) refuse("is not signed by " + issuer.subject);
   }
   for (std::size_t i = 0; i < count; ++i) {
     const Certificate& certificate = chain[i];

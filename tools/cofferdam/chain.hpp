@@ -17,6 +17,7 @@ inline constexpr std::string_view kAwsRootFingerprint =
 // Which roots count: the certificates given, or, when none is, AWS's by its fingerprint.
 struct TrustAnchors {
   std::vector<Bytes> roots;  // DER
+  bool also_aws{};           // beside the certificates given
   [[nodiscard]] bool accepts(ByteView root) const;
 };
 
@@ -26,8 +27,19 @@ struct TrustAnchors {
 // Throws Refusal (kChain) when one of them is not a certificate. Order: root, intermediates, leaf.
 [[nodiscard]] std::vector<Certificate> parse_chain(const std::vector<Bytes>& cabundle, ByteView leaf);
 
+// Which links (a certificate under an issuer's key) had a good signature when they were checked: five verifications of P-384 are
+// most of a document's cost, and a server sees the same chains again and again. Only the signatures' result is kept: names,
+// extensions, validity and root are checked every time. May be called by several threads.
+class SignatureMemory {
+ public:
+  virtual ~SignatureMemory() = default;
+  [[nodiscard]] virtual bool knows(const Digest256& link) = 0;
+  virtual void keep(const Digest256& link, std::int64_t not_after) = 0;  // worth nothing after that time
+};
+
 // Throws Refusal: kRoot, kChain, kValidity.
-void check_chain(const std::vector<Certificate>& chain, const TrustAnchors& anchors, std::int64_t time);
+void check_chain(const std::vector<Certificate>& chain, const TrustAnchors& anchors, std::int64_t time,
+                 SignatureMemory* memory = nullptr);
 
 // "2024-01-16T17:44:52Z"
 [[nodiscard]] std::string format_time(std::int64_t seconds);

@@ -1,4 +1,5 @@
-// cofferdam: verifies attestation documents; describes, builds and signs enclave images.
+// cofferdam: verifies attestation documents; describes, builds and signs enclave images; encrypts what enclaves use; talks with
+// a model in an enclave.
 #include <algorithm>
 #include <iostream>
 #include <span>
@@ -6,13 +7,16 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/artifact/command_artifact.hpp"
+#include "tools/chat/command_chat.hpp"
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/crypto.hpp"
 #include "tools/cofferdam/eif_image.hpp"
 #include "tools/cofferdam/image/command_eif_build.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App application("Cofferdam's host tool: attestation documents and enclave images.", "cofferdam");
+  CLI::App application("Cofferdam's host tool: attestation documents, enclave images, encrypted artifacts, models in enclaves.",
+                       "cofferdam");
   application.set_help_all_flag("--help-all", "Print the help of every command");
   application.footer("Exit codes: 0 accepted or done, 1 refused, 2 unreadable input or wrong usage.");
   application.require_subcommand(1);
@@ -24,6 +28,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> behind(dashes == words.end() ? dashes : dashes + 1, words.end());
   const CLI::App* build = cofferdam::add_eif_build_command(eif, run, behind);
   cofferdam::add_reference_values_command(application, run);
+  artifact::add_artifact_commands(application, run);
+  chat::add_chat_command(application, run);
   try {
     application.parse(static_cast<int>(dashes - words.begin()), argv);
     if (!behind.empty() && !build->parsed()) throw CLI::ExtrasError({"--"});

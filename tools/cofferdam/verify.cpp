@@ -28,7 +28,7 @@ void verify_into(Report& report, const Sign1& object, std::size_t input_size, co
   report.debug = document.is_debug();
   report.chain = parse_chain(document.cabundle, document.certificate);
   report.development = is_development(report.chain);
-  check_chain(report.chain, options.anchors, options.time);
+  check_chain(report.chain, options.anchors, options.time, options.memory);
   if (!verify_sign1(object, Algorithm::kEs384, report.chain.back().key)) {
     throw Refusal(Reason::kSignature, "the signature does not match the document: it was altered or made by another key");
   }

@@ -23,6 +23,7 @@ struct VerifyOptions {
   bool allow_development{false};
   bool allow_debug{false};
   PlatformEvidence evidence;
+  SignatureMemory* memory{};  // of a server that verifies many; nullptr: none
 };
 
 struct Report {

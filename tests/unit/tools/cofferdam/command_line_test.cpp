@@ -57,7 +57,7 @@ class CommandLine : public testing::Test {
 std::string hex_of(int fill) { return cofferdam::to_hex(Bytes(48, static_cast<std::uint8_t>(fill))); }
 
 TEST_F(CommandLine, HelpIsCompleteAndGood) {
-  for (const char* command : {"", "verify", "eif", "eif describe", "eif build", "eif sign", "eif extract", "reference-values"}) {
+  for (const char* command : {"", "verify", "chat", "eif", "eif describe", "eif build", "eif sign", "eif extract", "reference-values"}) {
     const Outcome outcome = run(std::string(command) + " --help");
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_NE(outcome.output.find("Usage: cofferdam"), std::string::npos) << command;
