@@ -1,0 +1,78 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/unit/tools/kms/store/scenarios.hpp"
+
+namespace kms {
+namespace {
+
+std::vector<Scenario> all_scenarios() {
+  std::vector<Scenario> all;
+  for (const auto some : {record_scenarios(), audit_scenarios(), parallel_scenarios()}) all.insert(all.end(), some.begin(), some.end());
+  return all;
+}
+
+class SqliteStore : public testing::TestWithParam<Scenario> {};
+
+TEST_P(SqliteStore, Holds) {
+  SqliteFile database;
+  GetParam().run(database);
+}
+INSTANTIATE_TEST_SUITE_P(Kms, SqliteStore, testing::ValuesIn(all_scenarios()), [](const auto& parameter) { return parameter.param.name; });
+
+bool holds(const std::string& file, const Bytes& bytes) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return false;
+  const Bytes all = cofferdam::read_file(file, 1 << 24);
+  return std::search(all.begin(), all.end(), bytes.begin(), bytes.end()) != all.end();
+}
+
+TEST(SqliteFiles, DeletedMaterialIsGoneFromThem) {
+  SqliteFile database;
+  const auto store = database.open();
+  const KeyRecord key = a_key(database, id_of(1));
+  const Bytes& ciphertext = key.material[0].wrapped.ciphertext;
+  ASSERT_EQ(store->create_key(key, an_event("CreateKey")), Outcome::kDone);
+  ASSERT_TRUE(holds(database.file(), ciphertext) || holds(database.file() + "-wal", ciphertext));
+  constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
+  ASSERT_EQ(store->change_key(key.id, kEnabledOnly, {.state = KeyState::kPendingDeletion, .deletion = database.now}, an_event("Schedule")).outcome,
+            Outcome::kDone);
+  ASSERT_EQ(store->delete_due_keys(database.now, 10).size(), 1U);
+  EXPECT_FALSE(holds(database.file(), ciphertext));
+  EXPECT_FALSE(holds(database.file() + "-wal", ciphertext));
+}
+
+TEST(SqliteFiles, AreForTheirOwnerOnly) {
+  SqliteFile database;
+  const auto store = database.open();
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    EXPECT_EQ(std::filesystem::status(database.file() + suffix).permissions() & std::filesystem::perms(0077), std::filesystem::perms::none)
+        << suffix;
+  }
+}
+
+TEST(StoreAddress, OthersAreRefused) {
+  MemoryRootKeys keys{"root-1"};
+  KeyWrapping wrapping(keys, "root-1");
+  for (const char* url : {"", "sqlite:", "keys.db", "mysql://x", "sqlite:/nowhere/at/all/keys.db", "postgresql://nobody@127.0.0.1:1/none"}) {
+    EXPECT_THROW((void)open_store({.url = url, .patience = std::chrono::milliseconds(50)}, wrapping), StoreError) << url;
+    EXPECT_THROW((void)open_store_to_read({.url = url, .patience = std::chrono::milliseconds(50)})->ping(), StoreError) << url;
+  }
+}
+
+TEST(PostgresqlStore, HoldsEveryScenario) {
+  std::string why_not;
+  const auto server = PostgresqlServer::start(why_not);
+  if (!server) GTEST_SKIP() << why_not;
+  int number = 0;
+  for (const Scenario& scenario : all_scenarios()) {
+    SCOPED_TRACE(scenario.name);
+    PostgresqlTestDatabase database(*server, "scenario" + std::to_string(++number));
+    scenario.run(database);
+  }
+}
+
+}  // namespace
+}  // namespace kms

@@ -1,0 +1,108 @@
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "tools/cofferdam/bytes.hpp"
+#include "tools/cryptography/cryptography.hpp"
+#include "tools/kms/configuration.hpp"
+#include "tools/kms/strict_json.hpp"
+#include "tools/pkcs11/token.hpp"
+
+namespace kms {
+namespace {
+
+namespace fs = std::filesystem;
+using cofferdam::Unreadable;
+
+constexpr const char* kTokenLabel = "cofferdam-kms";
+constexpr const char* kRootKey = "root-1";
+constexpr int kCertificateDays = 825;
+
+void write(const fs::path& file, const std::string& text) { cofferdam::write_file(file.string(), cofferdam::as_bytes(text)); }
+void write_private(const fs::path& file, const std::string& text) {
+  const mode_t before = umask(077);
+  write(file, text);
+  umask(before);
+  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
+}
+
+// AWS's form of access keys: letters and digits of base32.
+std::string random_letters(std::size_t count, std::string_view letters) {
+  std::string text;
+  for (const std::uint8_t byte : cryptography::random_bytes(count)) text += letters[byte % letters.size()];
+  return text;
+}
+
+void make_token(const std::string& pin) {
+  const std::string officer_pin = random_letters(16, "0123456789");  // nobody needs it again: a lost token is made anew
+  const pid_t child = fork();
+  if (child < 0) throw Unreadable("softhsm2-util could not be started");
+  if (child == 0) {
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
+    execlp("softhsm2-util", "softhsm2-util", "--init-token", "--free", "--label", kTokenLabel, "--pin", pin.c_str(), "--so-pin",
+           officer_pin.c_str(), static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    throw Unreadable("softhsm2-util made no token; is the package softhsm2 there? (./x setup)");
+  }
+}
+
+}  // namespace
+
+void make_development_setup(const std::string& folder, const Place& place, const std::vector<std::string>& roots, bool aws) {
+  const fs::path home = fs::absolute(folder);
+  if (fs::exists(home) && !fs::is_empty(home)) throw Unreadable(folder + " is not empty: give a new folder");
+  fs::create_directories(home / "tokens");
+  fs::permissions(home, fs::perms::owner_all);
+  fs::permissions(home / "tokens", fs::perms::owner_all);
+
+  write(home / "softhsm2.conf", "directories.tokendir = " + (home / "tokens").string() +
+                                    "\nobjectstore.backend = file\nlog.level = ERROR\n");
+  setenv("SOFTHSM2_CONF", (home / "softhsm2.conf").c_str(), 1);
+  const std::string pin = random_letters(16, "0123456789");
+  write_private(home / "pin", pin + "\n");
+  make_token(pin);
+  pkcs11::Token token({.token_label = kTokenLabel, .pin = pin});
+  token.generate_aes256(kRootKey);
+
+  const cryptography::PrivateKey key = cryptography::PrivateKey::generate(cryptography::KeyKind::kP256);
+  write_private(home / "server-key.pem", key.pkcs8_pem());
+  write(home / "server.pem", cryptography::self_signed_pem(key, "cofferdam-kms", {"localhost", "127.0.0.1"}, kCertificateDays));
+
+  constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  constexpr std::string_view kSecretLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const std::string access_key_id = "AKIA" + random_letters(16, kBase32);
+  const std::string secret = random_letters(40, kSecretLetters);
+  const Json principals = {{"principals",
+                            {{{"arn", "arn:aws:iam::" + place.account + ":user/administrator"},
+                              {"permissions", {"kms:*"}},
+                              {"keys", {{{"access_key_id", access_key_id}, {"secret", secret}}}}}}}};
+  write_private(home / "principals.json", principals.dump(2) + "\n");
+  write_private(home / "administrator.env", "AWS_ACCESS_KEY_ID=" + access_key_id + "\nAWS_SECRET_ACCESS_KEY=" + secret +
+                                                "\nAWS_DEFAULT_REGION=" + place.region + "\nAWS_CA_BUNDLE=" +
+                                                (home / "server.pem").string() + "\n");
+  Json root_files = Json::array();
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    const std::string name = "attestation-root-" + std::to_string(i + 1) + ".pem";
+    fs::copy_file(roots[i], home / name);
+    root_files.push_back(name);
+  }
+  const Json configuration = {
+      {"listen", {{"address", "127.0.0.1"}, {"port", 8443}}},
+      {"tls", {{"certificate", "server.pem"}, {"key", "server-key.pem"}}},
+      {"region", place.region},
+      {"account", place.account},
+      {"store", "sqlite:keys.db"},
+      {"token",
+       {{"label", kTokenLabel}, {"pin_file", "pin"}, {"softhsm_conf", "softhsm2.conf"}, {"root_key", kRootKey}}},
+      {"principals", "principals.json"},
+      {"attestation", {{"roots", root_files}, {"aws", aws}}}};
+  write(home / "kms.json", configuration.dump(2) + "\n");
+}
+
+}  // namespace kms

@@ -1,0 +1,58 @@
+// Who may call: the access keys of principals and what their account lets them do. One JSON file, read again when it changes:
+//
+//   {"principals": [{"arn": "arn:aws:iam::000000000000:user/admin", "permissions": ["kms:*"],
+//                    "keys": [{"access_key_id": "AKIA...", "secret": "..."}, ...]}, ...]}
+//
+// `permissions` stand for the identity policies that AWS has: action patterns that the account gives the principal. They count for
+// operations that concern no key, and where a key policy allows the account (":root") as such. Two keys at once: rotation.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <chrono>
+#include <filesystem>
+
+namespace kms {
+
+struct Principal {
+  std::string arn;
+  std::string account;
+  std::vector<std::string> permissions;  // lower case, with * and ?
+
+  [[nodiscard]] bool account_permits(std::string_view action) const;  // "kms:Decrypt"
+};
+
+// Never changes once it is made.
+struct Credentials {
+  struct Entry {
+    std::string secret;
+    std::shared_ptr<const Principal> principal;
+  };
+  std::map<std::string, Entry, std::less<>> by_access_key_id;
+};
+// Throws cofferdam::Unreadable with `source` and the mend; a secret is never in the message.
+[[nodiscard]] Credentials parse_principals(std::string_view json, const std::string& source);
+
+class Principals {
+ public:
+  // Throws cofferdam::Unreadable.
+  explicit Principals(std::string file);
+  // What the file says; looks at most once a second whether it changed. A file that can't be read then leaves what was read
+  // before, with a line on standard error.
+  [[nodiscard]] std::shared_ptr<const Credentials> current();
+
+ private:
+  std::string file_;
+  std::mutex mutex_;
+  std::shared_ptr<const Credentials> credentials_;
+  std::chrono::steady_clock::time_point looked_;
+  std::filesystem::file_time_type written_;
+};
+
+}  // namespace kms
