@@ -51,6 +51,31 @@ void write_documents() {
   }
 }
 
+void write_answers() {
+  const std::string piece = R"(data: {"choices":[{"index":0,"delta":{"content":"a PCR"},"finish_reason":null}]})";
+  const auto write_one = [](const char* name, const std::string& stream) {
+    write("chat_fuzz", name, with_choice(2, cofferdam::as_bytes(stream)));
+  };
+  write_one("answer", piece + "\n\n" + piece + "\r\n\r\n: still there\n\ndata: [DONE]\n\n");
+  write_one("error", "data: {\"error\":{\"message\":\"no memory\\u001b[2J\"}}\n\n");
+  write_one("lines", "data: {\ndata: \"choices\":[]}\n\n");
+}
+
+void write_service_requests() {
+  write("sigv4_fuzz", "signed", cofferdam::as_bytes(
+      "/kms/xks/v1/health?b=1&a=%2f\nHost: example.com\nX-Amz-Date: 20150830T123600Z\nAuthorization: AWS4-HMAC-SHA256 "
+      "Credential=AKIDEXAMPLE/20150830/us-east-1/kms/aws4_request, SignedHeaders=host;x-amz-date, "
+      "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31\n\n{}"));
+  const std::string metadata = R"({"requestMetadata":{"awsPrincipalArn":"a","kmsKeyArn":"k","kmsOperation":"o","kmsRequestId":"1"})";
+  const auto body = [&metadata](std::uint8_t call, const std::string& rest) { return with_choice(call, cofferdam::as_bytes(metadata + rest + "}")); };
+  write("xks_request_fuzz", "metadata", body(0, ""));
+  write("xks_request_fuzz", "encrypt", body(1, R"(,"plaintext":"SGVsbG8=","encryptionAlgorithm":"AES_GCM","additionalAuthenticatedData":"AA==",)"
+                                               R"("ciphertextDataIntegrityValueAlgorithm":"SHA_256")"));
+  write("xks_request_fuzz", "decrypt", body(2, R"(,"ciphertext":"SGVsbG8=","encryptionAlgorithm":"AES_GCM","ciphertextMetadata":"AQ==",)"
+                                               R"("initializationVector":"HMrlRw85cAJUd5Ax","authenticationTag":"vBxN2ncH1oEkR8WVXpmyYQ==")"));
+  write("xks_request_fuzz", "health", body(3, ""));
+}
+
 void write_images() {
   auto sections = test_data::usual_sections();
   write("eif_fuzz", "two_ramdisks", test_data::image_of(sections));
@@ -228,7 +253,9 @@ int main(int argc, char** argv) {
   g_folder = argv[1];
   try {
     write_documents();
+    write_answers();
     write_images();
+    write_service_requests();
     write_signatures();
     write_requests();
     write_policies();

@@ -7,7 +7,9 @@
 //   canary-search device MASKED MASK           what edu remembers
 //   canary-search --anywhere memory|file ...   the word's eight bytes at any address, as text lies; without it at multiples of eight
 //
+// MASKED may be several, with commas between them: all are looked for at once, and each has its own count of hits.
 // The word itself is MASKED ^ MASK, and is never computed: a register or a spilled copy of it would be found. Prints counts.
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,28 +23,33 @@ namespace {
 constexpr std::uint64_t kBlock = 2 << 20;
 constexpr std::size_t kFileChunk = 1 << 20;
 
+constexpr std::size_t kMostSought = 8;
+using Hits = std::array<std::uint64_t, kMostSought>;
+
 struct Sought {
-  std::uint64_t masked, mask;
+  std::array<std::uint64_t, kMostSought> masked;
+  std::size_t count;
+  std::uint64_t mask;
   bool anywhere;
-  [[nodiscard]] bool is(std::uint64_t word) const {
+  void count_in(std::uint64_t word, Hits& hits) const {
     word ^= mask;
     asm volatile("" : "+r"(word));  // or the compiler compares with the constant masked ^ mask
-    return word == masked;
+    for (std::size_t at = 0; at < count; ++at) hits[at] += word == masked[at];
   }
-  // How often it is in the word, or, anywhere, begins in the one before it.
-  [[nodiscard]] std::uint64_t hits_in(std::uint64_t word, std::uint64_t before) const {
-    std::uint64_t hits = is(word);
-    if (!anywhere) return hits;
-    for (unsigned bits = 8; bits < 64; bits += 8) hits += is(before >> bits | word << (64 - bits));
-    return hits;
+  // In the word, or, anywhere, beginning in the one before it.
+  void look_at(std::uint64_t word, std::uint64_t before, Hits& hits) const {
+    count_in(word, hits);
+    if (!anywhere) return;
+    for (unsigned bits = 8; bits < 64; bits += 8) count_in(before >> bits | word << (64 - bits), hits);
   }
 };
 
 struct Found {
-  std::uint64_t words{}, hits{}, refused{}, first_refused{};
+  std::uint64_t words{}, refused{}, first_refused{};
+  Hits hits{};
   std::uint64_t last{};  // the word that was looked at last
   void look_at(std::uint64_t word, const Sought& sought) {
-    hits += sought.hits_in(word, last);
+    sought.look_at(word, last, hits);
     last = word;
     ++words;
   }
@@ -82,11 +89,9 @@ class Block {
   [[nodiscard]] bool search_page(std::uint64_t at, const Sought& sought, Found& found) const {
     if (sigsetjmp(refused_here, 0) != 0) return false;
     const auto* words = reinterpret_cast<const volatile std::uint64_t*>(static_cast<const char*>(base_) + at);
-    Found page{.last = found.last};
+    Found page = found;
     for (std::size_t index = 0; index < kPage / sizeof(std::uint64_t); ++index) page.look_at(words[index], sought);
-    found.hits += page.hits;
-    found.words += page.words;
-    found.last = page.last;
+    found = page;
     return true;
   }
 
@@ -123,7 +128,7 @@ Found search_registers(const Sought& sought, const Range& range) {
       const auto value = registers.read<std::uint32_t>(at);
       if (!value && found.refused++ == 0) found.first_refused = page + at;
       pair = pair >> 32 | std::uint64_t{value.value_or(0)} << 32;
-      found.hits += sought.is(pair);
+      sought.count_in(pair, found.hits);
     }
   }
   return found;
@@ -151,11 +156,12 @@ void search_file(const Sought& sought, const char* path, Found& found) {
   close(file);
 }
 
-int say(const char* where, const Found& found) {
-  std::printf("canary-search: %s: %llu words, %llu hits, %llu refused, the first at 0x%llx\n", where,
-              static_cast<unsigned long long>(found.words), static_cast<unsigned long long>(found.hits),
-              static_cast<unsigned long long>(found.refused), static_cast<unsigned long long>(found.first_refused));
-  return found.hits == 0 ? 3 : 0;
+int say(const char* where, const Sought& sought, const Found& found) {
+  std::string hits;
+  for (std::size_t at = 0; at < sought.count; ++at) hits += (at == 0 ? "" : ",") + std::to_string(found.hits[at]);
+  std::printf("canary-search: %s: %llu words, %s hits, %llu refused, the first at 0x%llx\n", where, static_cast<unsigned long long>(found.words),
+              hits.c_str(), static_cast<unsigned long long>(found.refused), static_cast<unsigned long long>(found.first_refused));
+  return found.hits == Hits{} ? 3 : 0;
 }
 
 int usage() {
@@ -176,20 +182,26 @@ int main(int count, char** words) {
   if (count < 4) return usage();
   const std::string_view verb = words[1];
   if (anywhere && verb != "memory" && verb != "file") return usage();
-  const Sought sought{std::strtoull(words[2], nullptr, 0), std::strtoull(words[3], nullptr, 0), anywhere};
+  Sought sought{{}, 0, std::strtoull(words[3], nullptr, 0), anywhere};
+  for (char* text = words[2];;) {
+    if (sought.count == kMostSought) return usage();
+    sought.masked[sought.count++] = std::strtoull(text, &text, 0);
+    if (*text == '\0') break;
+    if (*text++ != ',') return usage();
+  }
   catch_refusals();
   const auto number = [&](int index) { return std::strtoull(words[index], nullptr, 0); };
-  if (verb == "memory") return say("memory", search_memory(sought, count > 4 ? number(4) : kPage));
-  if (verb == "range" && count == 6) return say("range", search_registers(sought, {number(4), number(5)}));
+  if (verb == "memory") return say("memory", sought, search_memory(sought, count > 4 ? number(4) : kPage));
+  if (verb == "range" && count == 6) return say("range", sought, search_registers(sought, {number(4), number(5)}));
   Found found;
   if (verb == "file" && count > 4) {
     for (int index = 4; index < count; ++index) search_file(sought, words[index], found);
-    return say("files", found);
+    return say("files", sought, found);
   }
   if (verb == "device") {
     Edu edu;
-    for (std::uint64_t at = 0; at < kPage; at += Edu::kBytes, ++found.words) found.hits += sought.is(edu.remembered(at));
-    return say("device", found);
+    for (std::uint64_t at = 0; at < kPage; at += Edu::kBytes, ++found.words) sought.count_in(edu.remembered(at), found.hits);
+    return say("device", sought, found);
   }
   return usage();
 }

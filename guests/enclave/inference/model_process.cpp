@@ -1,0 +1,97 @@
+#include "guests/enclave/inference/model_process.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <vector>
+
+#include "tools/https/client.hpp"
+
+namespace inference {
+namespace {
+
+constexpr const char* kProgram = "/usr/bin/llama-server";
+constexpr uid_t kNobody = 65534;
+constexpr int kModelFile = 3;  // its number in the child
+
+std::vector<std::string> command(const Service& service, int port) {
+  return {kProgram, "--model", "/proc/self/fd/" + std::to_string(kModelFile), "--alias", service.model,
+          "--host", "127.0.0.1", "--port", std::to_string(port), "--offline", "--no-ui", "--log-disable", "--no-warmup",
+          "--ctx-size", std::to_string(service.context_tokens * service.parallel), "--parallel", std::to_string(service.parallel),
+          "--threads", std::to_string(service.threads), "--fit", "off",
+          // What one client leaves behind, no other finds: no cache of prompts, no view of the slots.
+          "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified"};
+}
+
+std::string ending(int status) {
+  return WIFEXITED(status) ? "with status " + std::to_string(WEXITSTATUS(status)) : "by signal " + std::to_string(WTERMSIG(status));
+}
+
+}  // namespace
+
+ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(port) {
+  const std::vector<std::string> words = command(service, port);
+  std::vector<char*> arguments;
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  char path[] = "PATH=/usr/bin", home[] = "HOME=/nonexistent";
+  char* const environment[] = {path, home, nullptr};
+  process_ = ::fork();
+  if (process_ < 0) throw std::runtime_error(std::string("llama-server can't be started: ") + std::strerror(errno));
+  if (process_ > 0) return;
+  // Its words could hold a prompt: they go nowhere.
+  const int nowhere = ::open("/dev/null", O_RDWR);
+  for (const int standard : {0, 1, 2}) ::dup2(nowhere, standard);
+  if (model == kModelFile) ::fcntl(model, F_SETFD, 0);
+  else ::dup2(model, kModelFile);
+  ::close_range(kModelFile + 1, ~0U, 0);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
+  ::execve(kProgram, arguments.data(), environment);
+  ::_exit(127);
+}
+
+ModelProcess::~ModelProcess() {
+  if (process_ <= 0) return;
+  ::kill(process_, SIGKILL);
+  ::waitpid(process_, nullptr, 0);
+}
+
+void ModelProcess::wait_until_ready(std::chrono::seconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  for (;;) {
+    int status = 0;
+    if (::waitpid(process_, &status, WNOHANG) == process_) {
+      process_ = 0;
+      throw std::runtime_error("llama-server ended " + ending(status) + " before it was ready: is the model a GGUF, and is there memory for it?");
+    }
+    try {
+      https::ClientOptions options;
+      options.host = "127.0.0.1";
+      options.port = port_;
+      options.tls = false;
+      https::Client client(options);
+      if (client.send({.method = "GET", .target = "/health", .headers = {}, .body = {}, .client_name = {}}).status == 200) return;
+    } catch (const https::HttpsError&) {
+    }
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("llama-server was not ready in time");
+    ::usleep(200'000);
+  }
+}
+
+std::string ModelProcess::wait_for_end() {
+  int status = 0;
+  while (::waitpid(process_, &status, 0) != process_) {
+  }
+  process_ = 0;
+  return ending(status);
+}
+
+}  // namespace inference

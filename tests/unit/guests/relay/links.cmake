@@ -1,0 +1,1 @@
+set(area_libraries relay_library)
