@@ -2,11 +2,12 @@
 """The demonstration: boots QEMU from reset, shows both consoles as they come, and says what was expected and what was
 seen. Exit status 1 when anything expected is missing.
 
-  demo.py FOLDER [--part enclaves|linux] [--seconds N] [--quiet]
+  demo.py FOLDER [--part enclaves|linux|inference] [--seconds N] [--quiet]
 
 enclaves: a small parent builds enclaves, one attests itself, what it attested is verified, the parent attacks it;
 FOLDER was filled by assemble.py demo. linux: Linux is the parent (linux_parent.py), and starts an enclave from an image
-(linux_enclave.py). Without --part: both.
+(linux_enclave.py). inference: a language model for two owners, whose test tells its own story (tests/qemu/linux/inference.py).
+Without --part: all.
 """
 import argparse
 import os
@@ -160,20 +161,46 @@ def show_linux(folder, seconds, on_line):
     return results + list(linux_enclave.checks(enclave, lines, verify, title))
 
 
+def show_inference(folder, quiet):
+    title("Part 3: a language model for two owners, who trust neither this machine's operator nor one another")
+    folder.mkdir(parents=True, exist_ok=True)
+    results = []
+    # Debian's python3 has what the owners' clients need.
+    command = ["/usr/bin/python3", "-u", str(ROOT / "tests/qemu/linux/inference.py"), "--story"]
+    environment = os.environ | {"COFFERDAM_BIN": str(ROOT / "build/bin")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program, \
+            (folder / "console.log").open("w", encoding="utf-8") as log:
+        line = ""
+        while character := program.stdout.read(1):  # an answer is shown as it comes
+            log.write(character)
+            if not quiet:
+                print(("   " if not line else "") + character, end="", flush=True)
+            line += character
+            if character == "\n":
+                match = re.match(r"(yes |NO  ) (.*)", line)
+                if match:
+                    results.append((match[2].split(": ")[0], match[1] == "yes "))
+                line = ""
+        status = program.wait()
+    if status == NOT_RUN:
+        return [("the inference service (" + (folder / "console.log").read_text(encoding="utf-8").strip() + ")", False)]
+    return results + [("its story comes to its end", status == 0)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--part", choices=("enclaves", "linux"), help="only this part")
+    parser.add_argument("--part", choices=("enclaves", "linux", "inference"), help="only this part")
     parser.add_argument("--seconds", type=int, default=240, help="the longest that QEMU may run for one part")
     parser.add_argument("--quiet", action="store_true", help="show the summary only")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     on_line = None if arguments.quiet else Screen().line
     results, logs = [], []
-    if arguments.part != "linux":
+    if arguments.part in (None, "enclaves"):
         results += show_enclaves(folder, arguments.seconds, on_line)
         logs.append(folder / "console.log")
-    if arguments.part != "enclaves":
+    if arguments.part in (None, "linux"):
         why = linux_parent.ready() or linux_enclave.ready()
         if why and arguments.part:
             print(f"skipped: {why}")
@@ -183,6 +210,9 @@ def main():
         else:
             results += show_linux(folder / "linux", arguments.seconds, on_line)
             logs.append(folder / "linux/console.log")
+    if arguments.part in (None, "inference"):
+        results += show_inference(folder / "inference", arguments.quiet)
+        logs.append(folder / "inference/console.log")
     title("What was to be seen")
     for what, seen in results:
         print("   " + (paint("enclave", "yes    ") if seen else paint("attack", "MISSING")) + " " + what)

@@ -38,6 +38,13 @@ SECONDS = 1800
 TIME_OVER, NO_REPORT = 124, 125
 
 
+def port_pair(text):
+    match = re.fullmatch(r"(\d{1,5}):(\d{1,5})", text)
+    if not match or not all(0 < int(port) < 65536 for port in match.groups()):
+        raise argparse.ArgumentTypeError(f"'{text}' is no pair of ports, HERE:THERE")
+    return int(match[1]), int(match[2])
+
+
 def parse(words):
     most = machine.most_memory()
     parser = argparse.ArgumentParser(prog="./x run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -55,6 +62,10 @@ def parse(words):
     parser.add_argument("--append", metavar="TEXT", default="", help="more words for the kernel's command line")
     parser.add_argument("--disk", metavar="FILE", type=pathlib.Path,
                         help="the raw file behind the virtio-blk disk, kept with its changes (default: 64 MiB of zeros)")
+    parser.add_argument("--forward", metavar="HERE:THERE", action="append", type=port_pair,
+                        help="gives the parent a network: connections to port HERE of this machine's 127.0.0.1 reach its port THERE, and it "
+                             "reaches this machine's loopback as 10.0.2.2 (default: it is cut off); may be given more than once")
+    parser.add_argument("--capture", metavar="FILE", type=pathlib.Path, help="record what crosses the parent's network there (pcap)")
     parser.add_argument("--seconds", metavar="N", type=int,
                         help="stop after N seconds (default: 1800 with a COMMAND or script, else without end)")
     parser.add_argument("--log", metavar="FILE", type=pathlib.Path, help="where the monitor's words go")
@@ -140,7 +151,7 @@ def pieces_of(arguments, report):
 
 def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
-               "instruction_clock": arguments.instructions, "restart": arguments.restart}
+               "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture}
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:

@@ -35,7 +35,15 @@ def qemu_version(program="qemu-system-aarch64"):
     return int(match[1]), int(match[2])
 
 
-def board_devices(disks=None, instant=False):
+def user_network(forward=None):
+    """The parent's network. forward: None, cut off from everything; else pairs (port of 127.0.0.1 here, port of the parent),
+    and the parent reaches this machine's loopback as 10.0.2.2."""
+    if forward is None:
+        return "user,id=net,restrict=on"
+    return "user,id=net" + "".join(f",hostfwd=tcp:127.0.0.1:{here}-:{there}" for here, there in forward)
+
+
+def board_devices(disks=None, instant=False, forward=None, capture=None):
     """The parent's PCI devices. Slot n is StreamID n << 3. disks: (nvme, virtio-blk), two raw files; none: edu only.
 
     instant: the virtio-blk disk is all zeros, has no file, and answers before the core that asks goes on, so that its
@@ -50,7 +58,7 @@ def board_devices(disks=None, instant=False):
                  "-drive", "if=none,id=block,driver=null-co,size=64M,read-zeroes=on" if instant
                  else f"if=none,id=block,format=raw,file={option_value(block)}",
                  "-device", f"virtio-blk-pci,addr=3,drive=block,{virtio}" + (",ioeventfd=off" if instant else ""),
-                 "-netdev", "user,id=net,restrict=on",
+                 "-netdev", user_network(forward), *(["-object", f"filter-dump,id=capture,netdev=net,file={option_value(capture)}"] if capture else []),
                  "-device", f"virtio-net-pci,addr=4,netdev=net,romfile=,{virtio}"]
     return line
 
@@ -77,10 +85,12 @@ def clock(instruction_clock):
             "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
 
 
-def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None, restart=False):
+def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None, restart=False, forward=None,
+            capture=None):
     """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock).
 
-    restart: a reset of the machine starts it again, with the memory that it has; else it ends the run.
+    restart: a reset of the machine starts it again, with the memory that it has; else it ends the run. capture: a file for all that
+    crosses the parent's network (pcap).
     """
     line = ["qemu-system-aarch64",
             "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
@@ -93,11 +103,11 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
         line += ["-device", f"loader,file={option_value(payload)},addr={BOOT_PAYLOAD_ADDRESS:#x},force-raw=on"]
     if qemu_version() < (10, 0):
         line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
-    return line + (board_devices(disks, instruction_clock) if devices else []) + clock(instruction_clock)
+    return line + (board_devices(disks, instruction_clock, forward, capture) if devices else []) + clock(instruction_clock)
 
 
 def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None,
-                 restart=False):
+                 restart=False, forward=None, capture=None):
     """The same board and devices without a monitor: QEMU itself starts the kernel, at EL1."""
     qemu_version()
     line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
@@ -107,7 +117,7 @@ def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, ins
         line += ["-initrd", str(initrd)]
     if command_line:
         line += ["-append", command_line]
-    return line + board_devices(disks, instruction_clock) + clock(instruction_clock)
+    return line + board_devices(disks, instruction_clock, forward, capture) + clock(instruction_clock)
 
 
 def panic_in(log):

@@ -23,6 +23,9 @@ if [[ $what =~ ^(host|all)$ ]]; then
   build model host_benchmarks
   build/model/bin/host_benchmarks --benchmark_out=build/bench/host.json --benchmark_out_format=json \
     --benchmark_counters_tabular=true
+  heading "Benchmarks: the key service, running"
+  build host-debug cofferdam-kms
+  /usr/bin/python3 bench/kms/run.py --json build/bench/kms.json || fail "the key service gave no figure" "see above"
 fi
 if [[ $what =~ ^(target|size|linux|all)$ ]]; then
   build_images

@@ -13,6 +13,7 @@ minutes=${1:-30}
 make_ready
 heading "Soak: build"
 build model model_random_calls
+build host-debug boardgen
 build fuzz fuzzers
 
 # Half of the time for the model, the other half for the fuzzers, one after the other.

@@ -8,6 +8,8 @@ source tools/x/lib/trees.bash
 source tools/x/lib/guest_packages.bash
 # shellcheck source=tools/x/lib/guest_programs.bash
 source tools/x/lib/guest_programs.bash
+# shellcheck source=tools/x/lib/inference_parts.bash
+source tools/x/lib/inference_parts.bash
 
 #   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
 #   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches)
@@ -45,15 +47,18 @@ ctest_stage() {
   fi
 }
 # Without them the tests of the Linux parent say that they are skipped, and why.
-linux_parent() { (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"; }
+linux_parent() {
+  (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"
+  (make_inference_parts_ready) || say "there is no inference enclave: see above"
+}
 needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
 
 run_stage() {
   case $1 in
     host) needs host-debug -k 0; ctest_stage host build/host -LE '^(image|qemu|fuzz)$' ;;
-    asan) needs host-asan tests_for_asan -k 0; ctest_stage asan build/host-asan -L '[-]asan' -E 'TakesEveryRegister|TakesPairs' ;;
-    tsan) needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L '[-]tsan' ;;
-    fuzz) needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
+    asan) needs host-debug boardgen; needs host-asan tests_for_asan -k 0; ctest_stage asan build/host-asan -L '[-]asan' -E 'TakesEveryRegister|TakesPairs' ;;
+    tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L '[-]tsan' ;;
+    fuzz) needs host-debug boardgen; needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
     image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image build/host -L '^image$' ;;
     qemu) needs host-debug; needs qemu-virt-release; linux_parent; ctest_stage qemu build/host -L '^qemu$' ;;
   esac
