@@ -60,7 +60,7 @@ const sql::Value& RowReader::next() {
 }
 
 void RowReader::altered() const {
-  throw StoreError("a record of the key store (" + std::string(what_) + ") was altered by someone other than the key service",
+  throw StoreError("a record of the key store (" + what_ + ") was altered by someone other than the key service",
                    "Find out who writes to the store; restore it from a backup");
 }
 

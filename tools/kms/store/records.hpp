@@ -10,7 +10,7 @@ namespace kms {
 // Values of a row, in order. Throws StoreError when a column isn't what the schema says.
 class RowReader {
  public:
-  RowReader(const sql::Row& row, std::string_view what) : row_(row), what_(what) {}
+  RowReader(const sql::Row& row, std::string what) : row_(row), what_(std::move(what)) {}
   std::int64_t number();
   std::string text();
   Bytes bytes();
@@ -30,7 +30,7 @@ class RowReader {
  private:
   const sql::Value& next();
   const sql::Row& row_;
-  std::string_view what_;
+  std::string what_;  // for messages
   std::size_t at_{};
 };
 
