@@ -223,6 +223,10 @@ std::optional<Platform> read_platform(const std::vector<Certificate>& chain) {
     for (const Certificate& certificate : chain) {
       // The last one speaks of the monitor; those before it of earlier stages.
       if (const Extension* extension = certificate.extension(kOidTcbInfo)) {
+        // Whoever has the monitor's key signs leaves: what the monitor is, only the stage before it can say.
+        if (&certificate == &chain.back()) {
+          throw Refusal(Reason::kPlatform, "the leaf itself says what the monitor is (TcbInfo), which only the certificates above it may");
+        }
         platform.tcb = read_tcb_info(extension->value);
       }
     }

@@ -188,6 +188,13 @@ TEST_F(PlatformOfDocument, DevelopmentFlagsAreSeen) {
   EXPECT_FALSE(verify().refused);
 }
 
+TEST_F(PlatformOfDocument, ALeafThatSpeaksForTheMonitorIsRefused) {
+  const auto tcb = measure::write_tcb_info({.vendor = "Cofferdam", .version = "1", .security_version = 99, .layer = 1}, tcb_room_).value();
+  Forgery forgery;
+  forgery.links[4].extensions = {{measure::kTcbInfoOid, crypto::Criticality::kNotCritical, tcb}};
+  EXPECT_EQ(cofferdam::verify_document(forgery.document(), forgery.options()).refused, Reason::kPlatform);
+}
+
 TEST_F(PlatformOfDocument, MalformedExtensionsAreRefused) {
   Forgery forgery;
   constexpr std::array<std::uint8_t, 5> kNonsense{0x30, 0x03, 0x02, 0x01, 0x07};
