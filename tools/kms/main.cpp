@@ -92,6 +92,7 @@ struct ServeCommand {
     options.key_pem = text_file(configuration.key_file);
     options.threads = configuration.threads;
     options.waiting = 2048;
+    options.keep_alive = std::chrono::seconds(60);  // an idle connection holds no thread
     options.idle = 4096;  // clients open their connections first and ask later: a thousand enclaves may
     options.largest_body = 256 * 1024;
     https::Server server(options, [&](const https::Request& request) { return service.answer(request); });

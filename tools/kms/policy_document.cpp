@@ -147,7 +147,7 @@ Condition read_condition(std::string_view name, std::string_view key_name, const
   }
   bool fits = true;
   switch (found->kind) {
-    case Kind::kText: fits = true; break;
+    case Kind::kText: fits = key->type == KeyType::kString || key->type == KeyType::kArn || key->type == KeyType::kMany; break;
     case Kind::kArn: fits = key->type == KeyType::kArn; break;
     case Kind::kNumber: fits = key->type == KeyType::kNumber || key->canonical == "aws:epochtime"; break;
     case Kind::kDate: fits = key->type == KeyType::kDate; break;

@@ -1,5 +1,6 @@
 #include "tools/kms/recipient.hpp"
 
+#include <algorithm>
 #include <list>
 #include <mutex>
 
@@ -42,6 +43,7 @@ class Recipients::Memory final : public cofferdam::SignatureMemory {
 
 namespace {
 
+constexpr std::int64_t kClockSkewSeconds = 300;
 constexpr std::string_view kOurs = "cofferdam:recipientattestation:";
 
 KmsError refusal(const std::string& why) {
@@ -101,7 +103,7 @@ std::map<std::string, std::vector<std::string>> conditions_of(const cofferdam::R
   set("ModuleId", document.module_id);
   set("RootSha256", cofferdam::to_hex(cofferdam::sha256(report.chain.front().der)));
   set("PublicKeySha256", cofferdam::to_hex(cofferdam::sha256(*document.public_key)));
-  set("AgeSeconds", std::to_string(time - static_cast<std::int64_t>(document.timestamp / 1000)));
+  set("AgeSeconds", std::to_string(std::max<std::int64_t>(0, time - static_cast<std::int64_t>(document.timestamp / 1000))));
   if (document.user_data) set("UserData", cofferdam::to_hex(*document.user_data));
   if (report.platform) add_platform(keys, *report.platform);
   return keys;
@@ -136,6 +138,8 @@ Recipient Recipients::verify(ByteView bytes, const std::optional<Bytes>& event_l
   if ((report.debug || shows_nothing_of_its_code(document)) && !options_.allow_debug) {
     throw refusal("debug: its PCR0 to PCR2 are zero, as those of a debug enclave, whose memory its parent can read");
   }
+  // Else its age, which a policy may ask for, would be less than nothing for hours.
+  if (static_cast<std::int64_t>(document.timestamp / 1000) > time + kClockSkewSeconds) throw refusal("it was made in the future by this service's clock");
   if (!document.public_key) throw refusal("it has no public_key, so there is nothing to encrypt the answer for");
   std::optional<cryptography::PublicKey> key = cryptography::PublicKey::from_spki(*document.public_key);
   if (!key) throw refusal("its public_key is not a SubjectPublicKeyInfo (DER) of an RSA key");

@@ -40,7 +40,9 @@ std::optional<KeyRecord> SqlStore::lock_key(Connection& connection, const KeyId&
   const auto answer = connection.run(kLockKey, {id.text});
   if (answer.rows.empty()) return std::nullopt;
   RowReader row(answer.rows[0], "key " + id.text);
-  return key_of(row, key_.view());
+  KeyRecord key = key_of(row, key_.view());
+  if (key.id != id) row.altered();
+  return key;
 }
 
 std::optional<KeyRecord> SqlStore::with_material(const std::vector<sql::Row>& rows, std::size_t skip) const {
@@ -88,14 +90,22 @@ Outcome SqlStore::create_key(const KeyRecord& given, const AuditEvent& event) {
   });
 }
 
-std::optional<KeyRecord> SqlStore::find_key(const KeyId& id) { return with_material(read(kFindKey, {id.text}).rows, 0); }
+std::optional<KeyRecord> SqlStore::find_key(const KeyId& id) {
+  const auto answer = read(kFindKey, {id.text});
+  auto key = with_material(answer.rows, 0);
+  if (key && key->id != id) RowReader(answer.rows[0], "key " + id.text).altered();
+  return key;
+}
 
 std::optional<KeyRecord> SqlStore::find_key_by_alias(std::string_view account, std::string_view alias) {
   const auto answer = read(kFindKeyByAlias, {value_of(account), value_of(alias)});
   if (answer.rows.empty()) return std::nullopt;
   RowReader row(answer.rows[0], "an alias");
-  (void)alias_of(row, key_.view());
-  return with_material(answer.rows, kAliasColumns);
+  const AliasRecord found = alias_of(row, key_.view());
+  auto key = with_material(answer.rows, kAliasColumns);
+  // Seals say that records are ours, not that the database found the right ones: it may be told another idea of equality.
+  if (found.account != account || found.name != alias || !key || key->id != found.target) row.altered();
+  return key;
 }
 
 KeyAnswer SqlStore::change_key(const KeyId& id, std::span<const KeyState> only_if, const KeyChange& change,

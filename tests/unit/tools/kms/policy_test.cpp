@@ -182,6 +182,7 @@ TEST_P(KmsPolicyMalformed, IsRefused) { EXPECT_EQ(error_of(GetParam()), "Malform
 INSTANTIATE_TEST_SUITE_P(
     Documents, KmsPolicyMalformed,
     testing::Values(
+        WITH_CONDITION(R"({"StringLike": {"aws:CurrentTime": "2026-12-*"}})"), WITH_CONDITION(R"({"StringEquals": {"cofferdam:RecipientAttestation:Debug": "True"}})"),
         "", "[]", "{", R"({"Statement": []})", R"({"Version": "2012-10-17"})", R"({"Version": "2012-10-17", "Statement": []})",
         R"({"Version": "2024-01-01", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}})",
         R"({"Version": "2012-10-17", "Statement": {"Effect": "allow", "Principal": "*", "Action": "*", "Resource": "*"}})",
