@@ -1,6 +1,8 @@
 // inference-service: the program of an inference enclave. In this order: the ways out and in, what the parent brings, one
 // attestation document, the keys of both owners, the model into memory, llama-server, the door. When any of it fails, nothing is
 // served: the last word goes to the parent's store and to the console, and the enclave ends.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,7 +22,8 @@ namespace {
 constexpr const char* kService = "/etc/cofferdam/service.json";
 constexpr std::size_t kMostFile = 1 << 20;
 constexpr int kModelPort = 8080, kGatewayPort = 8443, kFirstKeyPort = 8001;  // loopback
-constexpr std::size_t kShortestSecret = 16, kLongestSecret = 1024;
+constexpr std::size_t kSecret = 32;  // bytes of the prompts' owner
+constexpr const char* kNsm = "/dev/nsm";
 constexpr std::chrono::seconds kLoadTime{1800};
 
 // An owner's key service did not release what was asked for.
@@ -106,8 +109,7 @@ void run(const Service& service) {
   enclave_keys::KmsClient weights(endpoint_of(service, launch, Owner::kWeights), recipient);
   const KeyOwner& prompts_owner = service.of(Owner::kPrompts);
   cryptography::SecretBytes secret =
-      released_by(Owner::kPrompts, [&] { return prompts.decrypt(launch.prompts_ciphertext, prompts_owner.key_arn, prompts_owner.context); });
-  if (secret.size() < kShortestSecret || secret.size() > kLongestSecret) throw NotReleased(Owner::kPrompts, "the secret has fewer than 16 or more than 1024 bytes");
+      released_by(Owner::kPrompts, [&] { return prompts.decrypt(launch.prompts_ciphertext, prompts_owner.key_arn, prompts_owner.context, {}, kSecret); });
   say(service.parent, "the owner of the prompts has released the key");
   const enclave_keys::MemoryFile model = fetch_model(service, launch, weights);
   say(service.parent, "the owner of the weights has released the key; the model is whole");
@@ -117,6 +119,8 @@ void run(const Service& service) {
     const enclave_keys::DocumentExtras extras{{nonce.begin(), nonce.end()}, {user_data.begin(), user_data.end()}};
     return enclave_keys::nsm_documents(extras)({});
   });
+  // Linux lets everybody open it. What reads a stranger's model must not speak for this enclave.
+  if (::chmod(kNsm, S_IRUSR | S_IWUSR) != 0) throw std::runtime_error("/dev/nsm can't be kept from llama-server");
   ModelProcess process(service, model.descriptor(), kModelPort);
   process.wait_until_ready(kLoadTime);
   https::Server server(server_options(identity, kGatewayPort), [&gateway](const https::Request& request) { return gateway.answer(request); });

@@ -2,12 +2,18 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -27,6 +33,34 @@ std::vector<std::string> command(const Service& service, int port) {
           "--threads", std::to_string(service.threads), "--fit", "off",
           // What one client leaves behind, no other finds: no cache of prompts, no view of the slots.
           "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified"};
+}
+
+// From here on this process can answer connections and make none: what it knows can't leave by vsock or through the relay.
+// seccomp(2), classic BPF over struct seccomp_data; arguments are looked at in their lower halves, as these calls' are ints.
+bool only_answer() {
+  constexpr std::uint32_t kArchitecture =
+#if defined(__aarch64__)
+      AUDIT_ARCH_AARCH64;
+#else
+      AUDIT_ARCH_X86_64;
+#endif
+  const auto argument = [](std::size_t index) { return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * index); };
+  const auto load = [](std::uint32_t at) { return sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, at}; };
+  const auto equal = [](std::uint32_t value, std::uint8_t yes, std::uint8_t no) { return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, yes, no, value}; };
+  const auto has = [](std::uint32_t bits, std::uint8_t yes, std::uint8_t no) { return sock_filter{BPF_JMP | BPF_JSET | BPF_K, yes, no, bits}; };
+  const sock_filter allow{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}, refuse{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM};
+  sock_filter program[] = {
+      load(offsetof(seccomp_data, arch)), equal(kArchitecture, 1, 0), refuse,
+      load(offsetof(seccomp_data, nr)),
+      equal(__NR_connect, 12, 0), equal(__NR_ptrace, 11, 0), equal(__NR_io_uring_setup, 10, 0), equal(__NR_process_vm_readv, 9, 0),
+      equal(__NR_socket, 4, 0), equal(__NR_sendto, 5, 0), equal(__NR_sendmmsg, 4, 0), equal(__NR_sendmsg, 7, 0), allow,
+      load(argument(0)), equal(AF_VSOCK, 2, 3),                     // of socket
+      load(argument(3)), has(MSG_FASTOPEN, 0, 1),                   // of sendto, sendmmsg: a connection without connect()
+      refuse, allow,
+      load(argument(2)), has(MSG_FASTOPEN, 0, 1), refuse, allow,    // of sendmsg
+  };
+  const sock_fprog filter{std::size(program), program};
+  return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
 }
 
 std::string ending(int status) {
@@ -52,8 +86,9 @@ ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(
   else ::dup2(model, kModelFile);
   ::close_range(kModelFile + 1, ~0U, 0);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // a change of user clears it
+  if (!only_answer()) ::_exit(126);
   ::execve(kProgram, arguments.data(), environment);
   ::_exit(127);
 }

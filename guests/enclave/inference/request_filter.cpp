@@ -11,12 +11,13 @@ using Json = nlohmann::json;
 constexpr int kDeepest = 32;
 constexpr std::array kPosts{"/v1/chat/completions", "/v1/completions", "/completion"};
 // OpenAI's API reference, "Create chat completion", "Create completion"; tools/server/README.md of llama.cpp, "POST /completion".
-// Not here, on purpose: id_slot and cache_prompt (others' state), lora, and whatever names a file or an address.
+// Not here, on purpose: id_slot and cache_prompt (others' state), lora, whatever names a file or an address, and grammar,
+// whose parser recurses as deep as a request says.
 constexpr std::array kMembers{
     "model",          "messages",         "prompt",         "stream",        "stream_options", "max_tokens",        "max_completion_tokens",
     "n_predict",      "temperature",      "top_p",          "top_k",         "min_p",          "typical_p",         "seed",
     "stop",           "frequency_penalty", "presence_penalty", "repeat_penalty", "repeat_last_n", "logit_bias",      "logprobs",
-    "top_logprobs",   "n_probs",          "response_format", "json_schema",  "grammar",        "tools",             "tool_choice",
+    "top_logprobs",   "n_probs",          "response_format", "json_schema",  "tools",             "tool_choice",
     "parallel_tool_calls", "ignore_eos",  "return_tokens",  "echo",          "user"};
 
 }  // namespace

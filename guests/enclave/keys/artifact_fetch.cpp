@@ -42,7 +42,7 @@ std::string MemoryFile::path() const { return "/proc/" + std::to_string(::getpid
 
 DataKeyOf data_key_from(KmsClient& client) {
   return [&client](const artifact::EncryptedDataKey& encrypted, const artifact::Context& context) {
-    return client.decrypt(encrypted.ciphertext, encrypted.information, context);
+    return client.decrypt(encrypted.ciphertext, encrypted.information, context, {}, artifact::kDataKey);
   };
 }
 

@@ -41,13 +41,13 @@ SecretBytes KmsClient::open_answer(const json& answer, std::optional<std::size_t
 }
 
 SecretBytes KmsClient::decrypt(ByteView ciphertext, const std::string& key_id, const Context& context,
-                               const std::string& algorithm) {
+                               const std::string& algorithm, std::optional<std::size_t> length) {
   json body{{"CiphertextBlob", cofferdam::to_base64(ciphertext)}};
   if (!key_id.empty()) body["KeyId"] = key_id;
   if (!algorithm.empty()) body["EncryptionAlgorithm"] = algorithm;
   if (!context.empty()) body["EncryptionContext"] = context;
   add_recipient(body, *recipient_);
-  return open_answer(service_.call("Decrypt", body), std::nullopt);
+  return open_answer(service_.call("Decrypt", body), length);
 }
 
 DataKey KmsClient::generate_data_key(const std::string& key_id, std::size_t size, const Context& context) {

@@ -49,8 +49,10 @@ class KmsClient {
  public:
   KmsClient(Endpoint endpoint, std::shared_ptr<Recipient> recipient);
   // `key_id` may be empty for symmetric keys. `algorithm` empty: SYMMETRIC_DEFAULT.
+  // `length`: what the plaintext must have. To be said wherever it is known: an envelope of another length does not open, and nobody
+  // learns whether its padding was right.
   [[nodiscard]] SecretBytes decrypt(ByteView ciphertext, const std::string& key_id = {}, const Context& context = {},
-                                    const std::string& algorithm = {});
+                                    const std::string& algorithm = {}, std::optional<std::size_t> length = std::nullopt);
   // `size`: 16 or 32 (AES_128, AES_256), else NumberOfBytes, at most 1024.
   [[nodiscard]] DataKey generate_data_key(const std::string& key_id, std::size_t size = 32,
                                           const Context& context = {});

@@ -353,7 +353,7 @@ def missing_parts():
 
 def serve_and_refuse(checks, owners, folder):
     """One machine from reset to power-off; answers its run."""
-    secret = secrets.token_urlsafe(32)
+    secret = secrets.token_urlsafe(24)  # 32 characters
     tell("Two owners, a key service each; the model is encrypted under the first one's key, a secret under the second one's")
     pcr0 = lay_out(folder, owners, secret)
     tell(f"Both allow the image with PCR0 {pcr0[:32]}... The machine starts")
