@@ -8,6 +8,8 @@ source tools/x/lib/trees.bash
 source tools/x/lib/guest_packages.bash
 # shellcheck source=tools/x/lib/guest_programs.bash
 source tools/x/lib/guest_programs.bash
+# shellcheck source=tools/x/lib/inference_parts.bash
+source tools/x/lib/inference_parts.bash
 what=all update=()
 for argument in "$@"; do
   case $argument in
@@ -52,5 +54,8 @@ if [[ $what =~ ^(linux|all)$ ]]; then
   build host-debug cofferdam
   heading "Benchmarks: enclaves, in instructions"
   python3 bench/linux/enclaves.py --json build/bench/enclaves.json || fail "a phase or an operation gave no figure" "see above"
+  make_inference_parts_ready
+  heading "Benchmarks: a language model in an enclave, in instructions"
+  python3 bench/linux/inference.py --json build/bench/inference.json || fail "a side gave no figure" "see above"
 fi
 say "saved in build/bench"
