@@ -24,7 +24,10 @@ using vsock::QueueKind;
 
 constexpr std::uint32_t kVsockDeviceId = 19;  // Virtual I/O Device 1.2, section 5
 constexpr std::uint64_t kStreams = 1;         // VIRTIO_VSOCK_F_STREAM
-constexpr std::uint16_t kQueueSize = 256;
+constexpr std::uint16_t kEnclaveQueueSize = 256;
+// 64 connections of a Linux parent to one enclave of two: credit for 256 KiB each, in packets of 64 KiB, two descriptors a
+// packet, fit its share. So connections within their credit need no patience, however slow the enclave is.
+constexpr std::uint16_t kParentQueueSize = 1024;
 constexpr std::uint32_t kParentCid = 3;       // NE_PARENT_VM_CID
 constexpr std::size_t kPorts = board::kMaxEnclaves + 1;
 // How soon to look again at an enclave that is slow to take what it is sent, or at a line without an end; microseconds.
@@ -55,7 +58,8 @@ void reset_transport(PartitionId port, std::uint32_t cid) {
   std::array<std::uint8_t, 8> config{};  // struct virtio_vsock_config: guest_cid, little-endian
   for (std::size_t i = 0; i < sizeof cid; ++i) config[i] = static_cast<std::uint8_t>(cid >> (8 * i));
   if (!transport_of(port).reset({.device_id = kVsockDeviceId, .features = kStreams, .queues = 3,
-                                 .queue_size = kQueueSize, .config = config}).ok()) {
+                                 .queue_size = port == base::kParent ? kParentQueueSize : kEnclaveQueueSize,
+                                 .config = config}).ok()) {
     panic("the vsock device's description is malformed");
   }
 }

@@ -15,7 +15,7 @@
 
 namespace virtio {
 
-inline constexpr std::uint16_t kMaxQueueSize = 256;        // a power of two
+inline constexpr std::uint16_t kMaxQueueSize = 1024;       // a power of two
 inline constexpr std::size_t kMaxChainLength = 32;         // descriptors; a longer chain is an error
 inline constexpr std::uint32_t kMaxChainBytes = 1U << 20;  // of all its descriptors
 

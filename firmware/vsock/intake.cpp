@@ -95,6 +95,12 @@ std::uint32_t Switch::share_of_ring() const {
   return std::max<std::uint32_t>(1, size / static_cast<std::uint32_t>(std::max<std::ptrdiff_t>(1, attached)));
 }
 
+bool Switch::ring_is_short() const {
+  std::uint32_t held = 0;
+  for (std::size_t slot = 0; slot < kSlots; ++slot) held += ports_[slot].waiting.descriptors;
+  return held > ports_[kParentPort].link.transmit_size / 4U * 3;
+}
+
 // A packet that can't wait: its connection ends, and what already waits on it comes to nothing too.
 void Switch::abandon(std::size_t slot, Reference reference) {
   const Header header = packets_.at(reference).header;
@@ -126,11 +132,11 @@ void Switch::abandon(std::size_t slot, Reference reference) {
   return_packet(kParentPort, reference, Outcome::kDropped);
 }
 
-// Takes one packet from an enclave that has more than its share and no patience left. Time is charged while there is no
+// Takes the newest packet from an enclave that has more than its share of a short ring and no patience left. Time is charged while there is no
 // buffer to speak of: a notification alone posts none, and buffers of a few bytes would hold the parent's ring for hours.
 bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   Port& port = ports_[slot];
-  const bool over = !port.waiting.empty() && port.waiting.descriptors > share_of_ring();
+  const bool over = port.waiting.descriptors > share_of_ring() && ring_is_short();
   // One that has posted buffers is not charged for the time until somebody looked.
   if (over && !ensure_buffer(slot, report) && !report.broken.empty()) return true;
   const bool takes = port.has_buffer && port.buffer.writable_bytes() >= kHeaderSize + kSmallPayload;
@@ -142,17 +148,12 @@ bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   port.charged_at = std::max<std::uint64_t>(1, now);
   report.impatient = true;
   if (port.patience != 0) return false;
-  Reference previous = 0;
-  Reference at = port.waiting.first;
-  std::uint32_t descriptors = packets_.at(at).chain.count;
-  do {
-    previous = at;
-    at = packets_.at(at).next;
-    if (at != 0) descriptors += packets_.at(at).chain.count;
-  } while (at != 0 && descriptors <= share_of_ring());
-  if (at == 0) return false;  // one packet always may wait: in a small ring a share can be less than a chain
-  packets_.unlink(port.waiting, previous, at);
-  abandon(slot, at);
+  const Reference newest = port.waiting.last;
+  if (newest == port.waiting.first) return false;  // one always may wait: in a small ring a share can be less than a chain
+  Reference previous = port.waiting.first;
+  while (packets_.at(previous).next != newest) previous = packets_.at(previous).next;
+  packets_.unlink(port.waiting, previous, newest);
+  abandon(slot, newest);
   return true;
 }
 

@@ -12,11 +12,13 @@
 // A receiver without buffers stops nobody else:
 //   enclave to parent   one packet of each enclave is in the switch at a time, and receive buffers of the parent go round
 //   parent to enclave   packets wait aside, in the enclave's share of the parent's ring: ring size / attached enclaves, in
-//                       descriptors. What waits beyond it is dropped and its connections reset on both sides, as soon as
-//                       the enclave's patience is used up: it earns kEarned of it with each packet that it takes whole and
-//                       with each buffer that takes kSmallPayload of one, up to kMaxPatience, and pays for the time
-//                       without such a buffer. So one that never takes any has its share and no more, and one that is
-//                       only slow makes the parent wait, as a full ring does. With one enclave the share is the ring.
+//                       descriptors, and beyond it while at least a quarter of the ring is free. What waits beyond it in a
+//                       shorter ring is dropped and its connections reset on both sides, as soon as the enclave's patience
+//                       is used up: it earns kEarned of it with each packet that it takes whole and with each buffer that
+//                       takes kSmallPayload of one, up to kMaxPatience, and pays for the time without such a buffer. So
+//                       one that never takes any leaves a quarter of the ring to others, and all but its share once they
+//                       need that, and one that is only slow makes the parent wait, as a full ring does. With one enclave
+//                       the share is the ring.
 // A REQUEST that is to be refused waits for room among its sender's answers, and its transmit ring waits with it.
 //
 // What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once,
@@ -153,6 +155,7 @@ class Switch {
   [[nodiscard]] bool may_take_in(std::size_t port, StepReport& report);
   [[nodiscard]] base::Result<Fate> judge(std::size_t sender, WaitingPacket& packet);
   [[nodiscard]] std::uint32_t share_of_ring() const;
+  [[nodiscard]] bool ring_is_short() const;
   void abandon(std::size_t slot, Reference reference);
   [[nodiscard]] bool trim(std::size_t slot, std::uint64_t now, StepReport& report);
   // Its sender is to know that this packet got nowhere. False: not now, there is no room for the answer.

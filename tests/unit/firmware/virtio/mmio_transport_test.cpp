@@ -106,7 +106,7 @@ TEST_F(MmioTransport, DescriptionsOutOfBoundsAreRefusedAndChangeNothing) {
   EXPECT_EQ(device_.reset({33, 0, 4, 16, {}}).error(), Error::kInvalidArgument);
   EXPECT_EQ(device_.reset({33, 0, 1, 0, {}}).error(), Error::kInvalidArgument);
   EXPECT_EQ(device_.reset({33, 0, 1, 24, {}}).error(), Error::kInvalidArgument);
-  EXPECT_EQ(device_.reset({33, 0, 1, 512, {}}).error(), Error::kInvalidArgument);
+  EXPECT_EQ(device_.reset({33, 0, 1, 2048, {}}).error(), Error::kInvalidArgument);
   EXPECT_EQ(device_.reset({33, 0, 1, 16, large}).error(), Error::kInvalidArgument);
   EXPECT_TRUE(device_.live());
   EXPECT_EQ(read(0x08), 19U);

@@ -57,7 +57,7 @@ TEST(Virtqueue, LayoutsThatTheSpecificationForbidsAreRefusedAndChangeNothing) {
     return !status.ok() && status.error() == Error::kInvalidArgument && queue.ready() &&
            queue.generation() == generation;
   };
-  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{0, 3, 6, 257, 512, 32768, 65535}) {
+  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{0, 3, 6, 257, 2048, 32768, 65535}) {
     EXPECT_TRUE(refused([&](Queue::Layout& layout) { layout.size = size; })) << size;
   }
   EXPECT_TRUE(refused([](Queue::Layout& layout) { layout.descriptors.value += 8; }));
@@ -66,7 +66,7 @@ TEST(Virtqueue, LayoutsThatTheSpecificationForbidsAreRefusedAndChangeNothing) {
   EXPECT_TRUE(refused([](Queue::Layout& layout) { layout.descriptors.value = ~std::uint64_t{15}; }));
   EXPECT_TRUE(refused([](Queue::Layout& layout) { layout.available.value = ~std::uint64_t{15}; }));
   EXPECT_TRUE(refused([](Queue::Layout& layout) { layout.used.value = ~std::uint64_t{63}; }));
-  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{1, 2, 256}) {
+  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{1, 2, 256, 1024}) {
     Queue other;
     EXPECT_TRUE(other.configure({size, base::Ipa{0x1000}, base::Ipa{0x2000}, base::Ipa{0x3000}}).ok()) << size;
   }
@@ -328,7 +328,7 @@ TEST(Virtqueue, MoreChainsThanDescriptorsAreNeverWithTheDevice) {
 // Driver and device take turns at random, long enough for both indices to wrap; requests come as they were sent and
 // answers arrive as they were written, whatever the order in which chains are given back.
 TEST(Virtqueue, DriverAndDeviceAgreeOverLongRandomRuns) {
-  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{1, 2, 8, 64, 256}) {
+  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{1, 2, 8, 64, 256, 1024}) {
     std::mt19937 random(size);
     const auto upto = [&](std::uint32_t most) { return static_cast<std::uint32_t>(random() % (most + 1)); };
     Machine machine(size);

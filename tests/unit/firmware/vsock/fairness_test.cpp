@@ -112,21 +112,61 @@ TEST(VsockFairness, BuffersOfAFewBytesBuyNoTime) {
   EXPECT_EQ(delivered, 600U);
 }
 
-TEST(VsockFairness, TheShareIsKeptWithoutPatience) {
+TEST(VsockFairness, AQuarterOfTheRingIsKeptWithoutPatience) {
   World world(2, {}, few_buffers());
   world.parent().refill(world.vsock());
   world.enclave(1).refill(world.vsock());
-  // Enclave 0 has never taken a buffer: what waits for it is its share from the first moment on.
-  for (std::uint32_t port = 0; port < 200; ++port) {
+  // Enclave 0 has never taken a buffer: nothing has to wait for it once the ring is short.
+  for (std::uint32_t port = 0; port < 250; ++port) {
     world.parent().reclaim();
     ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(0, port, 2, Op::kRequest)));
     world.run();
     world.parent().refill(world.vsock());
-    EXPECT_GE(world.parent().transmit_ring().free(), 127U);
+    EXPECT_GE(world.parent().transmit_ring().free(), 63U);
   }
   std::size_t refused = 0;
   for (const Packet& packet : world.parent().receive_all()) refused += packet.header.is(Op::kReset) ? 1 : 0;
-  EXPECT_EQ(refused, 200U - 128);
+  EXPECT_EQ(refused, 250U - 192);
+}
+
+TEST(VsockFairness, WhoHoldsMoreThanItsShareGivesWayToItsNeighbour) {
+  World world(2, {}, few_buffers());
+  world.parent().refill(world.vsock());
+  // Neither takes a buffer. The first has the ring to itself, until the second wants its share too.
+  for (std::size_t enclave : {0U, 1U}) {
+    for (std::uint32_t port = 0; port < (enclave == 0 ? 192 : 128); ++port) {
+      world.parent().reclaim();
+      ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(enclave, port, 2, Op::kRequest))) << port;
+      world.run();
+      world.parent().refill(world.vsock());
+    }
+  }
+  std::map<std::uint64_t, std::size_t> refused;
+  for (const Packet& packet : world.parent().receive_all()) ++refused[packet.header.source_cid];
+  EXPECT_EQ(refused[kFirstCid], 192U - 128);
+  EXPECT_EQ(refused[kFirstCid + 1], 0U);
+}
+
+TEST(VsockFairness, ASlowEnclaveKeepsItsConnectionsWhileTheRingHasRoom) {
+  World world(2, {}, few_buffers());
+  world.refill_all();
+  world.open(0, 1, 2);
+  exhaust_buffers(world, 0, 1, 2);
+  for (int i = 0; i < 180; ++i) {  // more than its share of 128, with hours between
+    world.parent().reclaim();
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(0, 1, 2, Op::kData, 9), pattern(9, 1)));
+    world.pass_time(3'600'000'000);
+    world.run();
+  }
+  EXPECT_FALSE(world.impatient());
+  std::size_t received = 0;
+  for (int round = 0; round < 200; ++round) {
+    world.enclave(0).refill(world.vsock());
+    world.run();
+    for (const Packet& packet : world.enclave(0).receive_all()) received += packet.header.is(Op::kData) ? 1 : 0;
+  }
+  EXPECT_EQ(received, 180U);
+  EXPECT_TRUE(world.parent().receive_all().empty());
 }
 
 TEST(VsockFairness, ASlowEnclaveIsWaitedForWhileItTakesBuffers) {
@@ -184,7 +224,7 @@ TEST(VsockFairness, ADroppedResetStillReachesTheEnclave) {
   world.open(0, 5, 2);
   exhaust_buffers(world, 0, 1, 2);
   world.pass_time(1'000'000);
-  for (int i = 0; i < 128; ++i) {
+  for (int i = 0; i < 192; ++i) {
     world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kData, 1), pattern(1, 1));
     world.run();
     world.pass_time(1'000'000);
