@@ -1,6 +1,7 @@
 #include "firmware/boot/load_parent.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "board_tables.hpp"
 #include "firmware/base/fixed_list.hpp"
@@ -46,31 +47,49 @@ struct Range {
   return {kRegion.base, board::present_bytes(kRegion, monitor::g_state.memory_end)};
 }
 
+[[nodiscard]] base::FrameRange frames_around(std::uint64_t address, std::uint64_t size) {
+  const std::uint64_t first = address & ~(base::kFrameSize - 1);
+  const auto frames = base::FrameRange::from_bytes(first, base::align_up(address + size, base::kFrameSize) - first);
+  if (!frames) panic("a piece of the boot payload is empty");
+  return *frames;
+}
+
+[[nodiscard]] std::uint64_t left_of_block(std::uint64_t address) { return base::kBlockSize - address % base::kBlockSize; }
+
+// Bytes inside one block, in place.
+class View {
+ public:
+  View(std::uint64_t address, std::uint64_t size)
+      : window_(frames_around(address, size)), bytes_(window_.bytes().subspan(address % base::kFrameSize, size)) {}
+  [[nodiscard]] base::MutableBytes bytes() const { return bytes_; }
+
+ private:
+  hal::Window window_;
+  base::MutableBytes bytes_;
+};
+
 [[nodiscard]] measure::Digest digest_of(const Range& range) {
   crypto::Sha384 hash;
-  std::array<std::uint8_t, 4096> piece;
-  for (std::uint64_t done = 0; done < range.size; done += piece.size()) {
-    const std::size_t count = std::min<std::uint64_t>(range.size - done, piece.size());
-    hal::read_bytes(base::PhysAddr{range.base + done}, base::MutableBytes{piece}.first(count));
-    hash.update(base::Bytes{piece}.first(count));
+  for (std::uint64_t done = 0; done < range.size;) {
+    const std::uint64_t address = range.base + done;
+    const std::uint64_t size = std::min(range.size - done, left_of_block(address));
+    hash.update(View{address, size}.bytes());
+    done += size;
   }
   return hash.finish();
 }
 
 // The parent starts with its caches off: what is measured is what lies in memory, not in a cache.
-void clean(const Range& range) {
-  const std::uint64_t first = range.base & ~(base::kFrameSize - 1);
-  const auto frames = base::FrameRange::from_bytes(first, base::align_up(range.base + range.size, base::kFrameSize) - first);
-  if (!frames) panic("a piece of the boot payload is empty");
-  hal::clean_frames(*frames);
-}
+void clean(const Range& range) { hal::clean_frames(frames_around(range.base, range.size)); }
 
 void copy(const Range& from, std::uint64_t to) {
-  std::array<std::uint8_t, 4096> piece;
-  for (std::uint64_t done = 0; done < from.size; done += piece.size()) {
-    const auto bytes = base::MutableBytes{piece}.first(std::min<std::uint64_t>(from.size - done, piece.size()));
-    hal::read_bytes(base::PhysAddr{from.base + done}, bytes);
-    hal::write_bytes(base::PhysAddr{to + done}, bytes);
+  for (std::uint64_t done = 0; done < from.size;) {
+    const std::uint64_t size =
+        std::min({from.size - done, left_of_block(from.base + done), left_of_block(to + done)});
+    const View source{from.base + done, size};
+    const View target{to + done, size};
+    std::memcpy(target.bytes().data(), source.bytes().data(), size);
+    done += size;
   }
 }
 
