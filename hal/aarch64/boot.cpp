@@ -26,9 +26,16 @@ namespace {
 constinit std::array<std::uint8_t, sizeof(measure::Handover)> handover_copy{};
 constinit bool handover_present = false;
 
+// start.S has made it, before there was memory to keep it in.
+PointerKey key_in_use() {
+  if (!signs_pointers()) return {};
+  return {.low = HAL_READ_REGISTER(s3_0_c2_c1_0), .high = HAL_READ_REGISTER(s3_0_c2_c1_1)};  // APIAKey_EL1
+}
+
 void adopt_core(std::uint64_t index) {
   PerCore& core = hal_per_core[index];
   core.index = index;
+  core.return_address_key = key_in_use();
   core.emergency_stack = reinterpret_cast<std::uint64_t>(&hal_core_stacks[index].guard_below_main);
   HAL_WRITE_REGISTER(tpidr_el2, reinterpret_cast<std::uint64_t>(&core));
   prepare_guest_controls();

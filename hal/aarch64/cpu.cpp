@@ -5,6 +5,7 @@
 #include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/alarm.hpp"
+#include "hal/registers/guest_identification.hpp"
 
 namespace hal {
 
@@ -28,6 +29,12 @@ void wipe_secrets() {
 }
 
 }  // namespace
+
+bool signs_pointers() {  // as start.S asks
+  namespace identification = registers::guest_identification;
+  return (HAL_READ_REGISTER(id_aa64isar1_el1) & identification::kHasPointerAuthentication1) != 0 ||
+         (HAL_READ_REGISTER(s3_0_c0_c6_2) & identification::kHasPointerAuthentication2) != 0;
+}
 
 bool is_halting() { return halting.load(std::memory_order_acquire); }
 
@@ -83,11 +90,8 @@ void clear_alarm() {
 }
 
 CoreProtections core_protections() {
-  const std::uint64_t isar1 = HAL_READ_REGISTER(id_aa64isar1_el1);
-  const std::uint64_t isar2 = HAL_READ_REGISTER(s3_0_c0_c6_2);
-  const bool signs = ((isar1 >> 4) & 0xFF) != 0 || ((isar2 >> 12) & 0xF) != 0;  // APA, API, APA3: as in start.S
   return {.repeat_tlbi = aarch64::repeats_invalidation(),
-          .pointer_authentication = signs,
+          .pointer_authentication = aarch64::signs_pointers(),
           .branch_targets = (HAL_READ_REGISTER(id_aa64pfr1_el1) & 0xF) != 0};
 }
 

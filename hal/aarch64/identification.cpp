@@ -1,61 +1,32 @@
 // What a guest is told about its core (HCR_EL2.TID1, TID3; Arm ARM D19.2.59 ff.).
 //
-// A field is shown only if a guest may use what it describes: an allow-list. Fields of features that trap (SVE, SME,
-// pointer authentication, allocation tags, RAS, MPAM, activity and performance monitors, trace) read as "absent", and so does every register that is not in the list, reserved ones included.
+// What is shown of each: hal/registers/guest_identification.hpp.
 #include "hal/aarch64/machine.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/registers/esr_el2.hpp"
+#include "hal/registers/guest_identification.hpp"
 
 namespace hal::aarch64 {
 
 namespace {
 
-using registers::Field;
+namespace guest = registers::guest_identification;
 using registers::esr_el2::system_register;
 
-// Bits of the fields at these positions; every identification field has four.
-template <unsigned... kPositions>
-constexpr std::uint64_t kFields = ((std::uint64_t{0xF} << kPositions) | ...);
-
-// A field whose value the guest may see only up to a limit.
-constexpr std::uint64_t limit(std::uint64_t word, unsigned position, std::uint64_t most) {
-  const std::uint64_t value = (word >> position) & 0xF;
-  return (word & ~(std::uint64_t{0xF} << position)) | ((value < most ? value : most) << position);
-}
-
-std::uint64_t processor_features_0() {
-  // FP, AdvSIMD (0xF: absent), GIC, CSV2, CSV3, DIT; exception levels: AArch64 at EL0 and EL1, no EL2, no EL3.
-  const std::uint64_t shown = HAL_READ_REGISTER(id_aa64pfr0_el1) & kFields<16, 20, 24, 48, 56, 60>;
-  return limit(shown, 56, 1) | 0x11;  // CSV2_2 has registers of its own, which trap
-}
-std::uint64_t processor_features_1() {
-  return HAL_READ_REGISTER(id_aa64pfr1_el1) & kFields<0, 4>;  // BT, SSBS
-}
-std::uint64_t instruction_set_0() {
-  // AES, SHA1, SHA2, CRC32, Atomic, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR
-  return HAL_READ_REGISTER(id_aa64isar0_el1) & kFields<4, 8, 12, 16, 20, 28, 32, 36, 40, 44, 48, 52, 56, 60>;
-}
-std::uint64_t instruction_set_1() {
-  // DPB, JSCVT, FCMA, LRCPC, FRINTTS, SB, SPECRES, BF16, DGH, I8MM
-  return HAL_READ_REGISTER(id_aa64isar1_el1) & kFields<0, 12, 16, 20, 32, 36, 40, 44, 48, 52>;
-}
-std::uint64_t memory_model_0() {
-  // PARange, ASIDBits, BigEnd, SNSMem, BigEndEL0, TGran16, TGran64, TGran4, ExS
-  const std::uint64_t shown = HAL_READ_REGISTER(id_aa64mmfr0_el1) & kFields<0, 4, 8, 12, 16, 20, 24, 28, 44>;
-  return limit(shown, 0, 2);  // 40 bits hold every address that stage 2 can translate
-}
-std::uint64_t memory_model_1() {
-  // HAFDBS, VMIDBits, HPDS, PAN, XNX
-  return HAL_READ_REGISTER(id_aa64mmfr1_el1) & kFields<0, 4, 12, 20, 28>;
-}
-std::uint64_t memory_model_2() {
-  // CnP, UAO, LSM, IESB off, VARange off, ST, AT, FWB off, TTL, BBM, E0PD
-  const std::uint64_t shown = HAL_READ_REGISTER(id_aa64mmfr2_el1) & kFields<0, 4, 8, 28, 32, 48, 52, 60>;
-  return shown;
-}
-std::uint64_t debug_features_0() {
-  // DebugVer, BRPs, WRPs, CTX_CMPs; PMUVer and the rest off
-  return HAL_READ_REGISTER(id_aa64dfr0_el1) & kFields<0, 12, 20, 28>;
+// What the core says; the name of a register is part of the instruction.
+std::uint64_t read_core(std::uint32_t encoding) {
+  switch (encoding) {
+    case guest::kPfr0: return HAL_READ_REGISTER(id_aa64pfr0_el1);
+    case guest::kPfr1: return HAL_READ_REGISTER(id_aa64pfr1_el1);
+    case guest::kDfr0: return HAL_READ_REGISTER(id_aa64dfr0_el1);
+    case guest::kIsar0: return HAL_READ_REGISTER(id_aa64isar0_el1);
+    case guest::kIsar1: return HAL_READ_REGISTER(id_aa64isar1_el1);
+    case guest::kIsar2: return HAL_READ_REGISTER(s3_0_c0_c6_2);
+    case guest::kMmfr0: return HAL_READ_REGISTER(id_aa64mmfr0_el1);
+    case guest::kMmfr1: return HAL_READ_REGISTER(id_aa64mmfr1_el1);
+    case guest::kMmfr2: return HAL_READ_REGISTER(id_aa64mmfr2_el1);
+    default: return 0;
+  }
 }
 
 // Architected at EL1, whatever the core: these must answer, and there is nothing for them to say.
@@ -73,17 +44,7 @@ Identification read_identification(std::uint32_t encoding) {
   // op0 = 3, op1 = 0, CRn = 0, CRm = 1..7: the whole space of identification registers (TID3).
   const bool in_space = (encoding & ~(system_register(0, 0, 0, 0xF, 7))) == system_register(3, 0, 0, 0, 0);
   if (in_space && crm >= 1 && crm <= 7) {
-    switch (encoding) {
-      case system_register(3, 0, 0, 4, 0): return {true, processor_features_0()};
-      case system_register(3, 0, 0, 4, 1): return {true, processor_features_1()};
-      case system_register(3, 0, 0, 5, 0): return {true, debug_features_0()};
-      case system_register(3, 0, 0, 6, 0): return {true, instruction_set_0()};
-      case system_register(3, 0, 0, 6, 1): return {true, instruction_set_1()};
-      case system_register(3, 0, 0, 7, 0): return {true, memory_model_0()};
-      case system_register(3, 0, 0, 7, 1): return {true, memory_model_1()};
-      case system_register(3, 0, 0, 7, 2): return {true, memory_model_2()};
-      default: return {true, 0};
-    }
+    return {true, guest::shown(encoding, read_core(encoding), false)};
   }
   // TID1: REVIDR_EL1, AIDR_EL1, and what later versions add there.
   if (encoding == system_register(3, 0, 0, 0, 6) || encoding == system_register(3, 1, 0, 0, 7) ||

@@ -35,6 +35,8 @@ void wait_for_table_change();           // until no descriptor is invalid for a 
 // True when any stream is attached to the partition: then the SMMU walks its tables as well.
 [[nodiscard]] bool has_streams(base::PartitionId partition);
 
+[[nodiscard]] bool signs_pointers();  // this core has pointer authentication
+
 // An interrupt that tells this core to stop for good (hal::halt() on another core).
 [[nodiscard]] bool is_halting();
 [[noreturn]] void stop_this_core();

@@ -22,9 +22,16 @@ struct FloatingPointState {
   std::uint64_t fpsr{};
 };
 
+// A pointer-authentication key, 128 bits.
+struct PointerKey {
+  std::uint64_t low{};
+  std::uint64_t high{};
+};
+
 struct alignas(64) PerCore {
   std::uint64_t emergency_stack{};  // top of the stack that the monitor's own exceptions use
   std::uint64_t index{};
+  PointerKey return_address_key{};  // in APIAKey_EL1 while the monitor runs; low 0: this core signs no pointers
   FloatingPointState guest_floating_point{};
   std::atomic<bool> online{};
   std::atomic<bool> event{};        // wait_for_event() returns at once
@@ -32,6 +39,7 @@ struct alignas(64) PerCore {
 };
 static_assert(offsetof(PerCore, emergency_stack) == 0);
 static_assert(offsetof(PerCore, index) == 8);
+static_assert(offsetof(PerCore, return_address_key) == 16);
 
 // Guards are left out of the monitor's map: running into one is an exception, taken on the emergency stack.
 struct alignas(4096) CoreStack {

@@ -90,7 +90,7 @@ enable_mmu:
   msr mair_el2, x1
   msr tcr_el2, x2
   msr ttbr0_el2, x4
-  // A key of this core for return addresses. Cores without the feature ignore EnIA and have no such register.
+  // A key of this core for return addresses, kept in PerCore while a guest runs (boot.cpp). Cores without the feature ignore EnIA and have no such register.
   mrs x0, id_aa64isar1_el1
   ubfx x1, x0, #4, #4                // APA
   ubfx x2, x0, #8, #4                // API
@@ -100,6 +100,7 @@ enable_mmu:
   orr x1, x1, x2
   cbz x1, 1f
   bl random_word
+  orr x0, x0, #1                     // never 0, which vectors.S takes for "no key"
   msr s3_0_c2_c1_0, x0               // APIAKeyLo_EL1
   bl random_word
   msr s3_0_c2_c1_1, x0               // APIAKeyHi_EL1

@@ -27,6 +27,18 @@ namespace esr_el2 = registers::esr_el2;
 constexpr std::uint64_t kEl1h = 0b0101;
 constexpr std::uint64_t kMasked = 0xF << 6;  // D, A, I, F
 
+// All but key A for instructions, where the monitor's own is now: the guest's is in its frame, vectors.S.
+void reset_pointer_keys() {
+  HAL_WRITE_REGISTER(s3_0_c2_c1_2, 0);  // APIBKeyLo_EL1, Hi
+  HAL_WRITE_REGISTER(s3_0_c2_c1_3, 0);
+  HAL_WRITE_REGISTER(s3_0_c2_c2_0, 0);  // APDAKey
+  HAL_WRITE_REGISTER(s3_0_c2_c2_1, 0);
+  HAL_WRITE_REGISTER(s3_0_c2_c2_2, 0);  // APDBKey
+  HAL_WRITE_REGISTER(s3_0_c2_c2_3, 0);
+  HAL_WRITE_REGISTER(s3_0_c2_c3_0, 0);  // APGAKey
+  HAL_WRITE_REGISTER(s3_0_c2_c3_1, 0);
+}
+
 // Everything a guest at EL1 or EL0 can write without a trap. Cached translations of the old values don't survive:
 // the TLB of the partition is flushed on this core when it leaves.
 void reset_guest_registers() {
@@ -61,6 +73,7 @@ void reset_guest_registers() {
     HAL_WRITE_REGISTER(s3_4_c12_c1_1, 0);                          // VDISR_EL2
     HAL_WRITE_REGISTER(s3_4_c5_c2_3, 0);                           // VSESR_EL2
   }
+  if (aarch64::signs_pointers()) reset_pointer_keys();
   hal_clear_floating_point();
   aarch64::reset_self_hosted_debug();
   aarch64::reset_virtual_interrupts();

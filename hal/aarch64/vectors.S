@@ -4,12 +4,16 @@
 // registers that run_guest's caller wants back. The monitor runs with every interrupt masked, so an exception from
 // EL2 itself is a defect: it ends on the emergency stack and never returns.
 
-  .equ FRAME_SIZE, 288
+  // Behind the TrapFrame lies the guest's key A for instructions: EL1 and EL2 have one register for it.
+  .equ FRAME_SIZE, 304
   .equ FRAME_PC, 248
   .equ FRAME_PSTATE, 256
   .equ FRAME_ESR, 264
   .equ FRAME_FAR, 272
   .equ FRAME_HPFAR, 280
+  .equ FRAME_KEY, 288
+
+  .equ PER_CORE_KEY, 16  // PerCore::return_address_key; its first word is 0 on a core that signs no pointers
 
   // No instruction after an ERET runs, not even speculatively.
   .macro return_to_guest
@@ -89,8 +93,21 @@ guest_exception_body:
   stp x5, x6, [sp, #FRAME_FAR]
   mov x1, sp
   mov x29, xzr
+  mrs x2, tpidr_el2
+  ldp x3, x4, [x2, #PER_CORE_KEY]
+  cbz x3, no_key
+  mrs x5, s3_0_c2_c1_0   // APIAKeyLo_EL1, Hi. Compiled code at EL2 signs and checks with this key only: the other four
+  mrs x6, s3_0_c2_c1_1   // stay the guest's, and nothing at EL2 uses them (SCTLR_EL2.EnIB, EnDA, EnDB are 0, no PACGA)
+  stp x5, x6, [sp, #FRAME_KEY]
+  msr s3_0_c2_c1_0, x3
+  msr s3_0_c2_c1_1, x4
+  isb                    // before the first PACIASP
   bl hal_guest_exception // (kind, frame) -> AfterTrap
   cbnz x0, leave_guest
+resume_with_key:
+  ldp x2, x3, [sp, #FRAME_KEY]
+  msr s3_0_c2_c1_0, x2   // ERET synchronises
+  msr s3_0_c2_c1_1, x3
 
 resume_guest:
   ldp x30, x2, [sp, #240]
@@ -114,7 +131,11 @@ resume_guest:
   ldp x0, x1, [sp, #0]
   return_to_guest
 
-leave_guest:             // the guest's registers are wiped from the stack as well
+no_key:
+  bl hal_guest_exception
+  cbz x0, resume_guest
+
+leave_guest:             // the guest's registers and its key are wiped from the stack as well
   mov x1, sp
   add x2, sp, #FRAME_SIZE
 1:stp xzr, xzr, [x1], #16
@@ -152,6 +173,9 @@ hal_enter_guest:
   str x1, [sp]
   str x0, [sp, #FRAME_PC]
   str x2, [sp, #FRAME_PSTATE]
+  mrs x3, tpidr_el2
+  ldr x3, [x3, #PER_CORE_KEY]
+  cbnz x3, resume_with_key           // zero, as every register of a guest at its start
   b resume_guest
 
   // void hal_clear_floating_point(void): every FP/SIMD register zero (the rest of an SVE register follows).

@@ -38,10 +38,11 @@ inline constexpr std::uint64_t kAta = bit(56);    // 0: no access to allocation 
 
 // SMCs, implementation defined registers, ACTLR, LORegions, error records and feature registers trap; WFI and WFE do
 // not, because the core is the guest's alone. Set/way maintenance does not either: SWIO makes each of it a clean and
-// invalidate, which changes no memory. Allocation tags, nested virtualisation, AMU offsets stay off.
+// invalidate, which changes no memory. Pointer authentication is the guest's (its keys: hal/aarch64/vectors.S, vcpu.cpp).
+// Allocation tags, nested virtualisation, AMU offsets stay off.
 [[nodiscard]] constexpr std::uint64_t make_guest_value() {
   return kVm | kSwio | kPtw | kFmo | kImo | kAmo | kFb | kBsuInner | kTid1 | kTid3 | kTsc | kTidcp | kTacr | kRw |
-         kTlor | kTerr;
+         kTlor | kTerr | kApk | kApi;
 }
 
 }  // namespace hal::registers::hcr_el2

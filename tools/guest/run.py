@@ -76,6 +76,8 @@ def parse(words):
                              "against a specification at every trap")
     parser.add_argument("--restart", action="store_true",
                         help="a reset that the parent asks for, or a panic, starts it again (default: ends the run)")
+    parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
+                        help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     own, command = words, []
     if "--" in words:
@@ -151,7 +153,8 @@ def pieces_of(arguments, report):
 
 def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
-               "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture}
+               "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture,
+               "model": arguments.cpu}
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:

@@ -16,6 +16,7 @@ import xml.etree.ElementTree
 BOARD = pathlib.Path(__file__).resolve().parents[2] / "boards/qemu-virt/board.xml"
 FLASH_BYTES = 64 << 20
 OLDEST = (8, 1)
+MODEL = "max"  # of the cores: all that QEMU has, vectors of 2048 bits included
 BOOT_PAYLOAD = "boot-payload.bin"  # beside flash1: what the parent starts with (assemble.py)
 BOOT_PAYLOAD_ADDRESS = 0x48000000
 LINE_LIMIT = 1 << 20  # bytes: what a guest can make us keep of one line
@@ -86,15 +87,15 @@ def clock(instruction_clock):
 
 
 def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None, restart=False, forward=None,
-            capture=None):
+            capture=None, model=MODEL):
     """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock).
 
     restart: a reset of the machine starts it again, with the memory that it has; else it ends the run. capture: a file for all that
-    crosses the parent's network (pcap).
+    crosses the parent's network (pcap). model: QEMU's -cpu.
     """
     line = ["qemu-system-aarch64",
             "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
-            "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
+            "-cpu", model, "-smp", str(cores), "-m", f"{memory}M",
             "-display", "none", "-nodefaults", *([] if restart else ["-no-reboot"]), "-monitor", "none",
             "-bios", str(flash0),
             "-drive", f"if=pflash,unit=1,format=raw,readonly=on,file={option_value(flash1)}"]
@@ -107,10 +108,10 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
 
 
 def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None,
-                 restart=False, forward=None, capture=None):
+                 restart=False, forward=None, capture=None, model=MODEL):
     """The same board and devices without a monitor: QEMU itself starts the kernel, at EL1."""
     qemu_version()
-    line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max", "-smp", str(cores), "-m", f"{memory}M",
+    line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", model, "-smp", str(cores), "-m", f"{memory}M",
             "-display", "none", "-nodefaults", *([] if restart else ["-no-reboot"]), "-monitor", "none",
             "-kernel", str(kernel)]
     if initrd:

@@ -25,6 +25,7 @@ void on_ping(Core& core, Exception) {
   core.last_intid = taken;
   core.heard = core.heard + 1;
   end(taken);
+  if (core.heard % 8 == 1 && core.mpidr != g_cores[0].mpidr) look_at_state(core);
   if (taken == kPing) send(kPong, g_cores[0].mpidr, 1U << (g_cores[0].mpidr & 0xF));
 }
 
@@ -33,6 +34,9 @@ enum Alive : std::uint64_t { kNotYet, kRunning, kCounting, kGo, kCameBack };
 volatile std::uint64_t g_counter;
 
 void live(Core& core) {
+  note_first_state(core);
+  hold_state(core, core.starts);
+  core.starts = core.starts + 1;
   WRITE_REGISTER(tpidr_el1, reinterpret_cast<std::uint64_t>(&core));
   core.mpidr = READ_REGISTER(mpidr_el1) & 0xFF'00FF'FFFF;
   const bool found = find_redistributor(core);
@@ -55,6 +59,7 @@ void live(Core& core) {
     asm volatile("wfi" : : : "memory");
   }
   mask();
+  look_at_state(core);
   call(kCpuOff);
   core.alive = kCameBack;
 }
@@ -160,10 +165,15 @@ void check_shared_memory() {
 void check_stop() {
   for (std::uint64_t number = 1; number < g_core_count; ++number) {
     bool well = true;
+    std::uint64_t left = g_cores[number].left_behind, lost = 0;
     for (int round = 0; round < 5 && well; ++round) {
-      well = stop(number) && g_cores[number].alive == kGo && start(number) == 0 &&
-             wait_for([number] { return g_cores[number].alive == kRunning; });
+      well = stop(number) && g_cores[number].alive == kGo;
+      lost += g_cores[number].state_lost;
+      well = well && start(number) == 0 && wait_for([number] { return g_cores[number].alive == kRunning; });
+      left += g_cores[number].left_behind;
     }
+    check("a core keeps its keys and vectors while it is on", lost == 0, {number, lost});
+    check("a core starts with nothing in them, whatever it was when it stopped", left == 0, {number, left});
     check("CPU_OFF and CPU_ON, five times", well, {number, g_cores[number].alive});
     check("  and off", stop(number), {number});
   }

@@ -58,6 +58,9 @@ struct Core {
   volatile std::uint64_t depth, deepest;
   volatile std::uint64_t alive;  // what other cores are told
   volatile std::uint64_t heard;  // SGIs of the cores' tests
+  volatile std::uint64_t starts;
+  volatile std::uint64_t left_behind;  // bytes that were in keys and vectors when the core started
+  volatile std::uint64_t state_lost;   // bytes of them that were not there any more when they were looked at
 };
 
 constexpr std::size_t kMostCores = 8;
@@ -117,6 +120,11 @@ void print_hex(std::uint64_t value);
 void check(std::string_view name, bool passed, std::initializer_list<std::uint64_t> values = {});
 
 void check_entry(const std::uint64_t* record);
+// Keys and vectors (core_state.cpp): noted before anything uses them, then given marks, then looked at, as often as one likes.
+void note_first_state(Core& core);
+void hold_state(Core& core, std::uint64_t seed);
+void look_at_state(Core& core);
+
 void check_processor_without_mmu();
 void check_processor();
 void check_debug();
@@ -125,5 +133,6 @@ void check_timers();
 void check_devices();
 void check_firmware_calls();
 void check_cores();
+void check_core_state();
 
 }  // namespace architecture

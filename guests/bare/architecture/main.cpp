@@ -81,11 +81,13 @@ extern "C" void mmu_on();
 extern "C" [[noreturn]] void guest_main(const std::uint64_t* record) {
   WRITE_REGISTER(tpidr_el1, reinterpret_cast<std::uint64_t>(&g_cores[0]));
   g_cores[0].mpidr = READ_REGISTER(mpidr_el1) & 0xFF'00FF'FFFF;
+  note_first_state(g_cores[0]);
   print("ARCHITECTURE begins\r\n");
   check_entry(record);
   check_processor_without_mmu();
   mmu_on();
   check_processor();
+  check_core_state();
   check_debug();
   check_firmware_calls();
   check_interrupts();

@@ -7,19 +7,25 @@ import sys
 import parent_runs
 
 LEAST = 100  # of its checks with four cores: it must come to its end
+KEYS = "pointer authentication: "
+# QEMU's model, cores, whether the guest must find pointer authentication.
+MACHINES = (("max", 1, True), ("max", 4, True), ("neoverse-v1", 2, True), ("max,pauth=off,sve=off,sme=off", 2, False))
 
 
 def main():
     image = pathlib.Path(sys.argv[1])
     checks, runs = parent_runs.Checks(), []
-    for cores in (1, 4):
-        run = parent_runs.Run(["--guest", str(image), "--cpus", str(cores)], seconds=120)
+    for model, number, keys in MACHINES:
+        run = parent_runs.Run(["--guest", str(image), "--cpus", str(number), "--cpu", model], seconds=120)
         runs.append(run)
+        cores = f"{model}, {number}"
+        found = [len(run.lines(f"^PASS {what}")) for what in (KEYS,)]
+        checks.expect(f"{cores} cores: pointer authentication is {'there' if keys else 'not there'}", found == [3 if keys else 0], found)
         end = run.lines(r"^ARCHITECTURE (\d+) passed, (\d+) failed, (\d+) cores$")
         failed = [match.string for match in run.lines(r"^FAIL ")]
         checks.expect(f"{cores} cores: nothing fails", bool(end) and end[0][2] == "0" and not failed, failed)
-        checks.expect(f"{cores} cores: all of it was tried", bool(end) and int(end[0][1]) >= (LEAST if cores > 1 else LEAST - 20)
-                      and int(end[0][3]) == cores, end and end[0].string)
+        checks.expect(f"{cores} cores: all of it was tried", bool(end) and int(end[0][1]) >= (LEAST if number > 1 else LEAST - 20)
+                      and int(end[0][3]) == number, end and end[0].string)
         checks.expect(f"{cores} cores: it switches the machine off", run.status == 0, run.status)
         refusals = re.findall(r"refused: .*", run.log)
         print(f"     {run.seconds:.0f} s; the monitor refused {len(refusals)} times")

@@ -132,8 +132,8 @@ TEST(Syndrome, HpfarHoldsThePage) {
 TEST(GuestControls, StageTwoTrapsAndInterruptsAreOn) {
   const std::uint64_t value = registers::hcr_el2::make_guest_value();
   using namespace registers::hcr_el2;
-  for (const std::uint64_t on : {kVm, kFmo, kImo, kAmo, kTsc, kTidcp, kTacr, kTid3, kRw}) EXPECT_NE(value & on, 0U);
-  for (const std::uint64_t off : {kApk, kApi, kAta, kTwi}) EXPECT_EQ(value & off, 0U);
+  for (const std::uint64_t on : {kVm, kFmo, kImo, kAmo, kTsc, kTidcp, kTacr, kTid3, kRw, kApk, kApi}) EXPECT_NE(value & on, 0U);
+  for (const std::uint64_t off : {kAta, kTwi}) EXPECT_EQ(value & off, 0U);
 }
 
 TEST(MonitorControls, NothingIsWritableAndExecutable) {
