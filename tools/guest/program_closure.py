@@ -1,4 +1,5 @@
-"""From a root file system, a tar archive, what one program needs: itself, its interpreter, its libraries, and what is asked for beside.
+"""From a root file system, a tar archive, what one program needs: itself, its interpreter (a script's too), its libraries, and what is
+asked for beside.
 
 A library that a program loads by name at run time (dlopen) is in no list; its pattern has to be given.
 """
@@ -49,6 +50,12 @@ def elf_needs(content):
         elif tag in (DT_RPATH, DT_RUNPATH):
             search = text(strings + value)
     return interpreter, needed, search
+
+
+def script_needs(content):
+    """As elf_needs, for a script (execve(2), "Interpreter scripts"); what it calls itself is nobody's to know."""
+    words = content[2:].split(b"\n", 1)[0].split() if content[:2] == b"#!" else []
+    return (words[0].decode(), [], "") if words else None
 
 
 class Archive:
@@ -106,7 +113,12 @@ def closure(archive, programs, patterns):
         if where in done:
             continue
         done.add(where)
-        needs = elf_needs(archive.content(where)) if archive.members[where].isreg() else None
+        member = archive.members[where] if where else None
+        content = archive.content(where) if member and (member.isreg() or member.islnk()) else b""
+        try:
+            needs = elf_needs(content) or script_needs(content)
+        except (struct.error, StopIteration, ValueError, IndexError, OverflowError) as problem:
+            raise ClosureError(f"/{where} is no whole program: its headers lead nowhere") from problem
         if needs is None:
             continue
         interpreter, libraries, search = needs
