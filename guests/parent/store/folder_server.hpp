@@ -6,6 +6,7 @@
 //   SAY TEXT    a line for the operator; answered by "ok 0\n"
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -20,8 +21,10 @@ inline constexpr std::size_t kLongestLine = 4096;
 class FolderServer {
  public:
   // `said` gets the text of SAY with everything that a terminal could take for an order replaced by '?'. On many threads.
-  FolderServer(std::string folder, std::function<void(const std::string&)> said) : folder_(std::move(folder)), said_(std::move(said)) {}
-  // Serves one stream to its end, for the time of its socket's timeouts. Does not close it.
+  // `request_time`: in which the whole line must be there.
+  FolderServer(std::string folder, std::function<void(const std::string&)> said, std::chrono::milliseconds request_time = std::chrono::seconds(10))
+      : folder_(std::move(folder)), said_(std::move(said)), request_time_(request_time) {}
+  // Serves one stream to its end, for the time of its socket's send timeout. Does not close it.
   void serve(int socket) const;
 
  private:
@@ -29,6 +32,7 @@ class FolderServer {
 
   std::string folder_;
   std::function<void(const std::string&)> said_;
+  std::chrono::milliseconds request_time_;
 };
 
 }  // namespace parent_store

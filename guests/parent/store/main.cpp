@@ -1,6 +1,8 @@
 // cofferdam-parent-store: gives an enclave the files of one folder, and shows what the enclave says about itself.
 #include <CLI/CLI.hpp>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -14,16 +16,16 @@
 #include <iostream>
 #include <mutex>
 #include <optional>
-#include <semaphore>
 #include <thread>
 
 #include "guests/parent/store/folder_server.hpp"
+#include "guests/parent/store/stream_places.hpp"
 #include "guests/relay/address.hpp"
 
 namespace {
 
 constexpr int kWrongUse = 2;
-constexpr std::ptrdiff_t kMostStreams = 32;
+constexpr std::size_t kMostStreams = 32, kMostOfAPeer = 8;
 
 int listening(const relay::Address& address) {
   const relay::SocketAddress where = relay::socket_address(address);
@@ -34,28 +36,51 @@ int listening(const relay::Address& address) {
   return socket;
 }
 
+// Who counts as one: an enclave, an address.
+std::string name_of(const sockaddr_storage& peer) {
+  char text[INET6_ADDRSTRLEN] = "";
+  switch (peer.ss_family) {
+    case AF_VSOCK: {
+      sockaddr_vm vm{};
+      std::memcpy(&vm, &peer, sizeof vm);
+      return std::to_string(vm.svm_cid);
+    }
+    case AF_INET: {
+      sockaddr_in four{};
+      std::memcpy(&four, &peer, sizeof four);
+      return ::inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
+    }
+    case AF_INET6: {
+      sockaddr_in6 six{};
+      std::memcpy(&six, &peer, sizeof six);
+      return ::inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
+    }
+    default: return "";
+  }
+}
+
 [[noreturn]] void serve(int listener, const parent_store::FolderServer& server, std::optional<unsigned> from_cid, int seconds) {
-  static std::counting_semaphore<kMostStreams> free_places(kMostStreams);
+  parent_store::StreamPlaces places(kMostStreams, kMostOfAPeer);
   const timeval patience{.tv_sec = seconds, .tv_usec = 0};
   for (;;) {
-    free_places.acquire();
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int stream = ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC);
-    sockaddr_vm vm{};
-    std::memcpy(&vm, &peer, sizeof vm);
-    if (stream < 0 || (from_cid && peer.ss_family == AF_VSOCK && vm.svm_cid != *from_cid)) {
-      if (stream >= 0) ::close(stream);
-      else if (errno != EINTR && errno != ECONNABORTED) ::usleep(10'000);
-      free_places.release();
+    if (stream < 0) {
+      if (errno != EINTR && errno != ECONNABORTED) ::usleep(10'000);
       continue;
     }
-    ::setsockopt(stream, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const std::string name = name_of(peer);
+    const bool stranger = from_cid && peer.ss_family == AF_VSOCK && name != std::to_string(*from_cid);
+    std::shared_ptr<void> place = stranger ? nullptr : places.take(name);
+    if (!place) {
+      ::close(stream);
+      continue;
+    }
     ::setsockopt(stream, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    std::thread([stream, &server] {
+    std::thread([stream, &server, place = std::move(place)] {
       server.serve(stream);
       ::close(stream);
-      free_places.release();
     }).detach();
   }
 }
@@ -74,7 +99,7 @@ int main(int count, char** words) {
   int seconds = 120;
   app.add_option("--listen", listen, "vsock:PORT, or tcp:ADDRESS:PORT or unix:PATH")->capture_default_str()->type_name("ADDRESS");
   app.add_option("--from-cid", from_cid, "serve this enclave alone")->type_name("CID");
-  app.add_option("--idle-seconds", seconds, "how long a stream may stand still")->capture_default_str()->check(CLI::Range(1, 3600));
+  app.add_option("--idle-seconds", seconds, "how long a stream may stand still while a file is sent")->capture_default_str()->check(CLI::Range(1, 3600));
   app.add_option("FOLDER", folder, "the folder")->required()->check(CLI::ExistingDirectory);
   try {
     app.parse(count, words);
