@@ -9,7 +9,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMostAsked = 1024;  // bytes: what the API allows
 
-void add_recipient(json& body, const Recipient& recipient) {
+void add_recipient(json& body, Recipient& recipient) {
   body["Recipient"] = {{"KeyEncryptionAlgorithm", "RSAES_OAEP_SHA_256"},
                        {"AttestationDocument", cofferdam::to_base64(recipient.document())}};
 }
@@ -20,12 +20,21 @@ void expect_size(std::size_t size) {
 
 }  // namespace
 
-Recipient::Recipient(DocumentSource source)
-    : source_(std::move(source)), key_(cryptography::PrivateKey::generate(cryptography::KeyKind::kRsa2048)) {
+Recipient::Recipient(DocumentSource source, std::function<std::chrono::steady_clock::time_point()> now)
+    : source_(std::move(source)), now_(std::move(now)), key_(cryptography::PrivateKey::generate(cryptography::KeyKind::kRsa2048)) {
   renew();
 }
 
-void Recipient::renew() { document_ = source_(key_.public_key().spki()); }
+const Bytes& Recipient::document() {
+  if (now_() - made_ > kDocumentIsFresh) renew();
+  return document_;
+}
+
+void Recipient::renew() {
+  const auto begun = now_();  // before: the document's own time is later, so it is no older than we think
+  document_ = source_(key_.public_key().spki());
+  made_ = begun;
+}
 
 KmsClient::KmsClient(Endpoint endpoint, std::shared_ptr<Recipient> recipient)
     : service_(std::move(endpoint)), recipient_(std::move(recipient)) {}

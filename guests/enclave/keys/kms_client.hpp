@@ -3,6 +3,7 @@
 // key service is part of the measured image. AWS's own KMS and ours differ in their Endpoint alone.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -26,21 +27,28 @@ struct DocumentExtras {
 // Documents of /dev/nsm.
 [[nodiscard]] DocumentSource nsm_documents(DocumentExtras extras = {}, std::string device = "/dev/nsm");
 
+// Key services refuse a document that has grown old: when its certificates have (three hours), or when a policy asks for a younger one
+// (AgeSeconds). Half a minute spares a new document for each of several requests in a row.
+inline constexpr std::chrono::seconds kDocumentIsFresh{30};
+
 // An RSA-2048 key that exists in this process only, and the document that speaks for it: one for all key services that
-// the enclave asks, so that several owners judge the same document.
+// the enclave asks, so that several owners judge the same enclave.
 class Recipient {
  public:
-  // Makes the key (a tenth of a second or more) and the document.
-  explicit Recipient(DocumentSource source);
-  [[nodiscard]] const Bytes& document() const { return document_; }
+  // Makes the key (a tenth of a second or more) and the document. `now`: the time, where it isn't the clock's.
+  explicit Recipient(DocumentSource source, std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now);
+  // At most kDocumentIsFresh old: another for the same key when it was older. Throws as DocumentSource.
+  [[nodiscard]] const Bytes& document();
   [[nodiscard]] const cryptography::PrivateKey& key() const { return key_; }
-  // A new document for the same key: key services refuse one that has grown old.
-  void renew();
 
  private:
+  void renew();
+
   DocumentSource source_;
+  std::function<std::chrono::steady_clock::time_point()> now_;
   cryptography::PrivateKey key_;
   Bytes document_;
+  std::chrono::steady_clock::time_point made_;
 };
 
 // All throw KeyServiceError (no answer, refused, an answer that ignores the recipient) or BadEnvelope. The key
