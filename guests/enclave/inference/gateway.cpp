@@ -122,7 +122,7 @@ https::Response Gateway::forward(const https::Request& request, const std::strin
   https::Request sent{.method = request.method, .target = path, .headers = {}, .body = {}, .client_name = {}};
   bool streams = false;
   if (request.method == "POST") {
-    auto question = filtered(request.body);
+    auto question = filtered(path, request.body);
     if (!question) return refusal(400, "invalid_request_error", question.error());
     sent.body = std::move(question->body);
     sent.headers = {{"Content-Type", "application/json"}};

@@ -2,23 +2,163 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 namespace inference {
 namespace {
 
 using Json = nlohmann::json;
-constexpr int kDeepest = 32;
-constexpr std::array kPosts{"/v1/chat/completions", "/v1/completions", "/completion"};
-// OpenAI's API reference, "Create chat completion", "Create completion"; tools/server/README.md of llama.cpp, "POST /completion".
-// Not here, on purpose: id_slot and cache_prompt (others' state), lora, whatever names a file or an address, and grammar,
-// whose parser recurses as deep as a request says.
-constexpr std::array kMembers{
-    "model",          "messages",         "prompt",         "stream",        "stream_options", "max_tokens",        "max_completion_tokens",
-    "n_predict",      "temperature",      "top_p",          "top_k",         "min_p",          "typical_p",         "seed",
-    "stop",           "frequency_penalty", "presence_penalty", "repeat_penalty", "repeat_last_n", "logit_bias",      "logprobs",
-    "top_logprobs",   "n_probs",          "response_format", "json_schema",  "tools",             "tool_choice",
-    "parallel_tool_calls", "ignore_eos",  "return_tokens",  "echo",          "user"};
+using Checked = std::expected<Json, std::string>;  // the value that is passed on, or what it must be
+
+constexpr std::string_view kChat = "/v1/chat/completions";
+constexpr std::array kPosts{kChat, std::string_view("/v1/completions"), std::string_view("/completion")};
+// They would change the answer, so that leaving them out would deceive. Schemas, tools and grammars become grammars in llama-server,
+// whose size and depth a request decides; templates are programs; adapters are state of all users; images come by address.
+constexpr std::array kNotOffered{"grammar", "json_schema", "tools", "functions", "function_call", "lora", "chat_template", "image_data", "input_prefix",
+                                 "input_suffix"};
+constexpr std::array kRoles{"system", "developer", "user", "assistant"};
+
+bool is_whole(const Json& value, std::int64_t least, std::int64_t most) {
+  if (value.is_number_unsigned()) return value.get<std::uint64_t>() <= static_cast<std::uint64_t>(most) && value.get<std::int64_t>() >= least;
+  return value.is_number_integer() && value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= most;
+}
+
+template <std::int64_t kLeast, std::int64_t kMost>
+Checked whole(const Json& value) {
+  if (is_whole(value, kLeast, kMost)) return value;
+  return std::unexpected("is a whole number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
+}
+
+template <int kLeast, int kMost>
+Checked number(const Json& value) {
+  if (value.is_number() && value.get<double>() >= kLeast && value.get<double>() <= kMost) return value;
+  return std::unexpected("is a number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
+}
+
+Checked flag(const Json& value) {
+  if (value.is_boolean()) return value;
+  return std::unexpected("is true or false");
+}
+
+// Not a list, which llama-server takes as several requests, nor an object, which may hold images.
+Checked text(const Json& value) {
+  if (value.is_string()) return value;
+  return std::unexpected("is text");
+}
+
+Checked probabilities(const Json& value) {
+  if (value.is_boolean() || is_whole(value, 0, kMostProbabilities)) return value;
+  return std::unexpected("is true, false, or a whole number between 0 and " + std::to_string(kMostProbabilities));
+}
+
+Checked stops(const Json& value) {
+  const auto good = [](const Json& each) { return each.is_string() && each.get_ref<const std::string&>().size() <= kLongestStop; };
+  if (good(value) || (value.is_array() && value.size() <= kMostStops && std::ranges::all_of(value, good))) return value;
+  return std::unexpected("is text or a list of at most 16 texts, of at most 256 bytes each");
+}
+
+Checked biases(const Json& value) {
+  bool good = value.is_object() && value.size() <= kMostBiases;
+  for (auto each = value.begin(); good && each != value.end(); ++each) {
+    const std::string& token = each.key();
+    good = !token.empty() && token.size() < 10 && std::ranges::all_of(token, [](char c) { return c >= '0' && c <= '9'; }) && number<-100, 100>(*each);
+  }
+  if (good) return value;
+  return std::unexpected("is an object of at most 1024 numbers between -100 and 100, named by tokens' numbers");
+}
+
+Checked stream_options(const Json& value) {
+  if (!value.is_object()) return std::unexpected("is an object");
+  const auto usage = value.find("include_usage");
+  if (usage == value.end()) return Json::object();
+  if (!usage->is_boolean()) return std::unexpected("has include_usage true or false");
+  return Json{{"include_usage", *usage}};
+}
+
+Checked response_format(const Json& value) {
+  const auto type = value.is_object() ? value.find("type") : value.end();
+  if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object")) return Json{{"type", *type}};  // without its schema
+  return std::unexpected("has the type text or json_object; schemas are not offered");
+}
+
+// nullopt: not one that is offered.
+std::optional<Json> message_content(const Json& content) {
+  if (content.is_string()) return content;
+  if (!content.is_array() || content.empty() || content.size() > kMostParts) return std::nullopt;
+  Json parts = Json::array();
+  for (const Json& part : content) {
+    if (!part.is_object()) return std::nullopt;
+    const auto type = part.find("type"), text = part.find("text");
+    if (type == part.end() || *type != "text" || text == part.end() || !text->is_string()) return std::nullopt;
+    parts.push_back({{"type", "text"}, {"text", *text}});
+  }
+  return parts;
+}
+
+Checked messages(const Json& value) {
+  if (!value.is_array() || value.empty() || value.size() > kMostMessages) return std::unexpected("is a list of 1 to 1024 messages");
+  Json kept = Json::array();
+  for (const Json& message : value) {
+    if (!message.is_object()) return std::unexpected("holds objects");
+    const auto role = message.find("role"), content = message.find("content");
+    if (role == message.end() || std::ranges::none_of(kRoles, [&role](const char* known) { return *role == known; })) {
+      return std::unexpected("has a role that is none of system, developer, user, assistant");
+    }
+    auto good = content == message.end() ? std::nullopt : message_content(*content);
+    if (!good) return std::unexpected("has content that is no text, nor a list of 1 to 64 parts of text: this service takes nothing else");
+    kept.push_back({{"role", *role}, {"content", std::move(*good)}});
+  }
+  return kept;
+}
+
+struct Member {
+  const char* name;
+  Checked (*check)(const Json& value);
+};
+// OpenAI's API reference, "Create chat completion", "Create completion"; tools/server/README.md of llama.cpp, "POST /completion". Not
+// here, and so left out: `model` (there is one, and the answer says its measured name), id_slot and cache_prompt (others' state), and
+// whatever names a file or an address.
+constexpr Member kMembers[] = {
+    {"messages", messages},
+    {"prompt", text},
+    {"stream", flag},
+    {"stream_options", stream_options},
+    {"max_tokens", whole<-1, kMostTokens>},
+    {"max_completion_tokens", whole<-1, kMostTokens>},
+    {"n_predict", whole<-1, kMostTokens>},
+    {"temperature", number<0, 100>},
+    {"top_p", number<0, 1>},
+    {"top_k", whole<0, 1 << 20>},
+    {"min_p", number<0, 1>},
+    {"typical_p", number<0, 1>},
+    {"seed", whole<-1, 0xFFFF'FFFF>},
+    {"stop", stops},
+    {"frequency_penalty", number<-100, 100>},
+    {"presence_penalty", number<-100, 100>},
+    {"repeat_penalty", number<0, 100>},
+    {"repeat_last_n", whole<-1, kMostRemembered>},
+    {"logit_bias", biases},
+    {"logprobs", probabilities},
+    {"top_logprobs", whole<0, kMostProbabilities>},
+    {"n_probs", whole<0, kMostProbabilities>},
+    {"response_format", response_format},
+    {"ignore_eos", flag},
+    {"return_tokens", flag},
+    {"echo", flag},
+};
+
+bool is_nothing(const Json& value) { return value.is_null() || (value.is_structured() && value.empty()) || value == "" || value == "none"; }
+
+std::optional<std::string> refusal_of(const Json& json) {
+  for (const char* name : kNotOffered) {
+    if (json.contains(name) && !is_nothing(json[name])) return "\"" + std::string(name) + "\" is not offered by this service";
+  }
+  for (const char* name : {"n", "best_of", "n_cmpl"}) {
+    if (json.contains(name) && !json[name].is_null() && json[name] != 1) return "\"" + std::string(name) + "\" is 1: a request has one answer";
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -28,26 +168,27 @@ std::optional<std::string> forwarded_path(std::string_view method, std::string_v
   return std::nullopt;
 }
 
-std::expected<Question, std::string> filtered(std::string_view body) {
+std::expected<Question, std::string> filtered(std::string_view path, std::string_view body) {
   bool too_deep = false;
   const auto watch = [&too_deep](int depth, Json::parse_event_t, const Json&) {
-    too_deep = too_deep || depth > kDeepest;
-    return !too_deep;  // nothing deeper is kept: what writes it out again calls itself
+    too_deep = too_deep || depth > static_cast<int>(kDeepestRequest);
+    return !too_deep;  // nothing deeper is kept: what compares or writes it out calls itself
   };
   const Json json = Json::parse(body, watch, false);
   if (too_deep) return std::unexpected("the request is nested more than 32 deep");
-  if (!json.is_object()) return std::unexpected("the request is no JSON object");
-  if (json.contains("stream") && !json["stream"].is_boolean()) return std::unexpected("\"stream\" is true or false");
+  if (!json.is_object()) return std::unexpected("the request is no JSON object in UTF-8");
+  if (auto refused = refusal_of(json)) return std::unexpected(std::move(*refused));
+  const std::string_view asks = path == kChat ? "messages" : "prompt", other = path == kChat ? "prompt" : "messages";
   Json kept = Json::object();
-  for (const char* member : kMembers) {
-    if (json.contains(member)) kept[member] = json[member];
+  for (const Member& member : kMembers) {
+    if (member.name == other || !json.contains(member.name) || json[member.name].is_null()) continue;
+    Checked checked = member.check(json[member.name]);
+    if (!checked) return std::unexpected("\"" + std::string(member.name) + "\" " + checked.error());
+    kept[member.name] = std::move(*checked);
   }
+  if (!kept.contains(asks)) return std::unexpected("the request lacks \"" + std::string(asks) + "\"");
   kept["cache_prompt"] = false;
-  try {
-    return Question{kept.dump(), kept.value("stream", false)};
-  } catch (const Json::exception&) {
-    return std::unexpected("the request is not UTF-8");
-  }
+  return Question{kept.dump(), kept.value("stream", false)};
 }
 
 }  // namespace inference

@@ -49,10 +49,12 @@ std::string receive_line(int socket) {
 
 }  // namespace
 
-StoredFile::StoredFile(const relay::Address& store, const std::string& name) : socket_(connected(store, kTries)), name_(name) {
-  send_line(socket_.get(), "GET " + name);
+StoredFile::StoredFile(const relay::Address& store, const std::string& name) : StoredFile(connected(store, kTries), name) {}
+
+StoredFile::StoredFile(relay::Descriptor store, std::string name) : socket_(std::move(store)), name_(std::move(name)) {
+  send_line(socket_.get(), "GET " + name_);
   const std::string head = receive_line(socket_.get());
-  if (!head.starts_with("ok ")) throw StoreError("the parent's store does not give " + name + ": " + head);
+  if (!head.starts_with("ok ")) throw StoreError("the parent's store does not give " + name_ + ": " + head);
   const auto [end, error] = std::from_chars(head.data() + 3, head.data() + head.size(), size_);
   if (error != std::errc() || end != head.data() + head.size()) throw StoreError("the parent's store answers with something else");
   left_ = size_;
@@ -67,17 +69,21 @@ std::size_t StoredFile::read(std::span<std::uint8_t> out) {
   return static_cast<std::size_t>(count);
 }
 
-std::string whole_file(const relay::Address& store, const std::string& name, std::uint64_t most) {
-  StoredFile file(store, name);
-  if (file.size() > most) throw StoreError("the parent's " + name + " has more than " + std::to_string(most) + " bytes");
+std::string whole_content(StoredFile& file, std::uint64_t most) {
+  if (file.size() > most) throw StoreError("the parent's " + file.name() + " has more than " + std::to_string(most) + " bytes");
   std::string content(static_cast<std::size_t>(file.size()), '\0');
   std::size_t filled = 0;
   while (filled < content.size()) {
     const std::size_t count = file.read({reinterpret_cast<std::uint8_t*>(content.data()) + filled, content.size() - filled});
-    if (count == 0) throw StoreError("the parent's " + name + " is cut short");
+    if (count == 0) throw StoreError("the parent's " + file.name() + " is cut short");
     filled += count;
   }
   return content;
+}
+
+std::string whole_file(const relay::Address& store, const std::string& name, std::uint64_t most) {
+  StoredFile file(store, name);
+  return whole_content(file, most);
 }
 
 void say(const relay::Address& store, const std::string& text) {

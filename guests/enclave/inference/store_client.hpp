@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <stdexcept>
 #include <string>
 
 #include "guests/relay/address.hpp"
 #include "guests/relay/stream_pair.hpp"
-#include "tools/artifact/message_format.hpp"
 
 namespace inference {
 
@@ -21,7 +21,10 @@ class StoredFile {
  public:
   // Asks for the file. Waits for a store that is just starting, for a minute.
   StoredFile(const relay::Address& store, const std::string& name);
+  // On a stream that is there.
+  StoredFile(relay::Descriptor store, std::string name);
   [[nodiscard]] std::uint64_t size() const { return size_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
   // Reads on, piece by piece; 0 at the end. A file that is shorter than announced simply ends: who reads it must notice.
   std::size_t read(std::span<std::uint8_t> out);
 
@@ -31,7 +34,8 @@ class StoredFile {
   std::uint64_t size_{}, left_{};
 };
 
-// The whole of a small file.
+// The whole of a small file. Throws StoreError: it is larger, or cut short.
+[[nodiscard]] std::string whole_content(StoredFile& file, std::uint64_t most);
 [[nodiscard]] std::string whole_file(const relay::Address& store, const std::string& name, std::uint64_t most);
 // Tells the operator; nothing happens when nobody listens. Never a prompt, an answer or a key.
 void say(const relay::Address& store, const std::string& text);
