@@ -30,6 +30,12 @@ cofferdam::Bytes leaf_of(SSL* session) {
   return bytes;
 }
 
+void take_head(const httplib::Response& from, Response& to) {
+  to.status = from.status;
+  to.content_type = from.get_header_value("Content-Type");
+  to.headers.assign(from.headers.begin(), from.headers.end());
+}
+
 }  // namespace
 
 struct Client::State {
@@ -93,7 +99,7 @@ Client::Client(ClientOptions options) {
 
 Client::~Client() = default;
 
-Response Client::send(const Request& request, const Sink& receive) {
+Response Client::send(const Request& request, const Sink& receive, const std::function<bool(const Response&)>& head) {
   State& state = *state_;
   httplib::Request sent;
   sent.method = request.method;
@@ -103,6 +109,14 @@ Response Client::send(const Request& request, const Sink& receive) {
   for (const auto& [name, value] : request.headers) sent.headers.emplace(name, value);
   Response response;
   bool too_large = false, stopped = false;
+  if (head) {
+    sent.response_handler = [&](const httplib::Response& begun) {
+      Response seen;
+      take_head(begun, seen);
+      stopped = !head(seen);
+      return !stopped;
+    };
+  }
   sent.content_receiver = [&](const char* data, std::size_t size, std::size_t, std::size_t) {
     if (receive) {
       stopped = !receive({data, size});
@@ -124,11 +138,11 @@ Response Client::send(const Request& request, const Sink& receive) {
     response.status = 0;
     return response;
   }
-  response.status = result->status;
-  response.content_type = result->get_header_value("Content-Type");
-  response.headers.assign(result->headers.begin(), result->headers.end());
+  take_head(*result, response);
   return response;
 }
+
+void Client::hang_up() { state_->tls ? state_->tls->stop() : state_->plain->stop(); }
 
 cofferdam::Bytes Client::server_certificate() const { return state_->leaf; }
 

@@ -43,8 +43,10 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   // `receive`, when set, gets the body piece by piece as it comes (false: stop); Response::body is then empty, and its status 0
-  // when the receiver stopped it.
-  Response send(const Request& request, const Sink& receive = nullptr);
+  // when the receiver stopped it. `head`, when set, gets the answer without its body, before the first byte of it (false: as above).
+  Response send(const Request& request, const Sink& receive = nullptr, const std::function<bool(const Response&)>& head = nullptr);
+  // Ends the connection, and send() with an HttpsError if it waits for an answer. From any thread; what is sent later connects anew.
+  void hang_up();
   // The leaf certificate (DER) of the connection that is open; empty without TLS or connection.
   [[nodiscard]] cofferdam::Bytes server_certificate() const;
 

@@ -49,6 +49,8 @@ struct Service {
   std::array<KeyOwner, 2> owners;
   [[nodiscard]] const KeyOwner& of(Owner owner) const { return owners[static_cast<std::size_t>(owner)]; }
 };
+// Those that llama-server answers, and a few that wait: what holds one back longer is better told so.
+[[nodiscard]] constexpr std::size_t questions_at_once(const Service& service) { return service.parallel + 3; }
 // `read` gives the content of a file that the text names (ca_file). Throws BadConfiguration. Unknown members are refused.
 [[nodiscard]] Service parse_service(std::string_view text, const std::function<std::string(const std::string& path)>& read);
 

@@ -1,18 +1,29 @@
 // The service's door: TLS 1.3 that ends here, in the enclave; a document that binds the TLS key; and for whoever has the prompts'
 // secret the way to llama-server. Prompts and answers are held in memory while they pass, and nowhere else.
+//
+// Questions have places of their own, and fewer than the server has threads: whatever asks and reads slowly, documents and health are
+// answered.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 
+#include "guests/enclave/inference/model_exchange.hpp"
+#include "guests/enclave/inference/places.hpp"
 #include "tools/cryptography/cryptography.hpp"
 #include "tools/https/server.hpp"
 
 namespace inference {
 
-struct Backend {
-  std::string host{"127.0.0.1"};
-  int port{};
+struct Bounds {
+  std::size_t questions{4};                        // at once, those included that llama-server lets wait; one more is told to come again
+  std::chrono::seconds patience{900};              // for one piece of llama-server's answer: a long prompt is read before the first
+  std::chrono::milliseconds head{10'000};          // after this the answer begins without llama-server's, as the client must be looked after
+  std::chrono::milliseconds beat{5'000};           // between signs of life while it waits; a client that is gone is found out by them
+  std::chrono::milliseconds reading{60'000};       // that a client may make us wait, over the whole of an answer
 };
 
 // Answers requests; on many threads at once.
@@ -22,17 +33,23 @@ class Gateway {
   using Documents = std::function<cofferdam::Bytes(cofferdam::ByteView nonce, cofferdam::ByteView user_data)>;
 
   // `tls_key` is what the documents name. `secret` is what a client must bring as its bearer token.
-  Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents);
+  Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents, Bounds bounds = {});
   [[nodiscard]] https::Response answer(const https::Request& request);
+  // llama-server has ended: takes no more questions, and lets clients hear that theirs has no answer. False: some still hear it.
+  bool close(std::chrono::milliseconds limit);
 
  private:
   [[nodiscard]] bool may_ask(const https::Request& request) const;
   [[nodiscard]] https::Response attestation(std::string_view query);
-  [[nodiscard]] https::Response forward(const https::Request& request, const std::string& path);
+  [[nodiscard]] https::Response models();
+  [[nodiscard]] https::Response question(const https::Request& request, const std::string& path);
 
   Backend backend_;
   cryptography::Digest256 key_digest_, secret_digest_;
   Documents documents_;
+  Bounds bounds_;
+  Places places_;
+  std::atomic<bool> closed_{false};
 };
 
 // TLS for the gateway: a P-256 key and a certificate that it signs for itself. They exist in this process alone.
@@ -41,6 +58,6 @@ struct Identity {
   std::string certificate_pem;
 };
 [[nodiscard]] Identity new_identity();
-[[nodiscard]] https::ServerOptions server_options(const Identity& identity, int port);
+[[nodiscard]] https::ServerOptions server_options(const Identity& identity, int port, std::size_t questions);
 
 }  // namespace inference

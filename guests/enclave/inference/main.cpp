@@ -24,7 +24,7 @@ constexpr std::size_t kMostFile = 1 << 20;
 constexpr int kModelPort = 8080, kGatewayPort = 8443, kFirstKeyPort = 8001;  // loopback
 constexpr std::size_t kSecret = 32;  // bytes of the prompts' owner
 constexpr const char* kNsm = "/dev/nsm";
-constexpr std::chrono::seconds kLoadTime{1800};
+constexpr std::chrono::seconds kLoadTime{1800}, kLastWords{10};
 
 // An owner's key service did not release what was asked for.
 class NotReleased : public std::runtime_error {
@@ -115,19 +115,21 @@ void run(const Service& service) {
   say(service.parent, "the owner of the weights has released the key; the model is whole");
 
   const Identity identity = new_identity();
-  Gateway gateway({.port = kModelPort}, identity.key.public_key(), std::move(secret), [](cofferdam::ByteView nonce, cofferdam::ByteView user_data) {
+  const auto documents = [](cofferdam::ByteView nonce, cofferdam::ByteView user_data) {
     const enclave_keys::DocumentExtras extras{{nonce.begin(), nonce.end()}, {user_data.begin(), user_data.end()}};
     return enclave_keys::nsm_documents(extras)({});
-  });
+  };
+  Gateway gateway({.port = kModelPort}, identity.key.public_key(), std::move(secret), documents, {.questions = questions_at_once(service)});
   // Linux lets everybody open it. What reads a stranger's model must not speak for this enclave.
   if (::chmod(kNsm, S_IRUSR | S_IWUSR) != 0) throw std::runtime_error("/dev/nsm can't be kept from llama-server");
   ModelProcess process(service, model.descriptor(), kModelPort);
   process.wait_until_ready(kLoadTime);
-  https::Server server(server_options(identity, kGatewayPort), [&gateway](const https::Request& request) { return gateway.answer(request); });
+  https::Server server(server_options(identity, kGatewayPort, questions_at_once(service)), [&gateway](const https::Request& request) { return gateway.answer(request); });
   std::thread([&server] { server.run(); }).detach();
   say(service.parent, "serving " + service.model);
   std::fprintf(stderr, "inference-service: serving\n");
   const std::string end = process.wait_for_end();
+  gateway.close(kLastWords);
   say(service.parent, "error: llama-server ended " + end);
   std::fprintf(stderr, "inference-service: llama-server ended %s\n", end.c_str());
   std::_Exit(1);  // the threads above hold references to what would go

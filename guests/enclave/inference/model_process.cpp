@@ -24,16 +24,6 @@ namespace {
 
 constexpr const char* kProgram = "/usr/bin/llama-server";
 constexpr uid_t kNobody = 65534;
-constexpr int kModelFile = 3;  // its number in the child
-
-std::vector<std::string> command(const Service& service, int port) {
-  return {kProgram, "--model", "/proc/self/fd/" + std::to_string(kModelFile), "--alias", service.model,
-          "--host", "127.0.0.1", "--port", std::to_string(port), "--offline", "--no-ui", "--log-disable", "--no-warmup",
-          "--ctx-size", std::to_string(service.context_tokens * service.parallel), "--parallel", std::to_string(service.parallel),
-          "--threads", std::to_string(service.threads), "--fit", "off",
-          // What one client leaves behind, no other finds: no cache of prompts, no view of the slots.
-          "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified"};
-}
 
 // From here on this process can answer connections and make none: what it knows can't leave by vsock or through the relay.
 // seccomp(2), classic BPF over struct seccomp_data; arguments are looked at in their lower halves, as these calls' are ints.
@@ -69,8 +59,19 @@ std::string ending(int status) {
 
 }  // namespace
 
+std::vector<std::string> model_command(const Service& service, int port) {
+  return {kProgram, "--model", "/proc/self/fd/" + std::to_string(kModelFile), "--alias", service.model,
+          "--host", "127.0.0.1", "--port", std::to_string(port), "--offline", "--no-ui", "--log-disable", "--no-warmup",
+          "--ctx-size", std::to_string(service.context_tokens * service.parallel), "--parallel", std::to_string(service.parallel),
+          "--threads", std::to_string(service.threads), "--fit", "off",
+          // A question holds a thread of its server while it is answered or waits; the list of models is given beside them all.
+          "--threads-http", std::to_string(questions_at_once(service) + 2),
+          // What one client leaves behind, no other finds: no cache of prompts, no view of the slots.
+          "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified"};
+}
+
 ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(port) {
-  const std::vector<std::string> words = command(service, port);
+  const std::vector<std::string> words = model_command(service, port);
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

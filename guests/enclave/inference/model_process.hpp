@@ -5,10 +5,16 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "guests/enclave/inference/configuration.hpp"
 
 namespace inference {
+
+inline constexpr int kModelFile = 3;  // the model's descriptor in the process
+
+// The program and its words.
+[[nodiscard]] std::vector<std::string> model_command(const Service& service, int port);
 
 class ModelProcess {
  public:

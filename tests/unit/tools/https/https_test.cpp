@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -304,6 +306,48 @@ TEST(Https, StreamsPieceByPieceAndStopsWhenTheClientHasEnough) {
   EXPECT_LT(got.size(), 1200U);
   for (int i = 0; i < 200 && !ended; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_TRUE(ended);
+}
+
+TEST(Https, TheHeadIsThereBeforeTheBody) {
+  const Running server(with_tls(), echo);
+  https::Client client(to(server.port()));
+  std::string body;
+  int heads = 0;
+  const auto head = [&](const https::Response& begun) {
+    ++heads;
+    EXPECT_EQ(begun.status, 200);
+    EXPECT_EQ(begun.content_type, "text/plain");
+    EXPECT_NE(std::find(begun.headers.begin(), begun.headers.end(), std::pair<std::string, std::string>("X-Answer", "yes")), begun.headers.end());
+    EXPECT_EQ(body, "");
+    return true;
+  };
+  EXPECT_EQ(client.send(post("/", "x"), [&](std::string_view piece) { return body += piece, true; }, head).status, 200);
+  EXPECT_EQ(heads, 1);
+  EXPECT_TRUE(body.ends_with("x"));
+  EXPECT_TRUE(client.send(post("/", "y"), nullptr, [](const https::Response&) { return true; }).body.ends_with("y"));
+  EXPECT_EQ(client.send(post("/", "x"), nullptr, [](const https::Response&) { return false; }).status, 0);
+}
+
+TEST(Https, HangingUpEndsWhatWaits) {
+  std::atomic<bool> asked{false};
+  const Running server(with_tls(), [&asked](const https::Request& request) {
+    if (request.target == "/slow") {
+      asked = true;
+      std::this_thread::sleep_for(2s);
+    }
+    return echo(request);
+  });
+  https::Client client(to(server.port()));
+  client.hang_up();  // nothing is there: nothing happens
+  std::thread other([&] {
+    while (!asked) std::this_thread::sleep_for(5ms);
+    client.hang_up();
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THROW(client.send(post("/slow", "")), https::HttpsError);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 1500ms);
+  other.join();
+  EXPECT_EQ(client.send(post("/", "")).status, 200);
 }
 
 TEST(Https, AHandlerThatThrowsIsAnErrorOfThatRequestOnly) {
