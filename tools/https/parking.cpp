@@ -4,7 +4,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 namespace https {
 
@@ -26,48 +28,47 @@ Parking::~Parking() {
   close(epoll_);
 }
 
-void Parking::park(std::shared_ptr<Peer> peer, std::chrono::milliseconds limit) {
+void Parking::park(std::shared_ptr<Peer> peer, For what, Clock::time_point until) {
   const int socket = peer->connection.socket();
   std::shared_ptr<Peer> evicted;  // closed when the lock is gone
   const std::lock_guard lock(mutex_);
-  if (parked_.size() >= places_ && !parked_.empty()) {
-    evicted = std::move(parked_.front().peer);
-    by_socket_.erase(evicted->connection.socket());
-    epoll_ctl(epoll_, EPOLL_CTL_DEL, evicted->connection.socket(), nullptr);
-    parked_.pop_front();
-  }
-  parked_.push_back({std::move(peer), Clock::now() + limit});
+  if (parked_.size() >= places_ && !parked_.empty()) evicted = forget(place_to_give_up());
+  ++by_address_[peer->connection.address()];
+  parked_.push_back({std::move(peer), until});
   by_socket_[socket] = std::prev(parked_.end());
-  epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = socket}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) {
-    by_socket_.erase(socket);
-    parked_.pop_back();
-  }
+  const std::uint32_t waited = what == For::kInput ? EPOLLIN | EPOLLRDHUP : EPOLLOUT;
+  epoll_event event{.events = waited, .data = {.fd = socket}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) evicted = forget(std::prev(parked_.end()));
+}
+
+std::shared_ptr<Peer> Parking::forget(std::list<Place>::iterator place) {
+  std::shared_ptr<Peer> peer = std::move(place->peer);
+  parked_.erase(place);
+  by_socket_.erase(peer->connection.socket());
+  const auto counted = by_address_.find(peer->connection.address());
+  if (--counted->second == 0) by_address_.erase(counted);
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, peer->connection.socket(), nullptr);
+  return peer;
+}
+
+std::list<Parking::Place>::iterator Parking::place_to_give_up() {
+  const auto most = std::ranges::max_element(by_address_, {}, [](const auto& counted) { return counted.second; });
+  return std::ranges::find_if(parked_, [&](const Place& place) { return place.peer->connection.address() == most->first; });
 }
 
 std::shared_ptr<Peer> Parking::take(int socket) {
   const std::lock_guard lock(mutex_);
   const auto found = by_socket_.find(socket);
-  if (found == by_socket_.end()) return nullptr;  // evicted meanwhile
-  std::shared_ptr<Peer> peer = std::move(found->second->peer);
-  parked_.erase(found->second);
-  by_socket_.erase(found);
-  epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
-  return peer;
+  return found == by_socket_.end() ? nullptr : forget(found->second);  // nullptr: evicted meanwhile
 }
 
 void Parking::close_late() {
-  std::list<Place> late;
+  std::vector<std::shared_ptr<Peer>> late;  // closed when the lock is gone
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   for (auto place = parked_.begin(); place != parked_.end();) {
     const auto next = std::next(place);
-    if (place->until <= now) {
-      const int socket = place->peer->connection.socket();
-      by_socket_.erase(socket);
-      epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
-      late.splice(late.end(), parked_, place);
-    }
+    if (place->until <= now) late.push_back(forget(place));
     place = next;
   }
 }

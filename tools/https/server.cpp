@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "tools/https/parking.hpp"
+#include "tools/https/slow_peers.hpp"
 #include "tools/https/tls_context.hpp"
 #include "tools/https/work_queue.hpp"
 
@@ -21,12 +22,13 @@ constexpr std::size_t kMostRequests = 100000;  // on one connection: keys of the
 // now and then holds a thread no longer than one that sends nothing.
 class ConnectionStream final : public httplib::Stream {
  public:
-  ConnectionStream(Connection& connection, std::chrono::seconds read_limit, std::chrono::seconds write_limit)
-      : connection_(connection), write_limit_(write_limit), read_by_(Clock::now() + read_limit) {}
+  ConnectionStream(Connection& connection, SlowPeers::Wait& wait, std::chrono::seconds read_limit, std::chrono::seconds write_limit)
+      : connection_(connection), patience_([&wait] { return wait.patience(); }), write_limit_(write_limit),
+        read_by_(Clock::now() + read_limit) {}
   bool is_readable() const override { return true; }
   bool wait_readable() const override { return true; }
   bool wait_writable() const override { return connection_.peer_is_there(); }
-  ssize_t read(char* to, std::size_t size) override { return connection_.read(to, size, read_by_); }
+  ssize_t read(char* to, std::size_t size) override { return connection_.read(to, size, read_by_, patience_); }
   ssize_t write(const char* from, std::size_t size) override { return connection_.write(from, size, Clock::now() + write_limit_); }
   void get_remote_ip_and_port(std::string&, int&) const override {}
   void get_local_ip_and_port(std::string&, int&) const override {}
@@ -35,6 +37,7 @@ class ConnectionStream final : public httplib::Stream {
 
  private:
   Connection& connection_;
+  const Connection::Patience patience_;
   std::chrono::seconds write_limit_;
   Clock::time_point read_by_;
 };
@@ -52,6 +55,7 @@ class WorkQueueForHttplib final : public httplib::TaskQueue {
 // What the thread's connection is at: httplib hands nothing through to its handlers.
 struct Turn {
   const std::string* client_name{};
+  SlowPeers::Wait* wait{};
   bool answered{false};  // by the handler, not by httplib's own refusals: these close the connection
   bool ends{false};      // the handler said so
 };
@@ -73,7 +77,7 @@ bool is_multipart(const httplib::Request& request) {
 struct Server::State final : httplib::Server {
   State(ServerOptions given, Answer answer_given)
       : options(std::move(given)), handler(std::move(answer_given)), queue(options.threads, options.waiting),
-        parking(options.idle, [this](std::shared_ptr<Peer> peer) { enqueue(std::move(peer)); }) {}
+        slow_peers(options.threads, queue), parking(options.idle, [this](std::shared_ptr<Peer> peer) { enqueue(std::move(peer)); }) {}
 
   void answer(const httplib::Request& from, httplib::Response& to, std::string body);
   bool process_and_close_socket(socket_t socket) override;
@@ -89,10 +93,12 @@ struct Server::State final : httplib::Server {
   std::mutex starting;  // httplib's stop() does nothing before its listener runs
   bool may_listen{true};
   WorkQueue queue;
+  SlowPeers slow_peers;
   Parking parking;
 };
 
 void Server::State::answer(const httplib::Request& from, httplib::Response& to, std::string body) {
+  turn->wait->over();
   Request request{.method = from.method, .target = from.target, .headers = headers_of(from.headers), .body = std::move(body),
                   .client_name = turn->client_name == nullptr ? std::string() : *turn->client_name};
   auto response = std::make_shared<Response>(handler(request));
@@ -113,17 +119,28 @@ void Server::State::answer(const httplib::Request& from, httplib::Response& to, 
   }
 }
 
-// A connection has a thread while a request of it is read and answered, no longer. Another that waits goes first, also before
-// what this one has sent already.
+// A connection has a thread while a request of it is read and answered, no longer; in the handshake, only while there is something
+// to compute. Another that waits goes first, also before what this one has sent already.
 void Server::State::serve(std::shared_ptr<Peer> peer) {
   constexpr std::chrono::milliseconds kLinger{2};  // the next request often comes at once
   Connection& connection = peer->connection;
-  if (!peer->greeted && connection.has_input(kLinger)) {
-    if (!connection.accept(options.read_timeout)) return;
+  if (!peer->greeted) {
+    if (Clock::now() >= peer->greeted_by) return;
+    const Greeting greeting = connection.greet();
+    switch (greeting) {
+      case Greeting::kDone: break;
+      case Greeting::kBroken: return;
+      case Greeting::kNeedsInput:
+      case Greeting::kNeedsOutput: {
+        const auto until = peer->greeted_by;  // one limit for all of it: a byte now and then gains nothing
+        if (!stopped) parking.park(std::move(peer), greeting == Greeting::kNeedsInput ? Parking::For::kInput : Parking::For::kOutput, until);
+        return;
+      }
+    }
     peer->client_name = peer_common_name(connection.session());
     peer->greeted = true;
   }
-  while (!stopped && peer->greeted && connection.has_input(queue.somebody_waits() ? std::chrono::milliseconds(0) : kLinger)) {
+  while (!stopped && connection.has_input(queue.somebody_waits() ? std::chrono::milliseconds(0) : kLinger)) {
     if (!serve_one(*peer)) return;
     if (queue.somebody_waits()) {
       if (!connection.has_buffered()) break;  // nothing more would wake it
@@ -131,18 +148,16 @@ void Server::State::serve(std::shared_ptr<Peer> peer) {
       return;
     }
   }
-  if (!stopped) {
-    const std::chrono::milliseconds limit = peer->greeted ? options.keep_alive : options.read_timeout;
-    parking.park(std::move(peer), limit);
-  }
+  if (!stopped) parking.park(std::move(peer), Parking::For::kInput, Clock::now() + options.keep_alive);
 }
 
 // False: the connection ends here.
 bool Server::State::serve_one(Peer& peer) {
-  Turn now{.client_name = &peer.client_name};
+  SlowPeers::Wait wait(slow_peers);
+  Turn now{.client_name = &peer.client_name, .wait = &wait};
   turn = &now;
   bool closed = false;
-  ConnectionStream stream(peer.connection, options.read_timeout, options.write_timeout);
+  ConnectionStream stream(peer.connection, wait, options.read_timeout, options.write_timeout);
   const bool last = ++peer.requests >= kMostRequests;
   const bool good = process_request(stream, {}, 0, {}, 0, last, closed, nullptr);
   turn = nullptr;
@@ -154,7 +169,9 @@ void Server::State::enqueue(std::shared_ptr<Peer> peer) {
 }
 
 bool Server::State::process_and_close_socket(socket_t socket) {
-  serve(std::make_shared<Peer>(socket, context.get()));
+  auto peer = std::make_shared<Peer>(socket, context.get());
+  peer->greeted_by = Clock::now() + options.read_timeout;
+  serve(std::move(peer));
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "tools/https/tls_context.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -36,6 +37,18 @@ Certificate next_certificate(BIO* bio) {
 }
 
 [[noreturn]] void refuse(const char* what) { throw std::runtime_error(std::string(what) + ": " + tls_reason()); }
+
+std::string address_of_peer(int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  if (address.ss_family == AF_INET) {
+    return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in&>(address).sin_addr), sizeof(in_addr)};
+  }
+  constexpr std::size_t kNetwork = 8;  // a host has all addresses of its network to choose from
+  if (address.ss_family == AF_INET6) return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr), kNetwork};
+  return {};
+}
 
 // A key with a passphrase would ask on the terminal.
 int no_passphrase(char*, int, int, void*) { return -1; }
@@ -100,7 +113,7 @@ std::string peer_common_name(SSL* session) {
   return size > 0 && static_cast<std::size_t>(size) == std::strlen(name) ? std::string(name) : std::string();
 }
 
-Connection::Connection(int socket, SSL_CTX* context) : socket_(socket) {
+Connection::Connection(int socket, SSL_CTX* context) : socket_(socket), address_(address_of_peer(socket)) {
   fcntl(socket_, F_SETFL, fcntl(socket_, F_GETFL) | O_NONBLOCK);
   if (context != nullptr) {
     session_.reset(SSL_new(context));
@@ -118,44 +131,45 @@ Connection::~Connection() {
   ::close(socket_);
 }
 
-bool Connection::wait(short events, Clock::time_point deadline) const {
+bool Connection::wait(short events, Clock::time_point deadline, const Patience& patience) const {
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return false;
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (patience) left = std::min(left, patience());
+    if (left.count() <= 0) return false;
     pollfd waited{socket_, events, 0};
-    const int result = ::poll(&waited, 1, static_cast<int>(std::min<long>(left, 1 << 30)));
+    const int result = ::poll(&waited, 1, static_cast<int>(std::min<long>(left.count(), 1 << 30)));
     if (result > 0) return true;
     if (result < 0 && errno != EINTR) return false;
   }
 }
 
-bool Connection::wait_for_tls(int result, Clock::time_point deadline) const {
+bool Connection::wait_for_tls(int result, Clock::time_point deadline, const Patience& patience) const {
   switch (SSL_get_error(session_.get(), result)) {
-    case SSL_ERROR_WANT_READ: return wait(POLLIN, deadline);
-    case SSL_ERROR_WANT_WRITE: return wait(POLLOUT, deadline);
+    case SSL_ERROR_WANT_READ: return wait(POLLIN, deadline, patience);
+    case SSL_ERROR_WANT_WRITE: return wait(POLLOUT, deadline, patience);
     default: return false;
   }
 }
 
-bool Connection::accept(std::chrono::milliseconds limit) {
-  if (established_) return true;
-  if (!session_) return false;
-  const auto deadline = Clock::now() + limit;
-  while (true) {
-    ERR_clear_error();
-    const int result = SSL_accept(session_.get());
-    if (result == 1) {
-      established_ = true;
-      return true;
-    }
-    if (!wait_for_tls(result, deadline)) {
-      ERR_clear_error();
-      return false;
-    }
+Greeting Connection::greet() {
+  if (established_) return Greeting::kDone;
+  if (!session_) return Greeting::kBroken;
+  ERR_clear_error();
+  const int result = SSL_accept(session_.get());
+  if (result == 1) {
+    established_ = true;
+    return Greeting::kDone;
   }
+  switch (SSL_get_error(session_.get(), result)) {
+    case SSL_ERROR_WANT_READ: return Greeting::kNeedsInput;
+    case SSL_ERROR_WANT_WRITE: return Greeting::kNeedsOutput;
+    default: break;
+  }
+  ERR_clear_error();
+  return Greeting::kBroken;
 }
 
-long Connection::read(char* to, std::size_t size, Clock::time_point deadline) {
+long Connection::read(char* to, std::size_t size, Clock::time_point deadline, const Patience& patience) {
   while (begin_ == end_) {
     long got = 0;
     if (session_) {
@@ -163,7 +177,7 @@ long Connection::read(char* to, std::size_t size, Clock::time_point deadline) {
       const int result = SSL_read(session_.get(), buffer_, sizeof(buffer_));
       if (result <= 0) {
         if (SSL_get_error(session_.get(), result) == SSL_ERROR_ZERO_RETURN) return 0;
-        if (wait_for_tls(result, deadline)) continue;
+        if (wait_for_tls(result, deadline, patience)) continue;
         established_ = SSL_get_error(session_.get(), result) != SSL_ERROR_SSL;  // no goodbye over a broken session
         return -1;
       }
@@ -172,7 +186,7 @@ long Connection::read(char* to, std::size_t size, Clock::time_point deadline) {
       got = ::recv(socket_, buffer_, sizeof(buffer_), 0);
       if (got == 0) return 0;
       if (got < 0) {
-        if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLIN, deadline))) continue;
+        if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLIN, deadline, patience))) continue;
         return -1;
       }
     }
@@ -194,13 +208,13 @@ long Connection::write(const char* from, std::size_t size, Clock::time_point dea
       ERR_clear_error();
       const int result = SSL_write(session_.get(), from, static_cast<int>(std::min<std::size_t>(size, 1 << 20)));
       if (result > 0) return result;
-      if (wait_for_tls(result, deadline)) continue;
+      if (wait_for_tls(result, deadline, nullptr)) continue;
       established_ = false;
       return -1;
     }
     const long sent = ::send(socket_, from, size, MSG_NOSIGNAL);
     if (sent >= 0) return sent;
-    if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLOUT, deadline))) continue;
+    if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLOUT, deadline, nullptr))) continue;
     return -1;
   }
 }

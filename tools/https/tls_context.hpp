@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,8 @@ using TlsSession = std::unique_ptr<SSL, FreeTls>;
 // The common name of the peer's certificate; empty: none was shown.
 [[nodiscard]] std::string peer_common_name(SSL* session);
 
+enum class Greeting : std::uint8_t { kDone, kNeedsInput, kNeedsOutput, kBroken };
+
 // A non-blocking socket, with TLS or without. Each call ends by the deadline that is set.
 class Connection {
  public:
@@ -34,12 +37,17 @@ class Connection {
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  [[nodiscard]] bool accept(std::chrono::milliseconds limit);
+  // Goes on with the TLS handshake as far as it can without waiting.
+  [[nodiscard]] Greeting greet();
+  // Asked before it waits for the peer: how long it may wait before it asks again; zero: no longer, it has failed.
+  using Patience = std::function<std::chrono::milliseconds()>;
   // Bytes, 0 at the end, -1: broken or late.
-  [[nodiscard]] long read(char* to, std::size_t size, std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] long read(char* to, std::size_t size, std::chrono::steady_clock::time_point deadline, const Patience& patience);
   [[nodiscard]] long write(const char* from, std::size_t size, std::chrono::steady_clock::time_point deadline);
   // Bytes that were read and not asked for yet.
   [[nodiscard]] bool has_buffered() const;
+  // What counts as one peer: the IPv4 address, of IPv6 the network of 64 bits; empty: not known.
+  [[nodiscard]] const std::string& address() const { return address_; }
   // Waits for the next request's first byte; zero only looks.
   [[nodiscard]] bool has_input(std::chrono::milliseconds limit);
   [[nodiscard]] bool peer_is_there() const;
@@ -47,10 +55,11 @@ class Connection {
   [[nodiscard]] SSL* session() const { return session_.get(); }
 
  private:
-  [[nodiscard]] bool wait(short events, std::chrono::steady_clock::time_point deadline) const;
-  [[nodiscard]] bool wait_for_tls(int result, std::chrono::steady_clock::time_point deadline) const;
+  [[nodiscard]] bool wait(short events, std::chrono::steady_clock::time_point deadline, const Patience& patience) const;
+  [[nodiscard]] bool wait_for_tls(int result, std::chrono::steady_clock::time_point deadline, const Patience& patience) const;
 
   int socket_;
+  std::string address_;
   TlsSession session_;
   bool established_{false};
   char buffer_[4096];  // httplib reads single bytes

@@ -93,7 +93,11 @@ https::Request post(std::string target, std::string body) {
 // A plain socket that says what it likes.
 class Raw {
  public:
-  explicit Raw(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Raw(int port, const char* from = nullptr) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in source{.sin_family = AF_INET};
+    if (from != nullptr && (inet_pton(AF_INET, from, &source.sin_addr) != 1 || bind(socket_, reinterpret_cast<sockaddr*>(&source), sizeof(source)) != 0)) {
+      return;
+    }
     sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<std::uint16_t>(port)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     connected_ = connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
   }
@@ -222,6 +226,84 @@ TEST(Https, IdleAndSilentConnectionsHoldNoThreadAndStayUsable) {
     }
   }
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+// The beginning of a TLS record that says it has 512 bytes.
+const std::string kHalfAHello("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
+
+TEST(Https, WhoDoesNotFinishItsHandshakeHoldsNoThread) {
+  https::ServerOptions options = with_tls();
+  options.threads = 2;
+  options.read_timeout = 20s;
+  const Running server(options, echo);
+  std::vector<std::unique_ptr<Raw>> strangers;
+  for (int i = 0; i < 40; ++i) {
+    strangers.push_back(std::make_unique<Raw>(server.port()));
+    if (i % 2 == 0) strangers.back()->say(kHalfAHello);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(https::Client(to(server.port())).send(post("/", "x")).status, 200);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+}
+
+TEST(Https, AHandshakeHasOneLimitHoweverManyBytesComeMeanwhile) {
+  const Running server(with_tls(), echo);  // 2 s
+  const Raw silent(server.port()), slow(server.port());
+  slow.say(kHalfAHello);
+  const auto begin = std::chrono::steady_clock::now();
+  std::thread drips([&] {
+    for (int i = 0; i < 40; ++i) {
+      slow.say("x");
+      std::this_thread::sleep_for(100ms);
+    }
+  });
+  EXPECT_EQ(silent.hear(5s), "");
+  EXPECT_EQ(slow.hear(5s), "");
+  const auto took = std::chrono::steady_clock::now() - begin;
+  drips.join();
+  EXPECT_GT(took, 1500ms);
+  EXPECT_LT(took, 3500ms);
+}
+
+TEST(Https, WhoSendsARequestSlowlyKeepsNobodyOut) {
+  https::ServerOptions options;
+  options.threads = 2;
+  options.read_timeout = 20s;
+  const Running server(options, echo);
+  const std::string begun = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\n";
+  {
+    const Raw alone(server.port());  // it disturbs nobody
+    alone.say(begun);
+    std::this_thread::sleep_for(400ms);
+    alone.say("end");
+    EXPECT_TRUE(alone.hear(2s, "end").starts_with("HTTP/1.1 200"));
+  }
+  std::vector<std::unique_ptr<Raw>> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.push_back(std::make_unique<Raw>(server.port()));
+    slow.back()->say(begun);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(raw(server.port(), begun + "end").starts_with("HTTP/1.1 200"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s);
+}
+
+TEST(Https, OneAddressCrowdsOutItsOwnConnectionsOnly) {
+  https::ServerOptions options;
+  options.threads = 2;
+  options.idle = 8;
+  options.keep_alive = 30s;
+  const Running server(options, echo);
+  const std::string request = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nend";
+  const Raw other(server.port(), "127.0.0.2");
+  other.say(request);
+  ASSERT_TRUE(other.hear(2s, "end").starts_with("HTTP/1.1 200"));
+  std::this_thread::sleep_for(50ms);  // it is parked
+  std::vector<std::unique_ptr<Raw>> crowd;
+  for (int i = 0; i < 40; ++i) crowd.push_back(std::make_unique<Raw>(server.port()));
+  EXPECT_EQ(crowd[0]->hear(3s), "");
+  other.say(request);
+  EXPECT_TRUE(other.hear(2s, "end").starts_with("HTTP/1.1 200"));
 }
 
 TEST(Https, BeyondTheBoundTheLongestIdleConnectionIsClosedAndIdleOnesInTime) {
