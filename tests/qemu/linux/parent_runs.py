@@ -9,6 +9,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 NOT_RUN = 77  # ctest's SKIP_RETURN_CODE
+NO_REPORT = 125  # of ./x run: the machine ended without a status
 # A core that is emulated on a busy machine boots Linux in more than a minute.
 SECONDS = 420
 
