@@ -182,7 +182,7 @@ bool Switch::put(std::size_t index, const Header& header, std::size_t payload, S
     break_port(index, report);
     return false;
   }
-  if (port.link.receive->wants_interrupt(*port.link.memory)) report.interrupt.add(partition_at(index));
+  if (port.link.receive->wants_interrupt(*port.link.memory)) tell(index, report);
   return true;
 }
 

@@ -1,5 +1,6 @@
 // From a transmit ring to the place where a packet waits for its receiver, and back into the ring.
 #include <algorithm>
+#include <bit>
 
 #include "firmware/vsock/switch.hpp"
 
@@ -187,13 +188,38 @@ bool Switch::give_back(std::size_t index, StepReport& report) {
   if (packet.refused && !refuse(index, packet.header)) return false;
   packets_.unlink(port.returns, 0, reference);
   const std::uint16_t head = packet.chain.head;
+  const std::uint16_t descriptors = packet.chain.count;
   packets_.give_back(reference);
   if (!port.link.transmit->push(*port.link.memory, head, 0).ok()) {
     break_port(index, report);
     return true;
   }
-  if (port.link.transmit->wants_interrupt(*port.link.memory)) report.interrupt.add(partition_at(index));
+  if (!port.link.transmit->wants_interrupt(*port.link.memory)) return true;
+  port.untold = static_cast<std::uint16_t>(port.untold + descriptors);  // no more than the ring has
+  if (4U * port.untold >= port.link.transmit_size) tell(index, report);
   return true;
+}
+
+// Whatever the interrupt is for, the driver looks at all its rings.
+void Switch::tell(std::size_t index, StepReport& report) {
+  ports_[index].untold = 0;
+  ports_[index].untold_at = 0;
+  report.interrupt.add(partition_at(index));
+}
+
+void Switch::tell_who_waited(std::uint64_t now, StepReport& report) {
+  for (std::uint32_t up = up_; up != 0; up &= up - 1) {
+    const auto index = static_cast<std::size_t>(std::countr_zero(up));
+    Port& port = ports_[index];
+    if (port.untold == 0) continue;
+    if (port.untold_at == 0) port.untold_at = std::max<std::uint64_t>(1, now);
+    if (now < port.untold_at + kTellWithin) {  // also when another core's clock was read a little later
+      report.impatient = true;
+    } else {
+      tell(index, report);
+      report.worked = true;
+    }
+  }
 }
 
 }  // namespace vsock

@@ -70,6 +70,8 @@ base::Status Switch::connect(base::PartitionId partition, const Link& link) {
   port.transmit_idle = false;
   port.receive_dry = false;
   port.patience = 0;
+  port.untold = 0;
+  port.untold_at = 0;
   port.charged_at = 0;
   return {};
 }
@@ -154,6 +156,7 @@ StepReport Switch::step(std::uint64_t now) {
     report.worked = worked || !report.broken.empty();
     if (report.worked) task_ = static_cast<std::uint8_t>((task + 1) % kTasks);
   }
+  if (!report.worked) tell_who_waited(now, report);
   return report;
 }
 

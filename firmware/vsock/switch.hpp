@@ -19,6 +19,8 @@
 //                       one that never takes any leaves a quarter of the ring to others, and all but its share once they
 //                       need that, and one that is only slow makes the parent wait, as a full ring does. With one enclave
 //                       the share is the ring.
+// A driver hears of transmit buffers that came back (Linux only frees them then) with its next received packet, or when they
+// are a quarter of its ring, or after kTellWithin: one interrupt in place of two. It finds them in its ring before that.
 // A REQUEST that is to be refused waits for room among its sender's answers, and its transmit ring waits with it.
 //
 // What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once,
@@ -45,6 +47,8 @@ inline constexpr std::uint64_t kEarned = 5'000;           // microseconds
 inline constexpr std::uint32_t kSmallPayload = 512;     // bytes; a receive buffer for less takes no part in this
 inline constexpr std::uint64_t kMaxPatience = 1'000'000;  // microseconds
 
+inline constexpr std::uint64_t kTellWithin = 500;         // microseconds
+
 enum class QueueKind : std::uint8_t { kReceive = 0, kTransmit = 1, kEvent = 2 };  // the numbers are 5.10.2's
 
 // A port's queues and memory while its driver is up. They outlive the connection.
@@ -69,7 +73,8 @@ struct StepReport {
   bool worked;        // something was done: call again. False: nothing can be done until another call brings news
   PortSet interrupt;  // these drivers want an interrupt for what was put into their used rings
   PortSet broken;     // ask these transports for DEVICE_NEEDS_RESET
-  bool impatient;     // an enclave holds more than its share: call again within some ms, though no news comes
+  bool impatient;     // an enclave holds more than its share, or a driver is to hear of buffers: call again within a
+                      // millisecond, though no news comes
 };
 
 struct Counters {
@@ -134,6 +139,8 @@ class Switch {
     PacketList returns;        // what this port has sent and gets back next, some after an answer
     Reference outgoing;        // of an enclave: the one packet that it has sent and that is not delivered; 0: none
     std::uint64_t patience;    // of an enclave, in microseconds
+    std::uint16_t untold;      // transmit descriptors that its driver got back and wants to hear of, and has not
+    std::uint64_t untold_at;   // since when, as step() found them; 0: it has not looked
     std::uint64_t charged_at;  // until when it is charged for what waits beyond its share; 0: nothing does
     base::FixedList<Answer, kMaxAnswers> answers;
     Counters counters;
@@ -162,6 +169,8 @@ class Switch {
   [[nodiscard]] bool refuse(std::size_t sender, const Header& header);
   void return_packet(std::size_t sender, Reference reference, Outcome outcome);
   [[nodiscard]] bool give_back(std::size_t port, StepReport& report);
+  void tell(std::size_t port, StepReport& report);
+  void tell_who_waited(std::uint64_t now, StepReport& report);
 
   // delivery.cpp: from there to a receive ring. True: something was done.
   [[nodiscard]] bool deliver(std::size_t port, StepReport& report);

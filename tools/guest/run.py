@@ -79,6 +79,7 @@ def parse(words):
     parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
                         help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
+    parser.add_argument("--plugin", metavar="TEXT", help="one of QEMU's plugins, as its -plugin takes it (bench/linux/monitor_counts.py)")
     own, command = words, []
     if "--" in words:
         own, command = words[:words.index("--")], words[words.index("--") + 1:]
@@ -155,17 +156,18 @@ def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
                "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture,
                "model": arguments.cpu}
+    plugin = ["-plugin", arguments.plugin] if arguments.plugin else []
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:
                 (folder / name).write_bytes(pieces[name])
         return machine.bare_command(folder / "kernel", folder / "initrd" if "initrd" in pieces else None,
-                                    pieces["cmdline"].decode(), **options)
+                                    pieces["cmdline"].decode(), **options) + plugin
     assemble.make_identity(folder, seeded=arguments.instructions)
     if arguments.root:
         arguments.root.write_bytes((folder / "root/root.pem").read_bytes())
     assemble.make_flash1(folder, {name: content for name, content in pieces.items() if content})
-    return machine.command(folder / "flash0.bin", folder / "flash1.bin", **options)
+    return machine.command(folder / "flash0.bin", folder / "flash1.bin", **options) + plugin
 
 
 def run(arguments):

@@ -275,15 +275,54 @@ TEST(VsockRouting, DriversThatWantInterruptsGetThem) {
   static_cast<void>(world.take_interrupts());
   world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kRequest));
   world.run();
-  const auto both = world.take_interrupts();
-  EXPECT_TRUE(both.has(base::kParent));  // its chain came back
-  EXPECT_TRUE(both.has(world.enclave(0).port()));
+  const auto received = world.take_interrupts();
+  EXPECT_TRUE(received.has(world.enclave(0).port()));
+  EXPECT_FALSE(received.has(base::kParent));  // its chain came back: that has time
+  EXPECT_TRUE(world.impatient());
+  world.pass_time(vsock::kTellWithin - 1);
+  world.run();
+  EXPECT_TRUE(world.take_interrupts().empty());
+  world.pass_time(1);
+  world.run();
+  EXPECT_TRUE(world.take_interrupts().has(base::kParent));
+  EXPECT_FALSE(world.impatient());
   world.enclave(0).receive_ring().set_flags(1);
   world.parent().transmit_ring().set_flags(1);
   world.send(world.parent(), World::to_enclave(0, 3, 2, Op::kRequest));
   world.run();
   EXPECT_TRUE(world.take_interrupts().empty());
   EXPECT_EQ(world.enclave(0).receive_all().size(), 2U);
+  world.pass_time(vsock::kTellWithin);
+  world.run();
+  EXPECT_TRUE(world.take_interrupts().empty());  // who wants none waits for none
+}
+
+TEST(VsockRouting, BuffersThatCameBackAreToldOfWithAPacketOrWhenTheyAreMany) {
+  World world(1);
+  world.refill_all();
+  world.open(0, 1, 2);
+  world.pass_time(vsock::kTellWithin);
+  world.run();
+  static_cast<void>(world.take_interrupts());
+  world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+  world.run();
+  EXPECT_FALSE(world.take_interrupts().has(base::kParent));
+  world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditUpdate));
+  world.run();
+  EXPECT_TRUE(world.take_interrupts().has(base::kParent));  // for the packet, and it finds its buffer too
+  world.pass_time(vsock::kTellWithin);
+  world.run();
+  EXPECT_FALSE(world.take_interrupts().has(base::kParent));
+  // A driver whose ring is full of what came back is told at once: it can't send before.
+  std::size_t sent = 0;
+  for (bool told = false; !told; told = world.take_interrupts().has(base::kParent)) {
+    world.enclave(0).refill(world.vsock());
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.run();
+    static_cast<void>(world.enclave(0).receive_all());
+    ASSERT_LE(++sent, 256U);
+  }
+  EXPECT_GT(sent, 1U);
 }
 
 }  // namespace
