@@ -1,21 +1,25 @@
 #include "firmware/vsock/packet.hpp"
 
+#include <bit>
+
 namespace vsock {
 
 namespace {
 
+// All machines here are little-endian, as the packet is: a field is one load or store (std::memcpy would be a call in a
+// freestanding program).
+static_assert(std::endian::native == std::endian::little);
+
 template <typename T>
 [[nodiscard]] T take(const HeaderBytes& bytes, std::size_t offset) {
-  std::uint64_t value = 0;
-  for (std::size_t i = sizeof(T); i-- > 0;) value = (value << 8) | bytes[offset + i];
-  return static_cast<T>(value);
+  T value{};
+  __builtin_memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
 }
 
 template <typename T>
 void put(HeaderBytes& bytes, std::size_t offset, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    bytes[offset + i] = static_cast<std::uint8_t>(std::uint64_t{value} >> (8 * i));
-  }
+  __builtin_memcpy(bytes.data() + offset, &value, sizeof value);
 }
 
 }  // namespace
