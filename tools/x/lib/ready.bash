@@ -18,6 +18,7 @@ PACKAGES=(
   python3-numpy libopenblas0-serial                       # the language model of tests and demo
   make zstd                                               # the Linux parent: modules, kernels
   qemu-user-static                                        # the model's answers outside an enclave, to compare
+  faketime                                                # tests with a clock that is a day off
 )
 QEMU_PACKAGE=qemu-system-arm
 QEMU_OLDEST=8.1
