@@ -32,50 +32,50 @@ bool is_name(std::string_view text) {
          });
 }
 
-std::expected<Address, std::string> vsock(std::string_view rest, Purpose purpose) {
+relay::OrReason<Address> vsock(std::string_view rest, Purpose purpose) {
   const std::size_t colon = rest.find(':');
   if (purpose == Purpose::kListen) {
     const auto port = number_of<std::uint32_t>(rest);
-    if (!port) return std::unexpected("vsock:PORT is wanted to listen on");
+    if (!port) return relay::Reason("vsock:PORT is wanted to listen on");
     return VsockAddress{VMADDR_CID_ANY, *port};
   }
-  if (colon == rest.npos) return std::unexpected("vsock:CID:PORT is wanted to connect to");
+  if (colon == rest.npos) return relay::Reason("vsock:CID:PORT is wanted to connect to");
   const std::string_view cid = rest.substr(0, colon);
   const auto number = cid == "parent" ? kParentCid : cid == "host" ? VMADDR_CID_HOST : number_of<std::uint32_t>(cid);
   const auto port = number_of<std::uint32_t>(rest.substr(colon + 1));
-  if (!number || !port) return std::unexpected("vsock:CID:PORT is wanted to connect to");
+  if (!number || !port) return relay::Reason("vsock:CID:PORT is wanted to connect to");
   return VsockAddress{*number, *port};
 }
 
-std::expected<Address, std::string> tcp(std::string_view rest, Purpose purpose) {
+relay::OrReason<Address> tcp(std::string_view rest, Purpose purpose) {
   const std::size_t colon = rest.rfind(':');
-  if (colon == rest.npos) return std::unexpected("tcp:HOST:PORT is wanted");
+  if (colon == rest.npos) return relay::Reason("tcp:HOST:PORT is wanted");
   std::string_view host = rest.substr(0, colon);
   const auto port = number_of<std::uint16_t>(rest.substr(colon + 1));
-  if (!port || (*port == 0 && purpose == Purpose::kConnect)) return std::unexpected("the port is a number from 1 to 65535");
+  if (!port || (*port == 0 && purpose == Purpose::kConnect)) return relay::Reason("the port is a number from 1 to 65535");
   in6_addr six{};
   if (host.starts_with('[') && host.ends_with(']')) {
     host = host.substr(1, host.size() - 2);
-    if (::inet_pton(AF_INET6, std::string(host).c_str(), &six) != 1) return std::unexpected("what stands in brackets is no IPv6 address");
+    if (::inet_pton(AF_INET6, std::string(host).c_str(), &six) != 1) return relay::Reason("what stands in brackets is no IPv6 address");
   } else if (!is_name(host)) {
-    return std::unexpected("the host is neither a name nor an address");
+    return relay::Reason("the host is neither a name nor an address");
   }
   TcpAddress address{std::string(host), *port};
-  if (purpose == Purpose::kListen && socket_address(address).size == 0) return std::unexpected("only an address can be listened on, no name");
+  if (purpose == Purpose::kListen && socket_address(address).size == 0) return relay::Reason("only an address can be listened on, no name");
   return address;
 }
 
 }  // namespace
 
-std::expected<Address, std::string> parse_address(std::string_view text, Purpose purpose) {
+relay::OrReason<Address> parse_address(std::string_view text, Purpose purpose) {
   if (text.starts_with("vsock:")) return vsock(text.substr(6), purpose);
   if (text.starts_with("tcp:")) return tcp(text.substr(4), purpose);
   if (text.starts_with("unix:")) {
     const std::string_view path = text.substr(5);
-    if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) return std::unexpected("the path is empty or too long");
+    if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) return relay::Reason("the path is empty or too long");
     return UnixAddress{std::string(path)};
   }
-  return std::unexpected("vsock:, tcp: or unix: is wanted");
+  return relay::Reason("vsock:, tcp: or unix: is wanted");
 }
 
 std::string to_text(const Address& address) {

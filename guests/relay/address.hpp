@@ -9,10 +9,11 @@
 #include <sys/socket.h>
 
 #include <cstdint>
-#include <expected>
 #include <string>
 #include <string_view>
 #include <variant>
+
+#include "guests/relay/or_reason.hpp"
 
 namespace relay {
 
@@ -34,7 +35,7 @@ using Address = std::variant<VsockAddress, TcpAddress, UnixAddress>;
 
 enum class Purpose : std::uint8_t { kListen, kConnect };
 // The error says what is wrong with the text.
-[[nodiscard]] std::expected<Address, std::string> parse_address(std::string_view text, Purpose purpose);
+[[nodiscard]] relay::OrReason<Address> parse_address(std::string_view text, Purpose purpose);
 [[nodiscard]] std::string to_text(const Address& address);
 
 // Numbers alone, no name is looked up. `size` 0: the address is a name.

@@ -6,6 +6,7 @@
 #include "tests/unit/firmware/enclave/eif_builder.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 #include "tests/unit/tools/cofferdam/forged_document.hpp"
+#include "tools/artifact/encryptor.hpp"
 #include "tools/cofferdam/eif_describe.hpp"
 
 namespace {
@@ -243,6 +244,53 @@ void write_virtio() {
   }
 }
 
+// A whole message, of another key than artifact_fuzz has, and plaintexts that it encrypts and changes: a bit, the end, a piece.
+void write_artifacts() {
+  Bytes message;
+  artifact::EncryptorOptions options;
+  options.data_keys = {{"aws-kms", "arn:aws:kms:us-east-1:1:key/1", Bytes(64, 1)}, {"other", "x", {0}}};
+  options.context = {{"artifact", "seed"}, {"version", "1"}};
+  options.frame_length = 64;
+  artifact::Encryptor encryptor(options, Bytes(32, 0x77), [&](ByteView bytes) { message.insert(message.end(), bytes.begin(), bytes.end()); });
+  encryptor.write(Bytes(200, 'p'));
+  encryptor.finish();
+  write("artifact_fuzz", "message", with_choice(0, message));
+  for (std::uint8_t how = 0; how < 5; ++how) {
+    Bytes bytes{1, 31, how, 0, 100, 0, 180};
+    bytes.insert(bytes.end(), 100, 'p');
+    write("artifact_fuzz", "changed" + std::to_string(how), bytes);
+  }
+}
+
+void write_inference() {
+  const auto text = [](const std::string& fuzzer, const std::string& name, std::uint8_t choice, const std::string& content) {
+    write(fuzzer, name, with_choice(choice, cofferdam::as_bytes(content)));
+  };
+  text("request_filter_fuzz", "chat", 0,
+       R"({"messages":[{"role":"system","content":"a"},{"role":"user","content":[{"type":"text","text":"b"},{"type":"image_url","image_url":{"url":"file:///x"}}]}],)"
+       R"("stream":true,"stream_options":{"include_usage":true},"max_tokens":5,"n":1,"tools":[],"response_format":{"type":"json_object"}})");
+  text("request_filter_fuzz", "text", 0, R"({"messages":[{"role":"user","content":[{"type":"text","text":"b"}]}],"logprobs":true,"top_logprobs":3})");
+  text("request_filter_fuzz", "completion", 2,
+       R"({"prompt":"a","n_predict":-1,"temperature":0.5,"top_k":40,"top_p":0.9,"min_p":0.1,"typical_p":1,"seed":1,"stop":["x"],"repeat_last_n":64,)"
+       R"("repeat_penalty":1.1,"logit_bias":{"5":-100},"n_probs":2,"cache_prompt":true,"id_slot":0})");
+  text("request_filter_fuzz", "refused", 1, R"({"prompt":["a",[1,2]],"grammar":"root ::= root","json_schema":{},"lora":[{"id":0}],"n":2})");
+  text("request_filter_fuzz", "path", 0, "/v1/chat/completions");
+  const std::string owner = R"({"host":"kms.test","port":443,"region":"us-east-1","ca_file":"/ca.pem","key_arn":"arn:1","context":{"a":"b"},"vsock_port":8001})";
+  text("service_file_fuzz", "service", 0,
+       R"({"model":"m","most_bytes":1,"threads":1,"context_tokens":256,"parallel":1,"listen_port":443,"parent":"vsock:parent:9100","owners":{"weights":)" + owner +
+           R"(,"prompts":)" + owner + "}}");
+  text("service_file_fuzz", "launch", 1,
+       R"({"artifact":"m.artifact","weights":{"access_key_id":"A","secret_access_key":"B","session_token":"C"},)"
+       R"("prompts":{"access_key_id":"A","secret_access_key":"B","ciphertext":"AAEC"}})");
+  text("store_answer_fuzz", "whole", 0, "ok 5\nhello");
+  text("store_answer_fuzz", "pieces", 7, "ok 5000\nhello");
+  text("store_answer_fuzz", "error", 0, "error No such file or directory\n");
+  int number = 0;
+  for (const char* line : {"GET file\n", "GET link\n", "GET ../secret\n", "SAY served \x1b[2J\n", "PUT\n"}) {
+    write("store_request_fuzz", "request" + std::to_string(number++), cofferdam::as_bytes(line));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -262,6 +310,8 @@ int main(int argc, char** argv) {
     write_devices();
     write_calls();
     write_virtio();
+    write_artifacts();
+    write_inference();
     cofferdam::write_file((g_folder / "written").string(), {});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "seed_corpus: %s\n", error.what());

@@ -9,7 +9,7 @@ namespace inference {
 namespace {
 
 using Json = nlohmann::json;
-using Checked = std::expected<Json, std::string>;  // the value that is passed on, or what it must be
+using Checked = relay::OrReason<Json>;  // the value that is passed on, or what it must be
 
 constexpr std::string_view kChat = "/v1/chat/completions";
 constexpr std::array kPosts{kChat, std::string_view("/v1/completions"), std::string_view("/completion")};
@@ -27,35 +27,35 @@ bool is_whole(const Json& value, std::int64_t least, std::int64_t most) {
 template <std::int64_t kLeast, std::int64_t kMost>
 Checked whole(const Json& value) {
   if (is_whole(value, kLeast, kMost)) return value;
-  return std::unexpected("is a whole number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
+  return relay::Reason("is a whole number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
 }
 
 template <int kLeast, int kMost>
 Checked number(const Json& value) {
   if (value.is_number() && value.get<double>() >= kLeast && value.get<double>() <= kMost) return value;
-  return std::unexpected("is a number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
+  return relay::Reason("is a number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
 }
 
 Checked flag(const Json& value) {
   if (value.is_boolean()) return value;
-  return std::unexpected("is true or false");
+  return relay::Reason("is true or false");
 }
 
 // Not a list, which llama-server takes as several requests, nor an object, which may hold images.
 Checked text(const Json& value) {
   if (value.is_string()) return value;
-  return std::unexpected("is text");
+  return relay::Reason("is text");
 }
 
 Checked probabilities(const Json& value) {
   if (value.is_boolean() || is_whole(value, 0, kMostProbabilities)) return value;
-  return std::unexpected("is true, false, or a whole number between 0 and " + std::to_string(kMostProbabilities));
+  return relay::Reason("is true, false, or a whole number between 0 and " + std::to_string(kMostProbabilities));
 }
 
 Checked stops(const Json& value) {
   const auto good = [](const Json& each) { return each.is_string() && each.get_ref<const std::string&>().size() <= kLongestStop; };
   if (good(value) || (value.is_array() && value.size() <= kMostStops && std::ranges::all_of(value, good))) return value;
-  return std::unexpected("is text or a list of at most 16 texts, of at most 256 bytes each");
+  return relay::Reason("is text or a list of at most 16 texts, of at most 256 bytes each");
 }
 
 Checked biases(const Json& value) {
@@ -65,21 +65,21 @@ Checked biases(const Json& value) {
     good = !token.empty() && token.size() < 10 && std::ranges::all_of(token, [](char c) { return c >= '0' && c <= '9'; }) && number<-100, 100>(*each);
   }
   if (good) return value;
-  return std::unexpected("is an object of at most 1024 numbers between -100 and 100, named by tokens' numbers");
+  return relay::Reason("is an object of at most 1024 numbers between -100 and 100, named by tokens' numbers");
 }
 
 Checked stream_options(const Json& value) {
-  if (!value.is_object()) return std::unexpected("is an object");
+  if (!value.is_object()) return relay::Reason("is an object");
   const auto usage = value.find("include_usage");
   if (usage == value.end()) return Json::object();
-  if (!usage->is_boolean()) return std::unexpected("has include_usage true or false");
+  if (!usage->is_boolean()) return relay::Reason("has include_usage true or false");
   return Json{{"include_usage", *usage}};
 }
 
 Checked response_format(const Json& value) {
   const auto type = value.is_object() ? value.find("type") : value.end();
   if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object")) return Json{{"type", *type}};  // without its schema
-  return std::unexpected("has the type text or json_object; schemas are not offered");
+  return relay::Reason("has the type text or json_object; schemas are not offered");
 }
 
 // nullopt: not one that is offered.
@@ -97,16 +97,16 @@ std::optional<Json> message_content(const Json& content) {
 }
 
 Checked messages(const Json& value) {
-  if (!value.is_array() || value.empty() || value.size() > kMostMessages) return std::unexpected("is a list of 1 to 1024 messages");
+  if (!value.is_array() || value.empty() || value.size() > kMostMessages) return relay::Reason("is a list of 1 to 1024 messages");
   Json kept = Json::array();
   for (const Json& message : value) {
-    if (!message.is_object()) return std::unexpected("holds objects");
+    if (!message.is_object()) return relay::Reason("holds objects");
     const auto role = message.find("role"), content = message.find("content");
     if (role == message.end() || std::ranges::none_of(kRoles, [&role](const char* known) { return *role == known; })) {
-      return std::unexpected("has a role that is none of system, developer, user, assistant");
+      return relay::Reason("has a role that is none of system, developer, user, assistant");
     }
     auto good = content == message.end() ? std::nullopt : message_content(*content);
-    if (!good) return std::unexpected("has content that is no text, nor a list of 1 to 64 parts of text: this service takes nothing else");
+    if (!good) return relay::Reason("has content that is no text, nor a list of 1 to 64 parts of text: this service takes nothing else");
     kept.push_back({{"role", *role}, {"content", std::move(*good)}});
   }
   return kept;
@@ -168,25 +168,25 @@ std::optional<std::string> forwarded_path(std::string_view method, std::string_v
   return std::nullopt;
 }
 
-std::expected<Question, std::string> filtered(std::string_view path, std::string_view body) {
+relay::OrReason<Question> filtered(std::string_view path, std::string_view body) {
   bool too_deep = false;
   const auto watch = [&too_deep](int depth, Json::parse_event_t, const Json&) {
     too_deep = too_deep || depth > static_cast<int>(kDeepestRequest);
     return !too_deep;  // nothing deeper is kept: what compares or writes it out calls itself
   };
   const Json json = Json::parse(body, watch, false);
-  if (too_deep) return std::unexpected("the request is nested more than 32 deep");
-  if (!json.is_object()) return std::unexpected("the request is no JSON object in UTF-8");
-  if (auto refused = refusal_of(json)) return std::unexpected(std::move(*refused));
+  if (too_deep) return relay::Reason("the request is nested more than 32 deep");
+  if (!json.is_object()) return relay::Reason("the request is no JSON object in UTF-8");
+  if (auto refused = refusal_of(json)) return relay::Reason(std::move(*refused));
   const std::string_view asks = path == kChat ? "messages" : "prompt", other = path == kChat ? "prompt" : "messages";
   Json kept = Json::object();
   for (const Member& member : kMembers) {
     if (member.name == other || !json.contains(member.name) || json[member.name].is_null()) continue;
     Checked checked = member.check(json[member.name]);
-    if (!checked) return std::unexpected("\"" + std::string(member.name) + "\" " + checked.error());
+    if (!checked) return relay::Reason("\"" + std::string(member.name) + "\" " + checked.error());
     kept[member.name] = std::move(*checked);
   }
-  if (!kept.contains(asks)) return std::unexpected("the request lacks \"" + std::string(asks) + "\"");
+  if (!kept.contains(asks)) return relay::Reason("the request lacks \"" + std::string(asks) + "\"");
   kept["cache_prompt"] = false;
   return Question{kept.dump(), kept.value("stream", false)};
 }

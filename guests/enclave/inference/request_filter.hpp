@@ -4,10 +4,11 @@
 #pragma once
 
 #include <cstddef>
-#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "guests/relay/or_reason.hpp"
 
 namespace inference {
 
@@ -25,6 +26,6 @@ struct Question {
   bool streams;
 };
 // `path`: one that is forwarded with POST. The error is for the client.
-[[nodiscard]] std::expected<Question, std::string> filtered(std::string_view path, std::string_view body);
+[[nodiscard]] relay::OrReason<Question> filtered(std::string_view path, std::string_view body);
 
 }  // namespace inference

@@ -1,0 +1,2 @@
+set(fuzz_libraries inference_inputs_library)
+set(fuzz_max_length 8192)
