@@ -53,6 +53,9 @@ struct Call {
   [[nodiscard]] std::int64_t now_seconds() const { return std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count(); }
 };
 
+// What a change was authorised by is no longer what the store has: the operation begins anew, with everything read and asked again.
+struct Outdated {};
+
 using Handler = Json (*)(Call&);
 // Nullptr: no such operation.
 [[nodiscard]] Handler find_operation(std::string_view name);

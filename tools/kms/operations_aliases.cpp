@@ -26,7 +26,10 @@ KeyRecord target_in_request(Call& call) {
   return find_key(call, reference);
 }
 
+KeyAsRead as_read(const KeyRecord& key) { return {key.id, key.revision}; }
+
 [[noreturn]] void refuse(Outcome outcome, const std::string& alias_arn_text) {
+  if (outcome == Outcome::kConflict) throw Outdated();
   if (outcome == Outcome::kAlreadyExists) {
     throw KmsError(ErrorName::kAlreadyExists, "An alias with the name " + alias_arn_text + " already exists");
   }
@@ -41,7 +44,7 @@ Json create_alias(Call& call) {
   authorize(call, key, "CreateAlias");
   if (key.state == KeyState::kPendingDeletion) require_usable(call, key);
   const AliasRecord record{call.parts.place.account, alias, key.id, call.now, call.now};
-  const Outcome outcome = call.parts.store.create_alias(record, call.event);
+  const Outcome outcome = call.parts.store.create_alias(record, {.before = {}, .target = as_read(key)}, call.event);
   if (outcome != Outcome::kDone) refuse(outcome, alias_arn(call.parts.place, alias));
   call.in_the_log = true;
   return Json::object();
@@ -58,7 +61,7 @@ Json update_alias(Call& call) {
   }
   if (key.state == KeyState::kPendingDeletion) require_usable(call, key);
   const AliasRecord record{call.parts.place.account, alias, key.id, call.now, call.now};
-  const Outcome outcome = call.parts.store.change_alias(record, call.event);
+  const Outcome outcome = call.parts.store.change_alias(record, {as_read(before), as_read(key)}, call.event);
   if (outcome != Outcome::kDone) refuse(outcome, alias_arn(call.parts.place, alias));
   call.in_the_log = true;
   return Json::object();
@@ -68,7 +71,7 @@ Json delete_alias(Call& call) {
   const std::string alias = alias_in_request(call);
   const KeyRecord key = find_key(call, alias);
   authorize(call, key, "DeleteAlias");
-  const Outcome outcome = call.parts.store.delete_alias(call.parts.place.account, alias, call.event);
+  const Outcome outcome = call.parts.store.delete_alias(call.parts.place.account, alias, {.before = as_read(key), .target = {}}, call.event);
   if (outcome != Outcome::kDone) refuse(outcome, alias_arn(call.parts.place, alias));
   call.in_the_log = true;
   return Json::object();

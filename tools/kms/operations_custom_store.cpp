@@ -68,8 +68,8 @@ void done_or_throw(Call& call, Outcome outcome) {
       throw KmsError(ErrorName::kCustomKeyStoreNameInUse, "another custom key store of the account has this name");
     case Outcome::kInUse:
       throw KmsError(ErrorName::kCustomKeyStoreHasCmks, "there are keys in the custom key store: delete them first");
+    case Outcome::kConflict: throw Outdated();
     case Outcome::kWrongState:
-    case Outcome::kConflict:
       throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store's connection state does not allow this");
   }
 }
@@ -163,6 +163,7 @@ Json connect_custom_key_store(Call& call) {
     throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store is not disconnected");
   }
   CustomKeyStoreChange change;
+  change.only_revision = store.revision;  // what is asked for its health is what is connected
   change.state = ConnectionState::kConnected;
   change.failure = "";
   try {
@@ -230,6 +231,7 @@ Json update_custom_key_store(Call& call) {
     access.secret = credential.secret;
   }
   // Where the proxy is may change only while nobody uses it; credentials rotate while it is connected.
+  change.only_revision = store.revision;
   const bool moves = change.name || change.xks_endpoint || change.xks_path;
   if (change.xks_endpoint) access.endpoint = *change.xks_endpoint;
   if (change.xks_path) access.path = *change.xks_path;

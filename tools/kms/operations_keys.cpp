@@ -100,7 +100,8 @@ void make_material(Call& call, KeyRecord& key) {
   key.material.push_back(call.parts.wrapping.wrap_material(key.id, 1, pair.pkcs8().view()));
 }
 
-void change_state(Call& call, const KeyRecord& key, std::span<const KeyState> from, const KeyChange& change) {
+void change_state(Call& call, const KeyRecord& key, std::span<const KeyState> from, KeyChange change) {
+  change.only_revision = key.revision;
   const KeyAnswer answer = call.parts.store.change_key(key.id, from, change, call.event);
   switch (answer.outcome) {
     case Outcome::kDone: call.in_the_log = true; return;
@@ -112,8 +113,8 @@ void change_state(Call& call, const KeyRecord& key, std::span<const KeyState> fr
                                                     : *answer.state == KeyState::kPendingDeletion
                                                         ? "pending deletion."
                                                         : std::string(text_of(*answer.state)) + "."));
+    case Outcome::kConflict: throw Outdated();
     case Outcome::kAlreadyExists:
-    case Outcome::kConflict:
     case Outcome::kInUse: break;
   }
   throw KmsError(ErrorName::kInternal, "the key could not be changed");

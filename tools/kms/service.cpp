@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kTarget = "TrentService.";  // KMS's name in its own protocol
 constexpr std::string_view kContentType = "application/x-amz-json-1.1";
+constexpr int kMostAttempts = 8;                // of a change whose record others change at the same time
 constexpr unsigned kMostUnknownPerSecond = 10;  // refusals of unknown callers in the audit log: they may not fill the disk
 
 KmsError authentication_error(const sigv4::Verdict& verdict) {
@@ -119,16 +120,33 @@ Json Service::perform(const https::Request& request, const std::string& request_
   }
 
   const Fields fields(request.body);
-  Call call{parts_, fields, caller, operation, request_id, now};
-  call.event.principal = caller.arn;
-  call.event.operation = operation;
-  call.event.outcome = "Success";
-  call.event.request = request_id;
+  for (int attempt = 1;; ++attempt) {
+    Call call{parts_, fields, caller, operation, request_id, attempt == 1 ? now : parts_.clock()};
+    call.event.principal = caller.arn;
+    call.event.operation = operation;
+    call.event.outcome = "Success";
+    call.event.request = request_id;
+    try {
+      return perform_once(handler, call);
+    } catch (const Outdated&) {
+      if (attempt == kMostAttempts) {
+        const KmsError error(ErrorName::kInternal, "What the request is about was changed by others each time: nothing was done. Retry it.");
+        call.event.outcome = name_of(error.name());
+        parts_.store.append_audit(call.event);
+        throw error;
+      }
+    }
+  }
+}
+
+Json Service::perform_once(Handler handler, Call& call) {
   try {
     Json answer = handler(call);
     // Before the answer leaves: what isn't in the log didn't happen.
     if (!call.in_the_log) parts_.store.append_audit(call.event);
     return answer;
+  } catch (const Outdated&) {
+    throw;  // no answer yet
   } catch (const KmsError& error) {
     if (!call.in_the_log) {
       call.event.outcome = name_of(error.name());

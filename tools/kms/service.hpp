@@ -16,6 +16,7 @@ class Service {
 
  private:
   Json perform(const https::Request& request, const std::string& request_id);
+  Json perform_once(Handler handler, Call& call);  // throws Outdated too
   void note_unauthenticated(const std::string& request_id, std::string_view error);
 
   Parts& parts_;

@@ -149,8 +149,15 @@ enum class Outcome : std::uint8_t {
   kInUse,       // a custom key store with keys; an external key that another key of its store uses
 };
 
+// A key as somebody read it. What was decided by its record holds as long as the revision is the same: each change counts one more.
+struct KeyAsRead {
+  KeyId id;
+  std::uint64_t revision{};
+};
+
 // What to change in a key; what is nullopt stays.
 struct KeyChange {
+  std::optional<std::uint64_t> only_revision;  // the record's, when the change was decided; kConflict when it is another one now
   std::optional<KeyState> state;
   std::optional<std::optional<Time>> deletion;
   std::optional<std::string> description;
@@ -161,7 +168,15 @@ struct KeyAnswer {
   std::optional<KeyState> state;  // as it is after the call; nullopt: there is no such key
 };
 
+// What a change of an alias was decided by: the keys whose policies were asked. kConflict unless both are as they were read and the
+// alias still points to the first. What is nullopt isn't asked.
+struct AliasBasis {
+  std::optional<KeyAsRead> before;  // whom the alias points to
+  std::optional<KeyAsRead> target;  // whom it shall point to
+};
+
 struct CustomKeyStoreChange {
+  std::optional<std::uint64_t> only_revision;  // as in KeyChange
   std::optional<ConnectionState> state;
   std::optional<std::string> failure;
   std::optional<std::string> name, xks_endpoint, xks_path, access_key_id, trusted_certificates;
@@ -191,7 +206,7 @@ class Store {
   [[nodiscard]] virtual std::optional<KeyRecord> find_key(const KeyId& id) = 0;
   // By alias in one step, so that the answer is one state of the store.
   [[nodiscard]] virtual std::optional<KeyRecord> find_key_by_alias(std::string_view account, std::string_view alias) = 0;
-  // Changes the key only if its state is one of `only_if`.
+  // Changes the key only if its state is one of `only_if`, else kWrongState; kConflict goes before it.
   [[nodiscard]] virtual KeyAnswer change_key(const KeyId& id, std::span<const KeyState> only_if, const KeyChange& change,
                                              const AuditEvent& event) = 0;
   // The version must be one more than the newest: else kConflict.
@@ -203,9 +218,10 @@ class Store {
   [[nodiscard]] virtual Page<KeyId> list_keys(std::string_view account, std::string_view after, std::size_t limit) = 0;
 
   // Aliases. kNotFound: the key isn't there, or for change and delete, the alias.
-  [[nodiscard]] virtual Outcome create_alias(const AliasRecord& alias, const AuditEvent& event) = 0;
-  [[nodiscard]] virtual Outcome change_alias(const AliasRecord& alias, const AuditEvent& event) = 0;
-  [[nodiscard]] virtual Outcome delete_alias(std::string_view account, std::string_view name, const AuditEvent& event) = 0;
+  [[nodiscard]] virtual Outcome create_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) = 0;
+  [[nodiscard]] virtual Outcome change_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) = 0;
+  [[nodiscard]] virtual Outcome delete_alias(std::string_view account, std::string_view name, const AliasBasis& basis,
+                                             const AuditEvent& event) = 0;
   // By name; `key` keeps only those of one key.
   [[nodiscard]] virtual Page<AliasRecord> list_aliases(std::string_view account, const std::optional<KeyId>& key,
                                                        std::string_view after, std::size_t limit) = 0;

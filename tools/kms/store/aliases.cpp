@@ -1,12 +1,40 @@
+#include <algorithm>
+
 #include "tools/kms/store/sql_store.hpp"
 
 namespace kms {
+namespace {
 
 using sql::Connection;
 
-Outcome SqlStore::create_alias(const AliasRecord& alias, const AuditEvent& event) {
+std::optional<AliasRecord> lock_alias(Connection& connection, std::string_view account, std::string_view name, ByteView key) {
+  const auto found = connection.run(
+      "SELECT account, name, target, created, updated, seal FROM aliases WHERE account = $1 AND name = $2 FOR UPDATE",
+      {value_of(account), value_of(name)});
+  if (found.rows.empty()) return std::nullopt;
+  RowReader row(found.rows[0], std::string(name));
+  return alias_of(row, key);
+}
+
+}  // namespace
+
+Outcome SqlStore::lock_basis(Connection& connection, const AliasBasis& basis) const {
+  std::vector<KeyAsRead> keys;
+  if (basis.before) keys.push_back(*basis.before);
+  if (basis.target) keys.push_back(*basis.target);
+  // In one order everywhere, so that two that exchange aliases don't wait for each other.
+  std::ranges::sort(keys, {}, &KeyAsRead::id);
+  for (const KeyAsRead& read : keys) {
+    const std::optional<KeyRecord> key = lock_key(connection, read.id);
+    if (!key || key->revision != read.revision) return Outcome::kConflict;
+  }
+  return Outcome::kDone;
+}
+
+Outcome SqlStore::create_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) {
   check_text(alias.name);
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
+    if (const Outcome held = lock_basis(connection, basis); held != Outcome::kDone) return held;
     if (!lock_key(connection, alias.target)) return Outcome::kNotFound;
     const auto inserted = connection.run(
         "INSERT INTO aliases(account, name, target, created, updated, seal) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
@@ -18,29 +46,30 @@ Outcome SqlStore::create_alias(const AliasRecord& alias, const AuditEvent& event
   });
 }
 
-Outcome SqlStore::change_alias(const AliasRecord& alias, const AuditEvent& event) {
+Outcome SqlStore::change_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) {
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
+    if (const Outcome held = lock_basis(connection, basis); held != Outcome::kDone) return held;
     if (!lock_key(connection, alias.target)) return Outcome::kNotFound;
-    const auto found = connection.run(
-        "SELECT account, name, target, created, updated, seal FROM aliases WHERE account = $1 AND name = $2 FOR UPDATE",
-        {alias.account, alias.name});
-    if (found.rows.empty()) return Outcome::kNotFound;
-    RowReader row(found.rows[0], alias.name);
-    AliasRecord changed = alias_of(row, key_.view());
-    changed.target = alias.target;
-    changed.updated = alias.updated;
+    std::optional<AliasRecord> changed = lock_alias(connection, alias.account, alias.name, key_.view());
+    if (!changed) return Outcome::kNotFound;
+    if (basis.before && changed->target != basis.before->id) return Outcome::kConflict;
+    changed->target = alias.target;
+    changed->updated = alias.updated;
     (void)connection.run("UPDATE aliases SET target = $3, updated = $4, seal = $5 WHERE account = $1 AND name = $2",
-                         {changed.account, changed.name, changed.target.text, value_of(changed.updated),
-                          value_of(seal_of(changed, key_.view()))});
+                         {changed->account, changed->name, changed->target.text, value_of(changed->updated),
+                          value_of(seal_of(*changed, key_.view()))});
     events.push_back(event);
     return Outcome::kDone;
   });
 }
 
-Outcome SqlStore::delete_alias(std::string_view account, std::string_view name, const AuditEvent& event) {
+Outcome SqlStore::delete_alias(std::string_view account, std::string_view name, const AliasBasis& basis, const AuditEvent& event) {
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
-    const auto deleted = connection.run("DELETE FROM aliases WHERE account = $1 AND name = $2", {value_of(account), value_of(name)});
-    if (deleted.changed == 0) return Outcome::kNotFound;
+    if (const Outcome held = lock_basis(connection, basis); held != Outcome::kDone) return held;
+    const std::optional<AliasRecord> alias = lock_alias(connection, account, name, key_.view());
+    if (!alias) return Outcome::kNotFound;
+    if (basis.before && alias->target != basis.before->id) return Outcome::kConflict;
+    (void)connection.run("DELETE FROM aliases WHERE account = $1 AND name = $2", {value_of(account), value_of(name)});
     events.push_back(event);
     return Outcome::kDone;
   });

@@ -62,6 +62,7 @@ Outcome SqlStore::change_custom_key_store(const CustomKeyStoreId& id, std::span<
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
     std::optional<CustomKeyStoreRecord> record = first_of(connection.run(kLock, {id.text}), key_.view());
     if (!record) return Outcome::kNotFound;
+    if (change.only_revision && *change.only_revision != record->revision) return Outcome::kConflict;
     if (std::find(only_if.begin(), only_if.end(), record->state) == only_if.end()) return Outcome::kWrongState;
     if (change.name && *change.name != record->name &&
         !connection.run("SELECT id FROM custom_key_stores WHERE account = $1 AND name = $2", {record->account, *change.name})

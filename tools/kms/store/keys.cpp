@@ -117,6 +117,7 @@ KeyAnswer SqlStore::change_key(const KeyId& id, std::span<const KeyState> only_i
     std::optional<KeyRecord> key = lock_key(connection, id);
     state = key ? std::optional(key->state) : std::nullopt;
     if (!key) return Outcome::kNotFound;
+    if (change.only_revision && *change.only_revision != key->revision) return Outcome::kConflict;
     if (std::find(only_if.begin(), only_if.end(), key->state) == only_if.end()) return Outcome::kWrongState;
     if (change.state) key->state = *change.state;
     if (change.deletion) key->deletion = *change.deletion;

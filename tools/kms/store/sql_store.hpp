@@ -28,9 +28,10 @@ class SqlStore final : public Store {
   [[nodiscard]] std::vector<KeyId> delete_due_keys(Time now, std::size_t limit) override;
   [[nodiscard]] Page<KeyId> list_keys(std::string_view account, std::string_view after, std::size_t limit) override;
 
-  [[nodiscard]] Outcome create_alias(const AliasRecord& alias, const AuditEvent& event) override;
-  [[nodiscard]] Outcome change_alias(const AliasRecord& alias, const AuditEvent& event) override;
-  [[nodiscard]] Outcome delete_alias(std::string_view account, std::string_view name, const AuditEvent& event) override;
+  [[nodiscard]] Outcome create_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) override;
+  [[nodiscard]] Outcome change_alias(const AliasRecord& alias, const AliasBasis& basis, const AuditEvent& event) override;
+  [[nodiscard]] Outcome delete_alias(std::string_view account, std::string_view name, const AliasBasis& basis,
+                                     const AuditEvent& event) override;
   [[nodiscard]] Page<AliasRecord> list_aliases(std::string_view account, const std::optional<KeyId>& key,
                                                std::string_view after, std::size_t limit) override;
 
@@ -62,6 +63,8 @@ class SqlStore final : public Store {
   void write_together(std::span<Waiting*> batch);
   sql::Answer read(std::string_view statement, std::initializer_list<sql::Value> values);
   std::optional<KeyRecord> lock_key(sql::Connection& connection, const KeyId& id) const;
+  // Locks the keys that the change was decided by. kConflict: one isn't as it was read.
+  [[nodiscard]] Outcome lock_basis(sql::Connection& connection, const AliasBasis& basis) const;
   [[nodiscard]] std::optional<KeyRecord> with_material(const std::vector<sql::Row>& rows, std::size_t skip) const;
 
   std::unique_ptr<sql::Database> database_;

@@ -44,6 +44,31 @@ TEST(SqliteFiles, DeletedMaterialIsGoneFromThem) {
   EXPECT_FALSE(holds(database.file() + "-wal", ciphertext));
 }
 
+// Seals say that a record is the service's, not that the database found the one that was asked for: who writes to the file can tell
+// it another idea of equality.
+TEST(SqliteFiles, AnotherIdeaOfEqualityFindsNothing) {
+  SqliteFile database;
+  const auto store = database.open();
+  const KeyRecord key = a_key(database, "abcdef00-1111-4222-8333-444455556666");
+  ASSERT_EQ(store->create_key(key, an_event("CreateKey")), Outcome::kDone);
+  ASSERT_EQ(store->create_alias({key.account, "alias/Weights", key.id, database.now, database.now}, {}, an_event("CreateAlias")), Outcome::kDone);
+  const std::string other = "ABCDEF00-1111-4222-8333-444455556666";
+  EXPECT_EQ(store->find_key_by_alias(key.account, "alias/weights"), std::nullopt);
+  EXPECT_EQ(store->find_key({other}), std::nullopt);
+  database.tamper("CREATE TABLE other(account TEXT, name TEXT COLLATE NOCASE, target TEXT, created INTEGER, updated INTEGER, seal BLOB);"
+                  "INSERT INTO other SELECT * FROM aliases; DROP TABLE aliases; ALTER TABLE other RENAME TO aliases;");
+  EXPECT_TRUE(store->find_key_by_alias(key.account, "alias/Weights"));
+  EXPECT_THROW((void)store->find_key_by_alias(key.account, "alias/weights"), StoreError);
+  database.tamper("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; CREATE TABLE other(id TEXT COLLATE NOCASE, account TEXT, created "
+                  "INTEGER, description TEXT, key_spec TEXT, key_usage TEXT, origin TEXT, state TEXT, deletion INTEGER, policy TEXT, "
+                  "custom_key_store TEXT, xks_key TEXT, public_key BLOB, revision INTEGER, seal BLOB);"
+                  "INSERT INTO other SELECT * FROM keys; DROP TABLE keys; ALTER TABLE other RENAME TO keys;");
+  EXPECT_TRUE(store->find_key(key.id));
+  EXPECT_THROW((void)store->find_key({other}), StoreError);
+  constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
+  EXPECT_THROW((void)store->change_key({other}, kEnabledOnly, {.state = KeyState::kDisabled}, an_event("DisableKey")), StoreError);
+}
+
 TEST(SqliteFiles, AreForTheirOwnerOnly) {
   SqliteFile database;
   const auto store = database.open();

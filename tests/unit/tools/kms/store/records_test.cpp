@@ -73,7 +73,7 @@ void keys_go_when_their_time_has_come(TestDatabase& database) {
   for (int i = 1; i <= 3; ++i) {
     ASSERT_EQ(store->create_key(a_key(database, id_of(i)), an_event("CreateKey")), Outcome::kDone);
   }
-  ASSERT_EQ(store->create_alias({kAccount, "alias/one", {id_of(1)}, database.now, database.now}, an_event("CreateAlias")), Outcome::kDone);
+  ASSERT_EQ(store->create_alias({kAccount, "alias/one", {id_of(1)}, database.now, database.now}, {}, an_event("CreateAlias")), Outcome::kDone);
   const Time due = database.now + std::chrono::hours(24 * 7);
   for (int i = 1; i <= 2; ++i) {
     EXPECT_EQ(store->change_key({id_of(i)}, kEnabledOnly, {.state = KeyState::kPendingDeletion, .deletion = due}, an_event("ScheduleKeyDeletion")).outcome,
@@ -97,7 +97,7 @@ void lists_come_in_pages(TestDatabase& database) {
   const auto store = database.open();
   for (const int i : {5, 3, 1, 4, 2}) {
     ASSERT_EQ(store->create_key(a_key(database, id_of(i)), an_event("CreateKey")), Outcome::kDone);
-    ASSERT_EQ(store->create_alias({kAccount, "alias/" + std::to_string(i), {id_of(i)}, database.now, database.now}, an_event("CreateAlias")),
+    ASSERT_EQ(store->create_alias({kAccount, "alias/" + std::to_string(i), {id_of(i)}, database.now, database.now}, {}, an_event("CreateAlias")),
               Outcome::kDone);
   }
   KeyRecord foreign = a_key(database, id_of(6));
@@ -121,17 +121,17 @@ void aliases_point_to_keys(TestDatabase& database) {
   const auto store = database.open();
   for (int i = 1; i <= 2; ++i) ASSERT_EQ(store->create_key(a_key(database, id_of(i)), an_event("CreateKey")), Outcome::kDone);
   AliasRecord alias{kAccount, "alias/weights", {id_of(1)}, database.now, database.now};
-  EXPECT_EQ(store->change_alias(alias, an_event("UpdateAlias")), Outcome::kNotFound);
-  EXPECT_EQ(store->create_alias({kAccount, "alias/x", {id_of(7)}, database.now, database.now}, an_event("CreateAlias")), Outcome::kNotFound);
-  EXPECT_EQ(store->create_alias(alias, an_event("CreateAlias")), Outcome::kDone);
-  EXPECT_EQ(store->create_alias(alias, an_event("CreateAlias")), Outcome::kAlreadyExists);
+  EXPECT_EQ(store->change_alias(alias, {}, an_event("UpdateAlias")), Outcome::kNotFound);
+  EXPECT_EQ(store->create_alias({kAccount, "alias/x", {id_of(7)}, database.now, database.now}, {}, an_event("CreateAlias")), Outcome::kNotFound);
+  EXPECT_EQ(store->create_alias(alias, {}, an_event("CreateAlias")), Outcome::kDone);
+  EXPECT_EQ(store->create_alias(alias, {}, an_event("CreateAlias")), Outcome::kAlreadyExists);
   EXPECT_EQ(store->find_key_by_alias(kAccount, alias.name)->id.text, id_of(1));
   EXPECT_EQ(store->find_key_by_alias("999999999999", alias.name), std::nullopt);
   alias.target = {id_of(2)};
-  EXPECT_EQ(store->change_alias(alias, an_event("UpdateAlias")), Outcome::kDone);
+  EXPECT_EQ(store->change_alias(alias, {}, an_event("UpdateAlias")), Outcome::kDone);
   EXPECT_EQ(store->find_key_by_alias(kAccount, alias.name)->id.text, id_of(2));
-  EXPECT_EQ(store->delete_alias(kAccount, alias.name, an_event("DeleteAlias")), Outcome::kDone);
-  EXPECT_EQ(store->delete_alias(kAccount, alias.name, an_event("DeleteAlias")), Outcome::kNotFound);
+  EXPECT_EQ(store->delete_alias(kAccount, alias.name, {}, an_event("DeleteAlias")), Outcome::kDone);
+  EXPECT_EQ(store->delete_alias(kAccount, alias.name, {}, an_event("DeleteAlias")), Outcome::kNotFound);
 }
 
 void custom_key_stores_hold_external_keys(TestDatabase& database) {
@@ -169,7 +169,7 @@ void what_another_hand_wrote_is_refused(TestDatabase& database) {
   for (int i = 1; i <= 2; ++i) {
     ASSERT_EQ(store->create_key(a_key(database, id_of(i), static_cast<std::uint8_t>(i)), an_event("CreateKey")), Outcome::kDone);
   }
-  ASSERT_EQ(store->create_alias({kAccount, "alias/a", {id_of(1)}, database.now, database.now}, an_event("CreateAlias")), Outcome::kDone);
+  ASSERT_EQ(store->create_alias({kAccount, "alias/a", {id_of(1)}, database.now, database.now}, {}, an_event("CreateAlias")), Outcome::kDone);
   database.tamper("UPDATE aliases SET target = '" + id_of(2) + "'");
   EXPECT_THROW((void)store->find_key_by_alias(kAccount, "alias/a"), StoreError);
   database.tamper("UPDATE key_material SET iv = (SELECT o.iv FROM key_material o WHERE o.key = '" + id_of(2) +

@@ -36,7 +36,7 @@ void work(TestDatabase& database, const std::function<void(int)>& answered) {
   };
   must(create(10));
   answered(1);
-  must(store->create_alias({kAccount, "alias/ten", {id_of(10)}, database.now, database.now}, an_event("CreateAlias", "alias/ten")) ==
+  must(store->create_alias({kAccount, "alias/ten", {id_of(10)}, database.now, database.now}, {}, an_event("CreateAlias", "alias/ten")) ==
        Outcome::kDone);
   answered(2);
   must(store->change_key({id_of(1)}, kEnabledOnly, {.policy = kNewPolicy}, an_event("PutKeyPolicy", id_of(1))).outcome == Outcome::kDone);
