@@ -43,6 +43,21 @@ class Refusals(ProxyTest):
         self.refused(proxy.curl("/health", body, *[part for key, value in old.items() for part in ("--header", f"{key}: {value}")]), 401, name)
         self.assertTrue(all("kmsRequestId" not in line and "accessKeyId" not in line for line in proxy.audit()))
 
+    def test_strangers_do_not_fill_the_audit(self):
+        proxy = self.served
+        before = len(proxy.audit())
+        # Some hundred requests on one connection: curl counts them up.
+        answer = subprocess.run(proxy.curl_arguments(proxy.path + "/keys/[1-300]/decrypt", {}, sign=False), capture_output=True, text=True,
+                                check=False, timeout=60)
+        self.assertEqual(answer.stdout.count("AuthenticationFailedException"), 300)
+        self.assertLessEqual(len(proxy.audit()), before + 10)
+        self.assertEqual(proxy.encrypt().status, 200)
+        self.assertEqual(proxy.audit()[-1]["call"], "encrypt")
+        proxy.stop()
+        told = proxy.audit()[-1]
+        self.assertEqual(told["event"], "strangers-refused")
+        self.assertGreaterEqual(told["count"], 290)
+
     def test_paths_and_methods(self):
         proxy = self.served
         for path in ("/nothing", "/keys", f"/keys/{KEY}", f"/keys/{KEY}/sign", f"/keys/{KEY}/encrypt/", f"/keys/{KEY}/encrypt?a=b", "/health/",

@@ -5,10 +5,12 @@
 #include <initializer_list>
 
 #include "tools/cofferdam/bytes.hpp"
-#include "tools/kms/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace kms {
 namespace {
+
+using strict_json::Json;
 
 namespace fs = std::filesystem;
 
@@ -84,7 +86,7 @@ class Section {
 Configuration read_configuration(const std::string& file) {
   const cofferdam::Bytes bytes = cofferdam::read_file(file, kMaxFile);
   std::string why;
-  const std::optional<Json> json = parse_strict_json(cofferdam::as_text(bytes), 8, why);
+  const std::optional<Json> json = strict_json::parse(cofferdam::as_text(bytes), 8, why);
   if (!json) throw cofferdam::Unreadable("configuration " + file + ": not JSON: " + why);
   const fs::path folder = fs::absolute(file).parent_path();
   const auto placed = [&](const std::string& path) { return path.empty() ? path : (folder / path).lexically_normal().string(); };
@@ -104,6 +106,9 @@ Configuration read_configuration(const std::string& file) {
   found.place.account = all.text("account", found.place.account);
   if (!is_account(found.place.account)) all.bad("\"account\" must have 12 digits");
   found.store = all.required("store");
+  // A request is in the store for a small part of its time, and entries of the audit log are written together: a quarter of the threads.
+  const std::size_t connections = std::max<std::size_t>(4, found.threads / 4);
+  found.store_connections = static_cast<std::size_t>(all.number("store_connections", static_cast<std::int64_t>(connections), 1, 1024));
   constexpr std::string_view kSqlite = "sqlite:";
   if (found.store.starts_with(kSqlite)) found.store = std::string(kSqlite) + placed(found.store.substr(kSqlite.size()));
   Section token = all.section("token");

@@ -16,6 +16,7 @@ struct Configuration {
   std::string certificate_file, key_file;
   Place place;
   std::string store;  // sqlite:FILE or postgresql://...
+  std::size_t store_connections{16};
   std::string module, token_label, pin_file, softhsm_configuration, root_key;
   std::string principals_file;
   std::string xks_authorities_file;  // empty: the system's

@@ -8,11 +8,13 @@
 #include "tools/cofferdam/bytes.hpp"
 #include "tools/cryptography/cryptography.hpp"
 #include "tools/kms/configuration.hpp"
-#include "tools/kms/strict_json.hpp"
 #include "tools/pkcs11/token.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace kms {
 namespace {
+
+using strict_json::Json;
 
 namespace fs = std::filesystem;
 using cofferdam::Unreadable;

@@ -76,7 +76,7 @@ struct ServeCommand {
                          .sessions = configuration.threads});
     TokenRootKeys root_keys(token);
     KeyWrapping wrapping(root_keys, configuration.root_key);
-    const std::unique_ptr<Store> store = open_store({.url = configuration.store}, wrapping);
+    const std::unique_ptr<Store> store = open_store({.url = configuration.store, .connections = configuration.store_connections}, wrapping);
     Principals principals(configuration.principals_file);
     Recipients recipients({.anchors = configuration.anchors, .allow_debug = allow_debug, .allow_development = allow_development});
     const std::unique_ptr<ExternalKeys> external = make_xks_keys(configuration.place.region);

@@ -9,10 +9,12 @@
 
 #include "tools/kms/condition_keys.hpp"
 #include "tools/kms/errors.hpp"
-#include "tools/kms/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace kms {
 namespace {
+
+using strict_json::Json;
 
 constexpr std::size_t kMaxStatements = 200;
 constexpr std::size_t kMaxValues = 500;
@@ -217,7 +219,7 @@ Statement read_statement(const Json& json) {
 PolicyDocument parse_key_policy(std::string_view json) {
   if (json.size() > kMaxPolicy) throw KmsError(ErrorName::kLimitExceeded, "a key policy may have 32 KiB");
   std::string why;
-  const std::optional<Json> parsed = parse_strict_json(json, 16, why);
+  const std::optional<Json> parsed = strict_json::parse(json, 16, why);
   if (!parsed) malformed("The policy is not valid JSON: " + why);
   if (!parsed->is_object()) malformed("a policy must be a JSON object");
   PolicyDocument document;

@@ -7,10 +7,12 @@
 #include "tools/kms/arns.hpp"
 #include "tools/kms/condition_keys.hpp"
 #include "tools/kms/policy_evaluate.hpp"
-#include "tools/kms/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace kms {
 namespace {
+
+using strict_json::Json;
 
 constexpr std::size_t kMaxFile = 4 << 20;
 
@@ -46,7 +48,7 @@ bool Principal::account_permits(std::string_view action) const {
 
 Credentials parse_principals(std::string_view json, const std::string& source) {
   std::string why;
-  const std::optional<Json> parsed = parse_strict_json(json, 8, why);
+  const std::optional<Json> parsed = strict_json::parse(json, 8, why);
   if (!parsed) bad(source, "not JSON: " + why);
   only(*parsed, {"principals"}, source);
   Credentials credentials;

@@ -35,7 +35,7 @@ Fields::Fields(std::string_view body) {
     return;
   }
   std::string why;
-  std::optional<Json> parsed = parse_strict_json(body, kDepth, why);
+  std::optional<Json> parsed = strict_json::parse(body, kDepth, why);
   if (!parsed) throw KmsError(ErrorName::kSerialization, "the request is not JSON: " + why);
   if (!parsed->is_object()) throw KmsError(ErrorName::kSerialization, "the request must be a JSON object");
   object_ = *std::move(parsed);

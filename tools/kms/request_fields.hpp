@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "tools/cryptography/cryptography.hpp"
-#include "tools/kms/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace kms {
+
+using Json = strict_json::Json;
 
 class Fields {
  public:

@@ -1,9 +1,9 @@
-#include "tools/kms/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 #include <set>
 #include <vector>
 
-namespace kms {
+namespace strict_json {
 namespace {
 
 // Decides before a value exists whether it may: nlohmann's own parser keeps the last of equal keys and has no bound on depth.
@@ -49,10 +49,22 @@ class Examiner final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
-std::optional<Json> parse_strict_json(std::string_view text, int depth, std::string& why) {
+std::optional<Json> parse(std::string_view text, int depth, std::string& why) {
   Examiner examiner(depth, why);
   if (!Json::sax_parse(text, &examiner)) return std::nullopt;
   return Json::parse(text);
 }
 
-}  // namespace kms
+std::optional<Json> parse_object(std::string_view text, int depth) {
+  std::string why;
+  std::optional<Json> parsed = parse(text, depth, why);
+  return parsed && parsed->is_object() ? std::move(parsed) : std::nullopt;
+}
+
+std::optional<std::string> string_at(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+}  // namespace strict_json

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace xks {
 namespace {
@@ -31,10 +32,37 @@ AuditLog::AuditLog(const std::string& file)
 }
 
 AuditLog::~AuditLog() {
+  if (without_line_ > 0) tell_number(without_line_);
   if (file_ != STDERR_FILENO) close(file_);
 }
 
+bool AuditLog::has_a_line(bool stranger) {
+  constexpr std::uint64_t kMostLines = 10;
+  constexpr std::chrono::seconds kMinute{60};
+  std::uint64_t untold = 0;
+  bool line = true;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto time = clock();
+    if (time - minute_ >= kMinute) {
+      minute_ = time;
+      untold = std::exchange(without_line_, 0);
+      lines_ = 0;
+    }
+    if (stranger) line = ++lines_ <= kMostLines;
+    if (!line) ++without_line_;
+  }
+  if (untold > 0) tell_number(untold);
+  return line;
+}
+
+void AuditLog::tell_number(std::uint64_t number) {
+  write_line(Json({{"time", time_text()}, {"event", "strangers-refused"}, {"count", number},
+                   {"detail", "more requests within a minute without a good signature"}}).dump());
+}
+
 void AuditLog::write(const AuditEntry& entry) {
+  if (!has_a_line(entry.access_key_id.empty())) return;
   Json line = {{"time", time_text()}, {"call", entry.call}, {"status", entry.status}};
   const auto add = [&line](const char* name, const std::string& value) {
     if (!value.empty()) line[name] = value;

@@ -1,5 +1,7 @@
 #include "tools/xks/client.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 #include <ctime>
@@ -9,7 +11,8 @@
 
 #include "tools/https/client.hpp"
 #include "tools/sigv4/sigv4.hpp"
-#include "tools/xks/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
+#include "tools/xks/host_addresses.hpp"
 
 namespace xks {
 namespace {
@@ -17,6 +20,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 using std::chrono::milliseconds;
+
+constexpr int kDeepest = 8;  // of an answer's JSON
 
 struct Endpoint {
   std::string host;
@@ -72,13 +77,13 @@ FailureKind kind_of(ErrorName name) {
 
 // What isn't 200. A name that doesn't fit its status is a broken answer, as is none at all.
 Failure failure_of(const https::Response& response) {
-  const std::optional<Json> body = object_from(response.body);
-  const std::optional<std::string> name = body ? string_at(*body, "errorName") : std::nullopt;
+  const std::optional<Json> body = strict_json::parse_object(response.body, kDeepest);
+  const std::optional<std::string> name = body ? strict_json::string_at(*body, "errorName") : std::nullopt;
   const std::optional<ErrorName> known = name ? error_name_of(*name) : std::nullopt;
   if (!known || status_of(*known) != response.status) {
     return {FailureKind::kInvalidResponse, "HTTP " + std::to_string(response.status) + " without an error name that fits it"};
   }
-  return {kind_of(*known), printable(*name + ": " + string_at(*body, "errorMessage").value_or(""))};
+  return {kind_of(*known), printable(*name + ": " + strict_json::string_at(*body, "errorMessage").value_or(""))};
 }
 
 Json metadata_json(const RequestMetadata& request) {
@@ -95,7 +100,7 @@ Json metadata_json(const RequestMetadata& request) {
 }
 
 std::optional<Bytes> bytes_at(const Json& object, const char* name) {
-  const auto text = string_at(object, name);
+  const auto text = strict_json::string_at(object, name);
   return text ? strict_base64(*text) : std::nullopt;
 }
 
@@ -124,7 +129,9 @@ std::string_view text_of(FailureKind kind) {
 struct Client::State {
   using Connection = std::unique_ptr<https::Client>;
 
-  [[nodiscard]] Connection connect(milliseconds budget) const;
+  [[nodiscard]] Connection connect(const std::string& to, milliseconds budget) const;
+  // Where the proxy may be, the likeliest first; never none.
+  [[nodiscard]] std::expected<std::vector<std::string>, Failure> targets(milliseconds budget) const;
   [[nodiscard]] std::expected<Json, Failure> call(const std::string& path, Json body, std::int64_t time);
   [[nodiscard]] std::expected<Json, Failure> key_call(std::string_view key_id, std::string_view call_name, Json body, std::int64_t time);
   [[nodiscard]] Connection take();
@@ -133,15 +140,16 @@ struct Client::State {
   ProxyAddress address;
   Endpoint endpoint;
   std::string host;  // as the Host header says it
+  std::unique_ptr<HostAddresses> addresses;  // nullptr: nothing to resolve
   std::mutex mutex;
   std::vector<Connection> idle;
 };
 
-Client::State::Connection Client::State::connect(milliseconds budget) const {
+Client::State::Connection Client::State::connect(const std::string& to, milliseconds budget) const {
   https::ClientOptions options;
   options.host = endpoint.host;
   options.port = endpoint.port;
-  options.connect_to = address.connect_to;
+  options.connect_to = to;
   options.ca_pem = address.ca_pem;
   options.client_certificate_pem = address.client_certificate_pem;
   options.client_key_pem = address.client_key_pem;
@@ -151,6 +159,14 @@ Client::State::Connection Client::State::connect(milliseconds budget) const {
   options.total_timeout = budget;
   options.largest_body = kMostBody;
   return std::make_unique<https::Client>(std::move(options));
+}
+
+std::expected<std::vector<std::string>, Failure> Client::State::targets(milliseconds budget) const {
+  if (!addresses) return std::vector<std::string>{address.connect_to};
+  const auto found = addresses->within(budget);
+  if (!found) return fail(FailureKind::kTimeout, "the proxy's name was not resolved within " + std::to_string(address.budget.count()) + " ms");
+  if (found->empty()) return fail(FailureKind::kUnreachable, "the proxy's name has no address");
+  return *found;
 }
 
 Client::State::Connection Client::State::take() {
@@ -173,24 +189,40 @@ std::expected<Json, Failure> Client::State::call(const std::string& path, Json b
                          .headers = {{"Host", host}, {"Content-Type", "application/json"}}, .body = body.dump(), .client_name = {}};
   sigv4::sign(request, {address.access_key_id, address.secret, {}}, {address.region, std::string(kService)}, time);
   const auto wiped = [&request] { std::ranges::fill(request.body, '\0'); };
-  // A connection that lay idle may have been closed by the proxy: that one is replaced, once. What is new and fails, failed.
+  // A connection that lay idle may have been closed by the proxy: that one is replaced, once. What is new and fails, failed, when each
+  // of the host's addresses was tried.
+  std::vector<std::string> to;
+  std::size_t next = 0;
   for (Connection connection = take();; connection = nullptr) {
     const bool reused = connection != nullptr;
     try {
-      if (!reused) connection = connect(std::max(left(), milliseconds(1)));
+      if (!reused) {
+        if (to.empty()) {
+          auto found = targets(left());
+          if (!found) {
+            wiped();
+            return std::unexpected(std::move(found).error());
+          }
+          to = *std::move(found);
+        }
+        connection = connect(to[next++], std::max(left(), milliseconds(1)));
+      }
       https::Response response = connection->send(request);
       const bool late = left().count() <= 0;
       if (!late) give_back(std::move(connection));
       wiped();
+      if (!reused && addresses) addresses->prefer(to[next - 1]);
       if (late) return fail(FailureKind::kTimeout, "no answer within " + std::to_string(address.budget.count()) + " ms");
       if (response.status != 200) return std::unexpected(failure_of(response));
-      std::optional<Json> answer = object_from(response.body);
+      std::optional<Json> answer = strict_json::parse_object(response.body, kDeepest);
       std::ranges::fill(response.body, '\0');
       if (!answer) return fail(FailureKind::kInvalidResponse, "the answer is no JSON object");
       return std::move(*answer);
     } catch (const https::HttpsError& error) {
       if (reused && left() > address.budget / 2) continue;
+      if (!reused && next < to.size() && left().count() > 5) continue;
       wiped();
+      if (addresses) addresses->doubt();
       if (left().count() <= 5) return fail(FailureKind::kTimeout, "no answer within " + std::to_string(address.budget.count()) + " ms");
       return fail(FailureKind::kUnreachable, printable(error.what()));
     }
@@ -209,6 +241,10 @@ Client::Client(ProxyAddress address)
   if (!is_uri_path(address.uri_path)) throw std::invalid_argument("an XKS proxy's URI path is [/prefix]/kms/xks/v1, at most 128 characters");
   if (address.access_key_id.empty() || address.secret.empty()) throw std::invalid_argument("an XKS proxy is called with a credential");
   state.address = std::move(address);
+  in_addr numeric{};
+  if (state.address.connect_to.empty() && inet_pton(AF_INET, state.endpoint.host.c_str(), &numeric) != 1) {
+    state.addresses = std::make_unique<HostAddresses>(state.endpoint.host, state.address.resolve);
+  }
   state.host = state.endpoint.host + (state.endpoint.port == 443 ? "" : ":" + std::to_string(state.endpoint.port));
 }
 
@@ -217,7 +253,7 @@ Client::~Client() = default;
 std::expected<KeyMetadata, Failure> Client::metadata(std::string_view key_id, const RequestMetadata& request) {
   const auto answer = state_->key_call(key_id, "metadata", {{"requestMetadata", metadata_json(request)}}, now());
   if (!answer) return std::unexpected(answer.error());
-  const auto spec = string_at(*answer, "keySpec"), status = string_at(*answer, "keyStatus");
+  const auto spec = strict_json::string_at(*answer, "keySpec"), status = strict_json::string_at(*answer, "keyStatus");
   const auto usage = answer->find("keyUsage");
   if (!spec || !status || (*status != "ENABLED" && *status != "DISABLED") || usage == answer->end() || !usage->is_array() ||
       usage->size() > 10) {
@@ -283,7 +319,7 @@ std::expected<HealthStatus, Failure> Client::health(const RequestMetadata& reque
   const auto answer = state_->call("/health", {{"requestMetadata", metadata}}, now());
   if (!answer) return std::unexpected(answer.error());
   const auto size = answer->find("xksProxyFleetSize"), fleet = answer->find("ekmFleetDetails");
-  const auto vendor = string_at(*answer, "xksProxyVendor"), model = string_at(*answer, "xksProxyModel"), manager = string_at(*answer, "ekmVendor");
+  const auto vendor = strict_json::string_at(*answer, "xksProxyVendor"), model = strict_json::string_at(*answer, "xksProxyModel"), manager = strict_json::string_at(*answer, "ekmVendor");
   const bool sized = size != answer->end() && size->is_number_integer() && *size > 0 && *size <= 1000000;
   if (!sized || !vendor || !model || !manager || fleet == answer->end() || !fleet->is_array() || fleet->empty() || fleet->size() > 10) {
     return fail(FailureKind::kInvalidResponse, "the health status is missing something, or it is wrong");
@@ -291,8 +327,8 @@ std::expected<HealthStatus, Failure> Client::health(const RequestMetadata& reque
   HealthStatus result{.fleet_size = size->get<std::int64_t>(), .proxy_vendor = printable(*vendor), .proxy_model = printable(*model),
                       .manager_vendor = printable(*manager), .managers = {}};
   for (const Json& item : *fleet) {
-    const auto id = item.is_object() ? string_at(item, "id") : std::nullopt;
-    const auto item_model = id ? string_at(item, "model") : std::nullopt, status = id ? string_at(item, "healthStatus") : std::nullopt;
+    const auto id = item.is_object() ? strict_json::string_at(item, "id") : std::nullopt;
+    const auto item_model = id ? strict_json::string_at(item, "model") : std::nullopt, status = id ? strict_json::string_at(item, "healthStatus") : std::nullopt;
     if (!item_model || !status || (*status != "ACTIVE" && *status != "DEGRADED" && *status != "UNAVAILABLE")) {
       return fail(FailureKind::kInvalidResponse, "an entry of ekmFleetDetails is wrong");
     }

@@ -25,7 +25,9 @@ struct ProxyAddress {
   std::string client_certificate_pem, client_key_pem;  // mTLS; empty: none
   std::string minimum_tls{"1.2"};                      // what the API asks of proxies
   std::string connect_to;     // not empty: this address instead of resolving the host
-  std::chrono::milliseconds budget{250};  // of one call, connecting included
+  // Tests set another one; empty: the system's. IP addresses of a host, as text; may take its time (host_addresses.hpp).
+  std::function<std::vector<std::string>(const std::string& host)> resolve;
+  std::chrono::milliseconds budget{250};  // of one call, resolving and connecting included
   std::size_t connections{16};            // that are kept open between calls
 };
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <set>
 
-#include "tools/xks/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace xks {
 namespace {
@@ -222,7 +222,7 @@ Configuration read_configuration(const std::string& path) {
   try {
     demand_private(path);
     const Bytes bytes = cofferdam::read_file(path, kMostConfiguration);
-    const std::optional<Json> parsed = object_from(cofferdam::as_text(bytes));
+    const std::optional<Json> parsed = strict_json::parse_object(cofferdam::as_text(bytes), 8);
     if (!parsed) throw ConfigurationError("is no JSON object, or has a name twice");
     const fs::path folder = fs::absolute(path).parent_path();
     Section top(*parsed, "");

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "tools/xks/strict_json.hpp"
+#include "tools/strict_json/strict_json.hpp"
 
 namespace xks {
 namespace {
@@ -59,7 +59,7 @@ std::optional<Bytes> bytes_of(const Json& body, const char* name, ErrorName refu
 }
 
 void demand_algorithm(const Json& body) {
-  if (string_at(body, "encryptionAlgorithm") != "AES_GCM") throw Refusal{ErrorName::kValidation, "encryptionAlgorithm is not AES_GCM"};
+  if (strict_json::string_at(body, "encryptionAlgorithm") != "AES_GCM") throw Refusal{ErrorName::kValidation, "encryptionAlgorithm is not AES_GCM"};
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::string_view text_of(Call call) {
 }
 
 ParsedRequest parse_request(Call call, std::string_view text) {
-  std::optional<Json> parsed = object_from(text);
+  std::optional<Json> parsed = strict_json::parse_object(text, 8);
   if (!parsed) throw Refusal{ErrorName::kValidation, "the body is no JSON object, or has a name twice"};
   struct Wiped {
     Json& body;

@@ -218,6 +218,54 @@ TEST(XksClient, AForeignCertificateIsUnreachable) {
   EXPECT_EQ(result.error().kind, FailureKind::kUnreachable);
 }
 
+TEST(XksClient, ANameServerThatHangsCostsNoMoreThanTheBudget) {
+  const FakeProxy proxy([](const https::Request&) { return json(200, sealed_json(sealed(), {})); });
+  xks::ProxyAddress address = proxy.address();
+  address.connect_to.clear();
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  address.resolve = [asked](const std::string& host) -> std::vector<std::string> {
+    EXPECT_EQ(host, "proxy.test");
+    ++*asked;
+    std::this_thread::sleep_for(800ms);
+    return {"127.0.0.1"};
+  };
+  xks::Client client(address);
+  for (int i = 0; i < 2; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto result = client.encrypt("k", {}, as_bytes("hello"), kRequest);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 600ms);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, FailureKind::kTimeout) << result.error().message;
+  }
+  std::this_thread::sleep_for(700ms);
+  EXPECT_TRUE(client.encrypt("k", {}, as_bytes("hello"), kRequest)) << "what came late is there for the next";
+  EXPECT_EQ(*asked, 1);
+}
+
+TEST(XksClient, EachAddressOfAHostIsTriedAndTheGoodOneKept) {
+  const FakeProxy proxy([](const https::Request&) {
+    https::Response response = json(200, sealed_json(sealed(), {}));
+    response.headers.emplace_back("Connection", "close");
+    return response;
+  });
+  xks::ProxyAddress address = proxy.address();
+  address.connect_to.clear();
+  address.budget = 5s;  // the machine may be busy
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  address.resolve = [asked](const std::string&) -> std::vector<std::string> {
+    ++*asked;
+    return {"127.0.0.9", "127.0.0.1"};  // nobody listens at the first
+  };
+  xks::Client client(address);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.encrypt("k", {}, as_bytes("hello"), kRequest));
+  EXPECT_EQ(*asked, 1);
+  address.resolve = [](const std::string&) { return std::vector<std::string>(); };
+  xks::Client lost(address);
+  const auto result = lost.encrypt("k", {}, as_bytes("hello"), kRequest);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, FailureKind::kUnreachable);
+}
+
 TEST(XksClient, ManyThreadsShareIt) {
   const FakeProxy proxy([](const https::Request& request) {
     const Json body = Json::parse(request.body);

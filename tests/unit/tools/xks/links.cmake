@@ -1,1 +1,1 @@
-list(APPEND area_libraries xks_client_library https_library sigv4_library)
+list(APPEND area_libraries xks_client_library xks_library https_library sigv4_library)
