@@ -1,6 +1,8 @@
 """The key service through boto3, which knows nothing of it: every operation, every refusal, and Recipient decoded by OpenSSL."""
+import base64
 import hashlib
 import json
+import os
 import pathlib
 import socket
 import sqlite3
@@ -305,6 +307,111 @@ class KeyServiceTest(unittest.TestCase):
                         refusal = self.refused("ValidationException", kms.generate_random, NumberOfBytes=9, Recipient=asked)
                         self.assertIn("debug" if flags else "development", refusal["Error"]["Message"])
 
+    def test_what_else_is_refused_with_a_document_that_is_good(self):
+        approved = self.released_to(ImageSha384=documents.pcr_hex(0x10))
+        asked = recipient(self.chain.document(self.spki))
+        # A key whose policy says nothing of the enclave, and one whose statement went away.
+        key, blob = self.secret_under()
+        self.refused("AccessDeniedException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked)
+        self.refused("AccessDeniedException", self.user.generate_data_key, KeyId=key, KeySpec="AES_256", Recipient=asked)
+        key, blob = self.secret_under(approved)
+        self.user.decrypt(CiphertextBlob=blob, Recipient=asked)
+        self.put_policy(key, self.policy())
+        self.refused("AccessDeniedException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked)
+        # A key that is disabled, or about to be deleted.
+        key, blob = self.secret_under(approved)
+        self.kms.disable_key(KeyId=key)
+        self.refused("DisabledException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked)
+        self.refused("DisabledException", self.user.generate_data_key, KeyId=key, KeySpec="AES_256", Recipient=asked)
+        self.kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        self.refused("KMSInvalidStateException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked)
+
+    def test_a_replayed_document_helps_its_enclave_only(self):
+        """There is no nonce: who recorded a document and a ciphertext may ask again. What he gets is for the key in the document."""
+        _, blob = self.secret_under({**self.released_to(ImageSha384=documents.pcr_hex(0x10)), "Principal": "*"})
+        recorded = self.chain.document(self.spki)
+        first = self.user.decrypt(CiphertextBlob=blob, Recipient=recipient(recorded))
+        replayed = self.kms.decrypt(CiphertextBlob=blob, Recipient=recipient(recorded))  # somebody else, later
+        self.assertEqual(set(replayed) - {"ResponseMetadata"}, set(first) - {"ResponseMetadata"})
+        self.assertNotIn("Plaintext", replayed)
+        envelope = replayed["CiphertextForRecipient"]
+        self.assertNotEqual(envelope, first["CiphertextForRecipient"])  # another content key each time
+        self.assertNotIn(b"the weights' key", envelope)
+        self.assertEqual(opened_by_openssl(envelope, self.key), b"the weights' key")
+        thief, thief_spki = documents.rsa_key()
+        with self.assertRaises(subprocess.CalledProcessError):
+            opened_by_openssl(envelope, thief)
+        # His own key in the recorded document is another document, which nobody signed.
+        exchanged = recorded.replace(self.spki, thief_spki)
+        self.assertEqual(len(exchanged), len(recorded))
+        refusal = self.refused("ValidationException", self.user.decrypt, CiphertextBlob=blob, Recipient=recipient(exchanged))
+        self.assertIn("signature", refusal["Error"]["Message"])
+
+    def test_a_document_is_no_older_and_no_younger_than_it_may_be(self):
+        limited = self.released_to(ImageSha384=documents.pcr_hex(0x10))
+        limited["Condition"]["NumericLessThanEquals"] = {"cofferdam:RecipientAttestation:AgeSeconds": "600"}
+        _, blob = self.secret_under(limited)
+
+        def asked(age, chain=self.chain):
+            return recipient(chain.document(self.spki, changes={"timestamp": int((time.time() - age) * 1000)}))
+        for age in (0, 500, -240):  # clocks differ a little
+            self.user.decrypt(CiphertextBlob=blob, Recipient=asked(age))
+        for age in (660, 3600):
+            self.refused("AccessDeniedException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked(age))
+        # Its age would be less than nothing for as long as its chain is valid.
+        for age in (-360, -3600, -86400):
+            refusal = self.refused("ValidationException", self.user.decrypt, CiphertextBlob=blob, Recipient=asked(age))
+            self.assertIn("future", refusal["Error"]["Message"])
+        # Chains that are valid no longer, or not yet, whatever the document says of its time.
+        now = int(time.time())
+        for begin in (now - 86400, now + 86400):
+            chain = documents.Chain(begin=begin)
+            with running_service.Service(roots=[chain.root_pem()]) as service:
+                refusal = self.refused("ValidationException", service.client().generate_random, NumberOfBytes=8, Recipient=asked(0, chain))
+                self.assertIn("validity", refusal["Error"]["Message"])
+
+    def test_every_altered_byte_of_a_document_is_noticed(self):
+        """No byte of it may be changed on its way (by the parent, say); some sixty of them, everywhere in it."""
+        _, blob = self.secret_under(self.released_to(ImageSha384=documents.pcr_hex(0x10)))
+        document = self.chain.document(self.spki)
+        for at in range(0, len(document), len(document) // 60):
+            altered = document[:at] + bytes([document[at] ^ 0x01]) + document[at + 1:]
+            with self.subTest(at=at):
+                self.refused("ValidationException", self.user.decrypt, CiphertextBlob=blob, Recipient=recipient(altered))
+
+    def test_an_altered_envelope_is_not_what_was_sent(self):
+        """CMS as AWS sends it has no tag of its own (TLS keeps it whole): an altered one never opens to the secret."""
+        _, blob = self.secret_under(self.released_to(ImageSha384=documents.pcr_hex(0x10)))
+        envelope = self.user.decrypt(CiphertextBlob=blob, Recipient=recipient(self.chain.document(self.spki)))["CiphertextForRecipient"]
+        for at in (len(envelope) // 2, len(envelope) - 20, len(envelope) - 40):
+            altered = envelope[:at] + bytes([envelope[at] ^ 0x01]) + envelope[at + 1:]
+            try:
+                self.assertNotEqual(opened_by_openssl(altered, self.key), b"the weights' key")
+            except subprocess.CalledProcessError:
+                pass  # most are no envelope any more
+
+    def test_a_service_whose_clock_is_off_by_a_day_releases_nothing(self):
+        clock = os.environ.get("COFFERDAM_SHIFTED_CLOCK")
+        if not clock:
+            self.skipTest("COFFERDAM_SHIFTED_CLOCK names kms_shifted_clock.so of the build's tests/kms")
+        for offset in (86400, -86400):
+            there = documents.Chain(begin=int(time.time()) + offset - 60)  # made by the service's clock
+            service = running_service.Service(roots=[self.chain.root_pem(), there.root_pem()])
+            service.added = {"LD_PRELOAD": clock, "SHIFTED_CLOCK_SECONDS": str(offset)}
+            with self.subTest(offset=offset), service:
+                self.refused("InvalidSignatureException", service.client().list_keys)
+
+                def ask(document, service=service, offset=offset):
+                    """Signed by the service's clock, so that the document decides."""
+                    return self.raw("GenerateRandom", {"NumberOfBytes": 8, "Recipient": {
+                        "AttestationDocument": base64.b64encode(document).decode(), "KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256"}},
+                                    skew=offset, service=service)
+                status, answer = ask(self.chain.document(self.spki))
+                self.assertEqual((status, answer["__type"]), (400, "ValidationException"), answer)
+                self.assertIn("validity", answer["message"])
+                status, answer = ask(there.document(self.spki, changes={"timestamp": int((time.time() + offset) * 1000)}))
+                self.assertEqual(status, 200, answer)
+
     def test_another_public_key_gets_nothing_that_ours_opens(self):
         _, blob = self.secret_under(self.released_to(ImageSha384=documents.pcr_hex(0x10)))
         other, other_spki = documents.rsa_key(3072)
@@ -362,16 +469,17 @@ class KeyServiceTest(unittest.TestCase):
 
     # --- who asks
 
-    def raw(self, operation, body, skew=0, change=None, target=None, sign=True, unsigned=None):
+    def raw(self, operation, body, skew=0, change=None, target=None, sign=True, unsigned=None, service=None):
+        service = service or self.service
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/x-amz-json-1.1"}
         if operation:
             headers["X-Amz-Target"] = target or f"TrentService.{operation}"
-        url = f"https://localhost:{self.service.port}/"
+        url = f"https://localhost:{service.port}/"
         request = botocore.awsrequest.AWSRequest(method="POST", url=url, data=data, headers=headers)
         if sign:
-            credentials = botocore.credentials.Credentials(self.service.environment["AWS_ACCESS_KEY_ID"],
-                                                           self.service.environment["AWS_SECRET_ACCESS_KEY"])
+            credentials = botocore.credentials.Credentials(service.environment["AWS_ACCESS_KEY_ID"],
+                                                           service.environment["AWS_SECRET_ACCESS_KEY"])
             real = botocore.auth.datetime
             try:
                 if skew:
@@ -386,7 +494,7 @@ class KeyServiceTest(unittest.TestCase):
         sent = {**dict(request.headers.items()), **(unsigned or {})}
         if change:
             data = change(sent, data) or data
-        context = ssl.create_default_context(cafile=str(self.service.authority))
+        context = ssl.create_default_context(cafile=str(service.authority))
         try:
             with urllib.request.urlopen(urllib.request.Request(url, data=data, headers=sent), context=context, timeout=30) as answer:
                 self.assertEqual(answer.headers["Content-Type"], "application/x-amz-json-1.1")

@@ -1,4 +1,5 @@
 """The key service on a free port of loopback, with a fresh set-up in a temporary folder."""
+import copy
 import json
 import os
 import pathlib
@@ -31,6 +32,7 @@ class Service:
             data["principals"] += principals
             file.write_text(json.dumps(data))
         self.flags = list(flags)
+        self.added = {}  # to the service's environment
         self.process = None
 
     def configure(self, change):
@@ -39,10 +41,16 @@ class Service:
         change(data)
         file.write_text(json.dumps(data))
 
+    def twin(self):
+        """Another instance with the same set-up, running; to be ended with stop() before this one's folder goes."""
+        other = copy.copy(self)
+        other.process = None
+        return other.start()
+
     def start(self):
         self.errors = open(self.folder / "stderr", "ab")
         self.process = subprocess.Popen([BIN / "cofferdam-kms", "serve", "--config", self.home / "kms.json", "--port", "0", *self.flags],
-                                        stdout=subprocess.PIPE, stderr=self.errors)
+                                        stdout=subprocess.PIPE, stderr=self.errors, env={**os.environ, **self.added})
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             if not selector.select(timeout=60):
