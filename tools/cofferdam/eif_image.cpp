@@ -16,6 +16,16 @@ void put(Bytes& out, T value) {
   for (std::size_t i = sizeof(T); i-- > 0;) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
+// The checksum stands at the header's end and covers all but itself.
+constexpr std::size_t kCrcAt = enclave::kEifHeaderSize - 4;
+
+[[nodiscard]] std::uint32_t checksum_of(ByteView file) {
+  enclave::Crc32 crc;
+  crc.update(file.first(kCrcAt));
+  crc.update(file.subspan(enclave::kEifHeaderSize));
+  return crc.value();
+}
+
 [[noreturn]] void refuse(EifError error) {
   const std::string message(enclave::describe(error));
   if (error == EifError::kTruncatedHeader || error == EifError::kBadMagic) {
@@ -39,6 +49,12 @@ EifImage parse_eif_bytes(Bytes bytes) {
   if (!parsed.ok()) refuse(parsed.error);
   image.layout = parsed.layout;
   return image;
+}
+
+bool checksum_holds(const EifImage& image) {
+  std::uint32_t written = 0;
+  for (std::size_t i = 0; i < 4; ++i) written = written << 8 | image.bytes[kCrcAt + i];
+  return written == checksum_of(image.bytes);
 }
 
 void measure_eif(EifImage& image) {
@@ -85,7 +101,6 @@ Bytes write_eif(enclave::EifArchitecture architecture, const std::vector<EifPart
     put(out, i < parts.size() ? std::uint64_t{parts[i].data.size()} : std::uint64_t{0});
   }
   put(out, std::uint32_t{0});
-  const std::size_t crc_at = out.size();
   put(out, std::uint32_t{0});
   for (const EifPart& part : parts) {
     put(out, static_cast<std::uint16_t>(part.kind));
@@ -93,10 +108,8 @@ Bytes write_eif(enclave::EifArchitecture architecture, const std::vector<EifPart
     put(out, std::uint64_t{part.data.size()});
     out.insert(out.end(), part.data.begin(), part.data.end());
   }
-  enclave::Crc32 crc;
-  crc.update(ByteView(out).first(crc_at));
-  crc.update(ByteView(out).subspan(enclave::kEifHeaderSize));
-  for (std::size_t i = 0; i < 4; ++i) out[crc_at + i] = static_cast<std::uint8_t>(crc.value() >> (8 * (3 - i)));
+  const std::uint32_t crc = checksum_of(out);
+  for (std::size_t i = 0; i < 4; ++i) out[kCrcAt + i] = static_cast<std::uint8_t>(crc >> (8 * (3 - i)));
   return read_eif(std::move(out)).bytes;  // what is written is what would be taken
 }
 

@@ -20,7 +20,6 @@ using cofferdam::EifPart;
 using Kind = enclave::EifSectionKind;
 
 constexpr std::size_t kMaxKeyFile = 64 * 1024;
-constexpr std::size_t kMaxCustomMetadata = 4096;  // the bound of AWS's builder
 constexpr const char* kBlobs = "/usr/share/nitro_enclaves/blobs";
 
 Bytes bytes_of(const std::string& path, std::size_t limit) {
@@ -85,25 +84,27 @@ std::string blob(const char* name) {
   return std::string(folder != nullptr && *folder != 0 ? folder : kBlobs) + '/' + name;
 }
 
-// SOURCE_DATE_EPOCH or the epoch itself, never the clock: two builds give the same bytes.
-std::string build_time() {
-  std::int64_t seconds = 0;
-  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH"); epoch != nullptr) {
-    char* end = nullptr;
-    seconds = std::strtoll(epoch, &end, 10);
-    if (end == epoch || *end != 0 || seconds < 0)
-      throw Failure(ErrorCode::kEifBuilding, "SOURCE_DATE_EPOCH is not a number of seconds.");
+// A file that is not there is E19, as for every other command; what is wrong with one that is there is E48.
+void need_inputs(const cofferdam::ImageRecipe& recipe) {
+  std::vector<std::string> paths{recipe.kernel, recipe.cmdline_file, recipe.metadata, recipe.base.init};
+  for (const auto* more : {&recipe.ramdisks, &recipe.application.roots, &recipe.base.folders}) paths.insert(paths.end(), more->begin(), more->end());
+  for (const std::string& path : paths) {
+    if (!path.empty() && !std::filesystem::exists(path)) throw Failure(ErrorCode::kFileOperation, "There is no file " + path + '.');
   }
-  std::string text = cofferdam::format_time(seconds);
-  text.pop_back();
-  return text + "+00:00";
 }
 
-Bytes command_line_of(const BuildOptions& options) {
-  if (!options.cmdline.empty()) return {options.cmdline.begin(), options.cmdline.end()};
-  Bytes text = bytes_of(options.cmdline_file.empty() ? blob("cmdline") : options.cmdline_file, kMaxKeyFile);
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  return text;
+cofferdam::ImageRecipe recipe_of(const BuildOptions& options) {
+  cofferdam::ImageRecipe recipe = options.recipe;
+  if (recipe.kernel.empty()) recipe.kernel = blob("Image");
+  if (options.recipe.kernel.empty() && !std::filesystem::exists(recipe.kernel)) {
+    throw Failure(ErrorCode::kBlobsPathNotSet, "There is no kernel: neither --kernel nor " + recipe.kernel + ".",
+                  "Give --kernel, or set NITRO_CLI_BLOBS.");
+  }
+  const bool own_line = !recipe.cmdline.empty() || !recipe.cmdline_file.empty();
+  if (!own_line && std::filesystem::exists(blob("cmdline"))) recipe.cmdline_file = blob("cmdline");
+  if (recipe.name.empty()) recipe.name = std::filesystem::path(options.output).stem().string();
+  need_inputs(recipe);
+  return recipe;
 }
 
 }  // namespace
@@ -143,45 +144,19 @@ int build_image(const BuildOptions& options) {
   if (!options.docker_uri.empty()) {
     throw Failure(options.docker_dir.empty() ? ErrorCode::kDockerImagePull : ErrorCode::kDockerImageBuild,
                   "There is no Docker in this parent, so '" + options.docker_uri + "' can't become an image here.",
-                  "Build where Docker is: `docker export` gives the container's files, `cofferdam eif build` on the "
-                  "development machine makes "
-                  "the image of them. Here, build-enclave takes --kernel, --cmdline and --ramdisk.");
+                  "Where Docker is: `docker create IMAGE`, then `docker export CONTAINER > root.tar`. Here: "
+                  "build-enclave --rootfs root.tar --kernel FILE --init FILE --cmd PROGRAM.");
   }
-  const std::string kernel = options.kernel.empty() ? blob("Image") : options.kernel;
-  if (options.kernel.empty() && !std::filesystem::exists(kernel)) {
-    throw Failure(ErrorCode::kBlobsPathNotSet, "There is no kernel: neither --kernel nor " + kernel + ".",
-                  "Give --kernel, or set NITRO_CLI_BLOBS.");
-  }
+  const cofferdam::ImageRecipe recipe = recipe_of(options);
   std::cerr << "Start building the Enclave Image...\n";
-  cofferdam::EifMetadata metadata;
-  metadata.image_name = options.name.empty() ? std::filesystem::path(options.output).stem().string() : options.name;
-  metadata.image_version = options.version;
-  metadata.build_time = build_time();
-  metadata.build_tool = "cofferdam-cli";
-  metadata.build_tool_version = "1.0";
-  metadata.operating_system = "Linux";
-  metadata.kernel_version = "unknown";
-  if (!options.metadata.empty()) {
-    metadata.custom = nlohmann::json::parse(cofferdam::as_text(bytes_of(options.metadata, kMaxCustomMetadata)), nullptr,
-                                            /*allow_exceptions=*/false);
-    if (!metadata.custom.is_object())
-      throw Failure(ErrorCode::kEifBuilding, options.metadata + " is not a JSON object.");
-  }
-  const std::string section = cofferdam::metadata_section(metadata);
-  std::vector<EifPart> parts;  // in the order of AWS's builder
-  parts.push_back({Kind::kKernel, bytes_of(kernel, cofferdam::kMaxEif)});
-  parts.push_back({Kind::kCommandLine, command_line_of(options)});
-  parts.push_back({Kind::kMetadata, Bytes(section.begin(), section.end())});
-  for (const std::string& ramdisk : options.ramdisks)
-    parts.push_back({Kind::kRamdisk, bytes_of(ramdisk, cofferdam::kMaxEif)});
-  Bytes file;
+  EifImage image;
   try {
-    file = cofferdam::write_eif(
-        options.arch == "x86_64" ? enclave::EifArchitecture::kX86 : enclave::EifArchitecture::kAarch64, parts);
+    std::vector<std::string> warnings;
+    image = cofferdam::read_eif(cofferdam::build_image(recipe, warnings));
+    for (const std::string& warning : warnings) std::cerr << "Warning: " << warning << ".\n";
   } catch (const std::runtime_error& error) {
     throw Failure(ErrorCode::kEifBuilding, std::string(error.what()) + '.');
   }
-  EifImage image = cofferdam::read_eif(std::move(file));
   if (!options.key.empty()) image = cofferdam::read_eif(signed_image(image, options.certificate, options.key));
   write_image(options.output, image.bytes);
   std::cerr << "Enclave Image successfully created.\n";

@@ -194,22 +194,39 @@ void add_image_commands(CLI::App& application, Run& run) {
       "Docker here.\n"
       "NITRO_CLI_BLOBS: folder with the kernel (Image) and its command line (cmdline) for builds without --kernel and "
       "--cmdline.");
+  cofferdam::ImageRecipe& r = b.recipe;
   auto* uri =
       command->add_option("--docker-uri", b.docker_uri, "Refused, with what to do instead: there is no Docker here");
   command->add_option("--docker-dir", b.docker_dir, "As --docker-uri");
   command->add_option("--output-file", b.output, "The image to write")->type_name("FILE")->required();
-  command->add_option("--kernel", b.kernel, "Kernel: an arm64 Image, or a bzImage for x86_64")->type_name("FILE");
-  auto* text = command->add_option("--cmdline", b.cmdline, "Kernel command line");
-  text->excludes(command->add_option("--cmdline-file", b.cmdline_file, "File with it")->type_name("FILE"));
-  auto* ramdisk = command->add_option("--ramdisk", b.ramdisks, "Ramdisk; again for more, in this order")
+  command->add_option("--kernel", r.kernel, "Kernel: an arm64 Image, or a bzImage for x86_64")->type_name("FILE");
+  command->add_flag("--flat-kernel", r.flat_kernel, "The kernel is no Linux; take its bytes as they are");
+  auto* text = command->add_option("--cmdline", r.cmdline, "Kernel command line (default: nitro-cli's for aarch64)");
+  text->excludes(command->add_option("--cmdline-file", r.cmdline_file, "File with it; a last newline is left out")->type_name("FILE"));
+  auto* init = command->add_option("--init", r.base.init, "Make the first ramdisk: this program is the first process")->type_name("FILE");
+  command->add_option("--module", r.base.modules, "Kernel module for it, loaded in this order; 'FILE PARAMETERS'")
+      ->type_name("FILE")
+      ->expected(1, -1)
+      ->needs(init);
+  auto* ramdisk = command->add_option("--ramdisk", r.ramdisks, "Ready ramdisk; again for more, in this order")
                       ->type_name("FILE")
                       ->expected(1, -1);
-  command->add_option("--arch", b.arch, "aarch64 or x86_64")
+  auto* rootfs = command
+                     ->add_option("--rootfs", r.application.roots,
+                                  "Make the last ramdisk: the application's root, a folder or a tar archive (docker export);\n"
+                                  "again to lay another over it")
+                     ->type_name("DIR|TAR");
+  command->add_option("--cmd", r.application.command, "What runs in it: the program, and again for each argument (--cmd=-x)")
+      ->type_name("WORD")
+      ->needs(rootfs);
+  command->add_option("--env", r.application.environment, "Environment variable of it")->type_name("NAME=VALUE")->needs(rootfs);
+  command->add_flag("--keep-attributes", r.application.attributes.keep, "Keep owners and modes of the files, as cofferdam eif build does");
+  command->add_option("--arch", r.arch, "aarch64 or x86_64")
       ->check(CLI::IsMember({"aarch64", "x86_64"}))
       ->capture_default_str();
-  command->add_option("--name", b.name, "Image name in the metadata (default: the output's name)");
-  command->add_option("--version", b.version, "Image version in the metadata")->capture_default_str();
-  command->add_option("--metadata", b.metadata, "JSON object (at most 4096 bytes) to add to the metadata")
+  command->add_option("--name", r.name, "Image name in the metadata (default: the output's name)");
+  command->add_option("--version", r.version, "Image version in the metadata")->capture_default_str();
+  command->add_option("--metadata", r.metadata, "JSON object (at most 4096 bytes) to add to the metadata")
       ->type_name("FILE");
   auto* signer =
       command->add_option("--signing-certificate", b.certificate, "Certificate (PEM) to sign with; measured into PCR8")
@@ -219,7 +236,7 @@ void add_image_commands(CLI::App& application, Run& run) {
   signer->needs(key);
   key->needs(signer);
   command->callback([=, &run] {
-    if (uri->count() == 0 && ramdisk->count() == 0) throw CLI::RequiredError("--ramdisk");
+    if (uri->count() + ramdisk->count() + rootfs->count() == 0) throw CLI::RequiredError("--ramdisk or --rootfs");
     run = [=] { return build_image(*options); };
   });
 }

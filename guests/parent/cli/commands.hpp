@@ -4,6 +4,7 @@
 #pragma once
 
 #include "guests/parent/cli/run_request.hpp"
+#include "tools/cofferdam/image/build_image.hpp"
 
 namespace enclave_cli {
 
@@ -21,9 +22,8 @@ int sign_image(const std::string& path, const std::string& certificate, const st
 int print_pcr(const std::string& input, const std::string& certificate);  // the certificate's, unless it is empty
 
 struct BuildOptions {
-  std::string docker_uri, docker_dir, output, certificate, key, name, version{"1.0"}, metadata;
-  std::string kernel, cmdline, cmdline_file, arch{"aarch64"};
-  std::vector<std::string> ramdisks;
+  std::string docker_uri, docker_dir, output, certificate, key;
+  cofferdam::ImageRecipe recipe;  // without a kernel, a name and a command line: NITRO_CLI_BLOBS' and the output's name
 };
 int build_image(const BuildOptions& options);
 

@@ -156,7 +156,7 @@ Enclave launch(Environment& environment, const RunRequest& request, cofferdam::B
   return enclave;
 }
 
-void check_image(const cofferdam::EifImage& image, std::string_view machine, std::int64_t now) {
+void check_image(cofferdam::EifImage& image, std::string_view machine, std::int64_t now) {
   const std::string_view built_for =
       image.layout.architecture == enclave::EifArchitecture::kAarch64 ? "aarch64" : "x86_64";
   if (built_for != machine) {
@@ -164,18 +164,27 @@ void check_image(const cofferdam::EifImage& image, std::string_view machine, std
                   "The image is for " + std::string(built_for) + ", and this machine is " + std::string(machine) + '.',
                   "Build it for " + std::string(machine) + '.');
   }
+  if (!cofferdam::checksum_holds(image)) {
+    throw Failure(ErrorCode::kEifParsing, "The image's checksum is not that of its bytes: it was damaged after it was built.",
+                  "Copy it here once more and compare the two files' sha256sum, or build it again.");
+  }
   if (!image.layout.signature) return;
   std::string problem;
   try {
     const cofferdam::EifSignature signature =
         cofferdam::decode_signature_section(image.section(*image.layout.signature));
     problem = cofferdam::check_certificate_time(signature.certificate, now);
+    if (problem.empty()) {
+      cofferdam::measure_eif(image);  // what was signed is PCR0
+      problem = cofferdam::check_signature(signature, image.measurement.pcr0);
+      if (!problem.empty()) problem = "The signature does not hold: " + problem;
+    }
   } catch (const std::runtime_error& error) {
     problem = error.what();
   }
   if (!problem.empty()) {
     throw Failure(ErrorCode::kEifSignatureChecker, problem + '.',
-                  "Sign it again with sign-eif and a valid certificate; check the clock with date.");
+                  "Sign it again with sign-eif, with a valid certificate and its key; check the clock with date.");
   }
 }
 

@@ -37,7 +37,8 @@ using Say = std::function<void(const std::string&)>;
                              const Say& say, int starter, int signals);
 
 // What a monitor would refuse at the start, told before anything is taken. machine: uname's, "aarch64"; now: Unix
-// seconds. Throws Failure E35 (another architecture), E59 (the signing certificate is not valid now).
-void check_image(const cofferdam::EifImage& image, std::string_view machine, std::int64_t now);
+// seconds. A signed image is measured by the way. Throws Failure E35 (another architecture, the checksum), E59 (the
+// signature, or its certificate is not valid now).
+void check_image(cofferdam::EifImage& image, std::string_view machine, std::int64_t now);
 
 }  // namespace enclave_cli

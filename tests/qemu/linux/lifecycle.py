@@ -174,8 +174,8 @@ MONITOR = {
     "truncated": f"refused start {ENOEXEC}", "checksum": f"refused start {ENOEXEC}", "architecture": f"refused start {ENOEXEC}",
     "magic": f"refused start {ENOEXEC}", "empty": f"refused start {ENOEXEC}", "expired": f"refused start {EKEYEXPIRED}",
     "forged": f"refused start {EKEYREJECTED}", "large": f"refused start {ENOEXEC}", "kernel": "hangup 10"}
-CLI = {  # what the monitor finds, but not the CLI, is E33
-    "truncated": 35, "checksum": 33, "architecture": 35, "magic": 35, "empty": 35, "expired": 59, "forged": 33, "large": 26, "kernel": 36,
+CLI = {  # the CLI finds what the monitor would, before anything is taken
+    "truncated": 35, "checksum": 35, "architecture": 35, "magic": 35, "empty": 35, "expired": 59, "forged": 59, "large": 26, "kernel": 36,
     "small": 26, "missing": 19, "memory": 27, "cores": 22, "cpu-of-the-parent": 21, "no-such-cpu": 21, "cpu-twice": 20, "reserved-cid": 3,
     "empty-pool": 22}
 

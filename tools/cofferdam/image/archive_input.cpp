@@ -3,8 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-#include <algorithm>
-#include <array>
+#include "tools/cofferdam/image/tar_member.hpp"
 
 namespace cofferdam {
 namespace {
@@ -62,14 +61,15 @@ std::string text_of(const char* plain, const char* utf8) {
   return utf8 == nullptr ? "" : utf8;
 }
 
-bool names_the_root(std::string_view path) { return path.find_first_not_of("./") == path.npos && path.find("..") == path.npos; }
-
-void refuse_to_leave(const std::string& path, const std::string& file) {
-  std::string_view left = path;
-  while (!left.empty()) {
-    const std::size_t end = std::min(left.find('/'), left.size());
-    if (left.substr(0, end) == "..") throw Unreadable(file + " has the path '" + path + "', which leaves the archive");
-    left.remove_prefix(std::min(end + 1, left.size()));
+MemberKind kind_of(archive_entry* entry, const std::string& path, const std::string& file) {
+  switch (archive_entry_filetype(entry)) {
+    case AE_IFDIR: return MemberKind::kFolder;
+    case AE_IFREG: return MemberKind::kFile;
+    case AE_IFLNK: return MemberKind::kLink;
+    case AE_IFIFO: return MemberKind::kPipe;
+    case AE_IFCHR: return MemberKind::kCharacterDevice;
+    case AE_IFBLK: return MemberKind::kBlockDevice;
+    default: throw Unreadable(file + ": '" + path + "' is of a kind that a ramdisk can't hold");
   }
 }
 
@@ -83,55 +83,23 @@ void read_tar(const std::string& file, ReadAttributes attributes, FileTree& tree
   archive_entry* entry = nullptr;
   while (reader.next(entry)) {
     ++members;
-    const std::string path = text_of(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry));
-    refuse_to_leave(path, file);
-    FileEntry made{.mode = static_cast<std::uint32_t>(archive_entry_perm(entry)) & 07777};
-    if (attributes.keep) {
-      made.owner = {static_cast<std::uint32_t>(archive_entry_uid(entry)), static_cast<std::uint32_t>(archive_entry_gid(entry))};
-    }
+    TarMember member{.path = text_of(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry)),
+                     .target = text_of(archive_entry_hardlink(entry), archive_entry_hardlink_utf8(entry)),
+                     .mode = static_cast<std::uint32_t>(archive_entry_perm(entry)),
+                     .owner = {static_cast<std::uint32_t>(archive_entry_uid(entry)), static_cast<std::uint32_t>(archive_entry_gid(entry))},
+                     .device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry)),
+                     .device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry))};
     if (archive_entry_xattr_count(entry) > 0) ++with_attributes;
-    const std::string twin = text_of(archive_entry_hardlink(entry), archive_entry_hardlink_utf8(entry));
-    if (!twin.empty()) {
-      refuse_to_leave(twin, file);
-      tree.add_hard_link(path, twin);
-      continue;
+    if (!member.target.empty()) {
+      member.kind = MemberKind::kHardLink;
+    } else {
+      member.kind = kind_of(entry, member.path, file);
+      if (member.kind == MemberKind::kLink) member.target = text_of(archive_entry_symlink(entry), archive_entry_symlink_utf8(entry));
+      if (member.kind == MemberKind::kFile) member.content = reader.content(kMaxMemberBytes);
     }
-    switch (archive_entry_filetype(entry)) {
-      case AE_IFDIR: made.kind = FileKind::kFolder; break;
-      case AE_IFREG:
-        made.kind = FileKind::kFile;
-        made.content = std::make_shared<const Bytes>(reader.content(kMaxMemberBytes));
-        break;
-      case AE_IFLNK: {
-        const FileEntry link = link_entry(text_of(archive_entry_symlink(entry), archive_entry_symlink_utf8(entry)));
-        made.kind = FileKind::kLink;
-        made.mode = link.mode;
-        made.content = link.content;
-        break;
-      }
-      case AE_IFIFO: made.kind = FileKind::kPipe; break;
-      case AE_IFCHR:
-      case AE_IFBLK:
-        made.kind = archive_entry_filetype(entry) == AE_IFCHR ? FileKind::kCharacterDevice : FileKind::kBlockDevice;
-        made.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry));
-        made.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry));
-        break;
-      default: throw Unreadable(file + ": '" + path + "' is of a kind that a ramdisk can't hold");
-    }
-    if (names_the_root(path)) continue;  // always there
-    tree.add(path, std::move(made));
+    lay_member(std::move(member), file, attributes, tree);
   }
-  if (members == 0) throw Unreadable(file + " is an empty archive, or none");
-  if (with_attributes > 0) {
-    warnings.push_back(file + ": " + std::to_string(with_attributes) +
-                       " files have extended attributes (capabilities, ACLs), which a ramdisk can't hold");
-  }
-}
-
-bool is_packed(ByteView bytes) {
-  static constexpr std::array<std::string_view, 7> kMagic{"\x1f\x8b", "\xfd"  "7zXZ", "\x5d\x00\x00", "BZh", "\x28\xb5\x2f\xfd",
-                                                          "\x04\x22\x4d\x18", "\x02\x21\x4c\x18"};
-  return std::ranges::any_of(kMagic, [&](std::string_view magic) { return as_text(bytes).starts_with(magic); });
+  close_archive(file, members, with_attributes, warnings);
 }
 
 Bytes unpacked(ByteView packed, std::size_t limit, const std::string& name) {

@@ -96,6 +96,10 @@ Bytes application_ramdisk(const ApplicationRamdisk& application, std::vector<std
       read_folder(source, application.attributes, root);
     } else {
       read_tar(source, application.attributes, root, warnings);
+      if (root.find("manifest.json") != nullptr && (root.find("oci-layout") != nullptr || root.find("repositories") != nullptr)) {
+        throw Unreadable(source + " holds an image's layers (docker save), not a root file system; "
+                         "`docker create IMAGE` and `docker export CONTAINER > root.tar` give one");
+      }
     }
   }
   add_places(root);

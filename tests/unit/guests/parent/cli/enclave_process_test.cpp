@@ -222,6 +222,21 @@ TEST_F(EnclaveProcesses, HostileRequestsAreAnsweredAndItGoesOn) {
 TEST_F(EnclaveProcesses, ImagesThatNoMonitorStartsAreRefusedFirst) {
   cofferdam::write_file(eif, cofferdam::Bytes(1000, 7));
   EXPECT_EQ(run().status, 35);
+  // Each byte counts, wherever it lies: in the header, between sections, in the last ramdisk.
+  const cofferdam::Bytes good = small_image();
+  for (const std::size_t at : {std::size_t{9}, enclave::kEifHeaderSize - 1, enclave::kEifHeaderSize + 50, good.size() - 1}) {
+    cofferdam::Bytes damaged = good;
+    damaged[at] ^= 0x10;
+    cofferdam::write_file(eif, damaged);
+    const Output output = run();
+    EXPECT_EQ(output.status, 35) << at;
+    EXPECT_NE(output.error.find("damaged after it was built"), std::string::npos) << output.error;
+    EXPECT_EQ(output.error.find("allocating"), std::string::npos) << output.error;  // nothing was taken for it
+  }
+  cofferdam::Bytes cut = good;
+  cut.pop_back();
+  cofferdam::write_file(eif, cut);
+  EXPECT_EQ(run().status, 35);
   eif += ".absent";
   EXPECT_EQ(run().status, 19);
 }
@@ -303,7 +318,7 @@ TEST_F(EnclaveProcesses, ImagesAreBuiltDescribedAndMeasured) {
   cofferdam::write_file(folder + "/kernel", cofferdam::Bytes(64, 9));
   cofferdam::write_file(folder + "/disk", cofferdam::Bytes(65, 8));
   const auto build = [&](const std::string& output) {
-    return cli({"build-enclave", "--kernel", folder + "/kernel", "--cmdline", "console=ttyS0", "--ramdisk",
+    return cli({"build-enclave", "--flat-kernel", "--kernel", folder + "/kernel", "--cmdline", "console=ttyS0", "--ramdisk",
                 folder + "/disk", "--name", "n", "--output-file", output});
   };
   const Output built = build(folder + "/a.eif");
