@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/qemu"))
 import assemble  # noqa: E402
 import initramfs  # noqa: E402
+import instruction_counter  # noqa: E402
 import kernel_image  # noqa: E402
 import cpio  # noqa: E402
 import machine  # noqa: E402
@@ -79,7 +80,8 @@ def parse(words):
     parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
                         help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
-    parser.add_argument("--plugin", metavar="TEXT", help="one of QEMU's plugins, as its -plugin takes it (bench/linux/monitor_counts.py)")
+    parser.add_argument("--count", metavar="FILE", type=pathlib.Path,
+                        help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py)")
     own, command = words, []
     if "--" in words:
         own, command = words[:words.index("--")], words[words.index("--") + 1:]
@@ -182,6 +184,7 @@ def run(arguments):
         folder = pathlib.Path(name)
         disks, report = make_disks(folder, arguments.disk)
         line = command_line(folder, arguments, pieces_of(arguments, report), disks)
+        line += instruction_counter.options(arguments.count.resolve()) if arguments.count else []
         if not bounded:
             print(f"x run: {'plain QEMU' if arguments.bare else 'under the monitor'}; Ctrl-A x ends it"
                   + ("" if arguments.guest else ", and so does the end of the shell"), file=sys.stderr, flush=True)
