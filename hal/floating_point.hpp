@@ -3,7 +3,7 @@
 
 namespace hal {
 
-// While one exists, this core may use FP/SIMD registers; the guest's are saved at construction, and at
+// While one exists, this core may use FP/SIMD registers; the guest's, SVE's included, are saved at construction, and at
 // destruction the monitor's values are gone and the guest's are back. Not nested.
 class FloatingPointScope {
  public:

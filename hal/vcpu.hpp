@@ -28,7 +28,7 @@ struct GuestEntry {
   std::uint64_t mpidr{};     // what the guest reads in MPIDR_EL1 (VMPIDR_EL2)
 };
 // Runs the guest on this core from reset state until handle_trap answers kLeave. On return every register
-// that the guest could reach holds zero, FP/SIMD, pointer-authentication keys and EL1 system registers included, and branch-predictor
+// that the guest could reach holds zero, FP/SIMD, SVE, pointer-authentication keys and EL1 system registers included, and branch-predictor
 // and TLB state of the partition is flushed on this core.
 void run_guest(const GuestEntry& guest);
 

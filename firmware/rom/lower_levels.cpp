@@ -67,6 +67,11 @@ std::uint64_t scr_el3_value(const IdRegisters& id) {
   return scr::kNonSecure | scr::kHypervisorCall | scr::kSecureFetchOnly | scr::kAarch64 | granted(id, kScrGrants);
 }
 
+std::uint64_t cptr_el3_value(const IdRegisters& id) {
+  constexpr unsigned kSve = 32;
+  return (id.pfr0 >> kSve & 0xf) != 0 ? cptr::kVectors : 0;
+}
+
 std::uint64_t mdcr_el3_value(const IdRegisters& id) {
   const std::uint64_t pmu = (id.dfr0 >> 8) & 0xf;
   const bool counts_can_stop = pmu >= 6 && pmu != 0xf;  // PMUv3p5

@@ -42,7 +42,7 @@ rom_reset:
   // (2) The same state on every core, whatever it was.
 2:adr x0, rom_vectors
   msr vbar_el3, x0
-  msr cptr_el3, xzr                 // FP and SIMD usable; SVE and SME not, here and below
+  msr cptr_el3, xzr                 // FP and SIMD usable; what else EL2 gets: configure_lower_levels()
   mov x0, #(1 << 9)                 // SIF: EL3 never fetches from non-secure memory
   msr scr_el3, x0
   msr daifset, #0xf

@@ -1,4 +1,4 @@
-// An exception that EL3 keeps to itself (SVE, SME, a register it does not hand down) becomes what the instruction would
+// An exception that EL3 keeps to itself (SME, a register it does not hand down) becomes what the instruction would
 // do on a core without the feature: an undefined-instruction exception at the level that owns the caller.
 //
 // Pure: the registers of the lower level in, the ones to write out. So no guest can stop the machine by trapping

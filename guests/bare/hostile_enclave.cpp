@@ -8,10 +8,12 @@
 //   spin        does nothing, with everything masked
 //   console     writes to a console that a production enclave has not, for ever
 //   smc         SMCs of every kind, for ever
+//   registers   fills its core's keys, vectors and predicates with marks, then spins
 //   secret      fills its memory with a word that must never be seen again, then spins
 //
 // It reports its mode and progress through channel 0 when there is one.
 #include "guests/bare/channel_ring.hpp"
+#include "guests/bare/core_state.hpp"
 #include "guests/bare/hypercall.hpp"
 #include "guests/bare/probe.hpp"
 #include "guests/bare/register_sweep.hpp"
@@ -120,6 +122,11 @@ extern "C" void bare_main(std::uint64_t device_tree) {
   if (mode == "console") console();
   if (mode == "smc") smc();
   if (mode == "secret") secret();
+  if (mode == "registers") {
+    static bare::CoreState marks;
+    bare::mark_core_state(marks, kSecretWord);
+    for (;;) asm volatile("nop");
+  }
   if (mode == "spin") {
     for (;;) asm volatile("nop");
   }

@@ -2,9 +2,13 @@
 //
 // Payload: enclave.eif (honest), and every file whose name begins with "hostile-" (hostile_enclave.bin with a command
 // line that names its mode). For each of these it prints
-//     HOSTILE name state S reason R code C, words not zero Z, honest enclave H
+//     HOSTILE name state S reason R code C, words not zero Z, registers not zero G, honest enclave H
 // where R and C are kSlotInfo's (3: stopped because of its faults; 2: the parent stopped it after its time; 1: it
-// exited), Z counts what is left of it in its memory, and H is `alive` when the honest enclave answers as before.
+// exited), Z counts what is left of it in its memory, G the bytes in the keys, vectors and
+// predicates of its cores when the parent has them back (core_state.hpp), and H is `alive` when the honest enclave answers as before.
+#include <atomic>
+
+#include "guests/bare/core_state.hpp"
 #include "guests/bare/payload.hpp"
 #include "guests/bare/tenant.hpp"
 
@@ -64,6 +68,38 @@ bool is_alive(const Tenant& honest) {
   return honest.send(MessageKind::kCheck, {}) && wait_for(honest, MessageKind::kVerdict) && g_buffer[0] == 1;
 }
 
+struct Start {  // at the top of a secondary core's stack, start.S
+  void (*function)(std::uint64_t);
+  std::uint64_t argument;
+  std::uint64_t record[6];
+};
+alignas(64) std::uint8_t g_stack[8192];
+bare::CoreState g_found;
+std::atomic<std::uint64_t> g_left;
+constexpr std::uint64_t kNotSeen = ~std::uint64_t{0};
+
+extern "C" void bare_secondary_start();
+
+void look_at_core(std::uint64_t) {
+  bare::read_core_state(g_found);
+  g_left.store(bare::core_state_left(g_found));
+  bare::call_raw(cofferdam_abi::kPsciCpuOff);
+}
+
+// Starts a core that an enclave had, and counts what is in its registers. kNotSeen: it does not start.
+std::uint64_t left_on_core(std::uint64_t core) {
+  constexpr std::uint64_t kPatience = 10'000'000;
+  constexpr std::int64_t kOff = 1;
+  g_left.store(kNotSeen);
+  auto* top = reinterpret_cast<Start*>(&g_stack[sizeof g_stack - sizeof(Start)]);
+  *top = {look_at_core, core, {}};
+  bare::call_raw(cofferdam_abi::kPsciCpuOn, {core, reinterpret_cast<std::uint64_t>(&bare_secondary_start), reinterpret_cast<std::uint64_t>(top + 1)});
+  for (std::uint64_t i = 0; i < kPatience && g_left.load() == kNotSeen; ++i) asm volatile("yield");
+  for (std::uint64_t i = 0; i < kPatience && bare::call_raw(cofferdam_abi::kPsciAffinityInfo, {core, 0}).status != kOff; ++i) {
+  }
+  return g_left.load();
+}
+
 void run_hostile(const Tenant& honest, const bare::PayloadFile& file) {
   constexpr std::uint64_t kMilliseconds = 200;
   Tenant hostile(kHostile);
@@ -82,11 +118,13 @@ void run_hostile(const Tenant& honest, const bare::PayloadFile& file) {
   std::uint64_t left = 0;
   const auto* words = reinterpret_cast<const volatile std::uint64_t*>(kHostile.memory);
   for (std::uint64_t i = 0; i < kBytes / 8; ++i) left += words[i] != 0 ? 1 : 0;
+  std::uint64_t registers = 0;
+  for (std::uint64_t core = 0; core < kHostile.cores; ++core) registers += left_on_core(kHostile.first_core + core);
   alive = is_alive(honest) && alive;
-  if (left != 0 || !alive) ++g_failures;
+  if (left != 0 || registers != 0 || !alive) ++g_failures;
   Line{}.text("HOSTILE ").text(file.name).text(" state ").number(info.x1 & 0xFFFF).text(" reason ")
       .number(info.x1 >> 40).text(" code ").number((info.x1 >> 32) & 0xFF).text(", words not zero ").number(left)
-      .text(", honest enclave ").text(alive ? "alive" : "SILENT").text(ended ? "" : ", NOT FREED").print();
+      .text(", registers not zero ").number(registers).text(", honest enclave ").text(alive ? "alive" : "SILENT").text(ended ? "" : ", NOT FREED").print();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 //
 // What is shown of each: hal/registers/guest_identification.hpp.
 #include "hal/aarch64/machine.hpp"
+#include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/registers/esr_el2.hpp"
 #include "hal/registers/guest_identification.hpp"
@@ -17,6 +18,7 @@ using registers::esr_el2::system_register;
 std::uint64_t read_core(std::uint32_t encoding) {
   switch (encoding) {
     case guest::kPfr0: return HAL_READ_REGISTER(id_aa64pfr0_el1);
+    case guest::kZfr0: return HAL_READ_REGISTER(s3_0_c0_c4_4);
     case guest::kPfr1: return HAL_READ_REGISTER(id_aa64pfr1_el1);
     case guest::kDfr0: return HAL_READ_REGISTER(id_aa64dfr0_el1);
     case guest::kIsar0: return HAL_READ_REGISTER(id_aa64isar0_el1);
@@ -44,7 +46,7 @@ Identification read_identification(std::uint32_t encoding) {
   // op0 = 3, op1 = 0, CRn = 0, CRm = 1..7: the whole space of identification registers (TID3).
   const bool in_space = (encoding & ~(system_register(0, 0, 0, 0xF, 7))) == system_register(3, 0, 0, 0, 0);
   if (in_space && crm >= 1 && crm <= 7) {
-    return {true, guest::shown(encoding, read_core(encoding), false)};
+    return {true, guest::shown(encoding, read_core(encoding), this_core().vector_bytes != 0)};
   }
   // TID1: REVIDR_EL1, AIDR_EL1, and what later versions add there.
   if (encoding == system_register(3, 0, 0, 0, 6) || encoding == system_register(3, 1, 0, 0, 7) ||

@@ -16,11 +16,15 @@ namespace hal::aarch64 {
 
 inline constexpr std::size_t kCores = board::kBoard.cores.size();
 
-struct FloatingPointState {
-  std::array<std::uint64_t, 64> q{};  // q0..q31, two words each
+// floating_point_registers.S knows the layout; both arrays have room for the longest vectors of the architecture, 2048 bits.
+struct alignas(16) FloatingPointState {
   std::uint64_t fpcr{};
   std::uint64_t fpsr{};
+  std::array<std::uint8_t, 32 * std::size_t{256}> vectors{};   // q0..q31 or z0..z31
+  std::array<std::uint8_t, 17 * std::size_t{32}> predicates{};  // p0..p15, FFR
 };
+static_assert(offsetof(FloatingPointState, vectors) == 16);
+static_assert(offsetof(FloatingPointState, predicates) == 16 + 32 * 256);
 
 // A pointer-authentication key, 128 bits.
 struct PointerKey {
@@ -32,6 +36,7 @@ struct alignas(64) PerCore {
   std::uint64_t emergency_stack{};  // top of the stack that the monitor's own exceptions use
   std::uint64_t index{};
   PointerKey return_address_key{};  // in APIAKey_EL1 while the monitor runs; low 0: this core signs no pointers
+  std::uint64_t vector_bytes{};  // of its guest's SVE registers; 0: the guest has none, and they trap
   FloatingPointState guest_floating_point{};
   std::atomic<bool> online{};
   std::atomic<bool> event{};        // wait_for_event() returns at once

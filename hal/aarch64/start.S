@@ -62,7 +62,7 @@ prepare_core:
   msr sctlr_el2, x0
   mov x0, #(1 << 31)                 // HCR_EL2.RW; E2H = 0: EL2 without VHE
   msr hcr_el2, x0
-  ldr x0, =0x33ff                    // CPTR_EL2: SVE and SME trap, FP does not; the rest follows with the first guest
+  ldr x0, =0x33ff                    // CPTR_EL2: SVE and SME trap, FP does not; the rest follows in prepare_guest_controls()
   msr cptr_el2, x0
   isb
   adrp x0, hal_core_stacks

@@ -8,6 +8,7 @@
 #include "hal/aarch64/per_core.hpp"
 #include "hal/aarch64/system_registers.hpp"
 #include "hal/registers/esr_el2.hpp"
+#include "hal/registers/guest_identification.hpp"
 #include "hal/registers/hcr_el2.hpp"
 #include "hal/registers/sctlr.hpp"
 #include "hal/upcalls.hpp"
@@ -17,6 +18,8 @@ namespace hal {
 extern "C" {
 void hal_enter_guest(std::uint64_t entry, std::uint64_t argument, std::uint64_t pstate);
 void hal_clear_floating_point();
+void hal_clear_vectors();
+std::uint64_t hal_vector_bytes();
 AfterTrap hal_guest_exception(TrapKind kind, TrapFrame* frame);
 }
 
@@ -74,7 +77,12 @@ void reset_guest_registers() {
     HAL_WRITE_REGISTER(s3_4_c5_c2_3, 0);                           // VSESR_EL2
   }
   if (aarch64::signs_pointers()) reset_pointer_keys();
-  hal_clear_floating_point();
+  if (aarch64::this_core().vector_bytes != 0) {
+    HAL_WRITE_REGISTER(s3_0_c1_c2_0, 0);  // ZCR_EL1
+    hal_clear_vectors();
+  } else {
+    hal_clear_floating_point();
+  }
   aarch64::reset_self_hosted_debug();
   aarch64::reset_virtual_interrupts();
 }
@@ -160,6 +168,32 @@ AfterTrap hal_guest_exception(TrapKind kind, TrapFrame* frame) {
 
 namespace aarch64 {
 
+namespace {
+
+// What a guest's coprocessor accesses trap: SME, trace and activity monitors; FP/SIMD does not, and SVE does not where the core
+// has it. The bits set besides are RES1. A core shows no longer vectors than the boot core: a guest may move between cores.
+void prepare_vectors() {
+  namespace guest = registers::guest_identification;
+  constexpr std::uint64_t kFeatureTraps = 0x33FF | registers::bit(20) | registers::bit(30);  // TZ, TSM; TTA, TAM
+  constexpr std::uint64_t kTz = registers::bit(8);
+  constexpr std::uint64_t kLongest = 0xF;  // ZCR_EL2.LEN: 2048 bits, or what there is
+  constexpr std::uint64_t kQuadword = 16;
+  PerCore& core = this_core();
+  const std::uint64_t boot_cores = hal_per_core[boot_core()].vector_bytes;
+  const bool first = core.index == boot_core();
+  if (guest::Sve::get(HAL_READ_REGISTER(id_aa64pfr0_el1)) == 0 || (!first && boot_cores == 0)) {
+    HAL_WRITE_REGISTER(cptr_el2, kFeatureTraps);
+    return;
+  }
+  HAL_WRITE_REGISTER(cptr_el2, kFeatureTraps & ~kTz);
+  isb();
+  HAL_WRITE_REGISTER(s3_4_c1_c2_0, first ? kLongest : boot_cores / kQuadword - 1);  // ZCR_EL2
+  isb();
+  core.vector_bytes = hal_vector_bytes();
+}
+
+}  // namespace
+
 [[gnu::noinline, gnu::cold]] void prepare_guest_controls() {
   // The breakpoints of a core are its owner's (reset with it, hal/aarch64/debug.cpp); the OS lock, the channel to an
   // outside debugger, trace, performance monitors and statistical profiling trap; nothing counts or traces at EL2.
@@ -169,9 +203,7 @@ namespace aarch64 {
                                         registers::bit(17) |                       // HPMD
                                         registers::bit(19) | registers::bit(27);   // TTRF, TDCC
   HAL_WRITE_REGISTER(mdcr_el2, kDebugTraps);
-  // SVE, SME, trace and activity monitors trap; FP/SIMD does not. The bits set besides are RES1.
-  constexpr std::uint64_t kFeatureTraps = 0x33FF | registers::bit(20) | registers::bit(30);  // TZ, TSM; TTA, TAM
-  HAL_WRITE_REGISTER(cptr_el2, kFeatureTraps);
+  prepare_vectors();
   HAL_WRITE_REGISTER(hstr_el2, 0);
   HAL_WRITE_REGISTER(cnthctl_el2, 3);  // EL1PCTEN, EL1PCEN: the core is its owner's alone, and so are its timers
   HAL_WRITE_REGISTER(cntvoff_el2, 0);

@@ -21,7 +21,7 @@ import machine  # noqa: E402
 
 SECONDS = 240
 # How each mode ends: kSlotInfo's reason (1 it exited, 2 the parent stopped it, 3 its faults stopped it).
-MODES = {"sweep": 3, "undefined": 2, "unmapped": 3, "calls": 2, "spin": 2, "console": 2, "smc": 1, "secret": 2}
+MODES = {"sweep": 3, "undefined": 2, "unmapped": 3, "calls": 2, "spin": 2, "console": 2, "smc": 1, "secret": 2, "registers": 2}
 # What a partition can make the monitor print: its budget at once (32 lines), then one line in 250 ms.
 MOST_LINES_OF_ONE = 64
 
@@ -86,7 +86,7 @@ def parent_breaches(text):
 
 def enclave_breaches(text):
     for mode, reason in MODES.items():
-        found = re.search(rf"HOSTILE hostile-{mode} state (\d+) reason (\d+) code \d+, words not zero (\d+), (.*)", text)
+        found = re.search(rf"HOSTILE hostile-{mode} state (\d+) reason (\d+) code \d+, words not zero (\d+), registers not zero (\d+), (.*)", text)
         if not found:
             yield f"{mode}: no report"
             continue
@@ -94,8 +94,10 @@ def enclave_breaches(text):
             yield f"{mode}: ended in state {found[1]} for reason {found[2]}, not {reason}"
         if int(found[3]) != 0:
             yield f"{mode}: {found[3]} words of its memory came back to the parent"
-        if found[4].strip() != "honest enclave alive":
-            yield f"{mode}: {found[4]}"
+        if int(found[4]) != 0:
+            yield f"{mode}: {found[4]} bytes of its cores' registers came back to the parent"
+        if found[5].strip() != "honest enclave alive":
+            yield f"{mode}: {found[5]}"
     between = re.split(r"HOSTILE hostile-", text)
     for part in between:
         count = part.count("cofferdam: refused: an enclave")

@@ -174,7 +174,8 @@ def check_good(device):
                "text": 0, "text_too_long": -2, "text_with_escape": -2, "text_hidden": -2}
     for name, wanted in answers.items():
         demand(signed(value(name)) == wanted, f"{name}: {wanted}, not {signed(value(name))}")
-    demand(value("sve_syndrome") >> 26 == 0, "SVE is undefined at EL2")
+    demand(value("sve_syndrome") == 0, f"SVE is EL2's, no exception {value('sve_syndrome'):x}")
+    demand(value("sme_syndrome") == 1 << 25, f"SME is undefined at EL2, not {value('sme_syndrome'):x}")
     demand([int(v, 16) for v in facts["on"]] == [0] * 6, "every core starts, twice")
     demand([signed(int(v, 16)) for v in facts["on_again"]] == [-4] * 6, "a running core is not started again")
     demand([int(v, 16) for v in facts["info_off_again"]] == [1] * 6, "CPU_OFF is seen")

@@ -115,9 +115,12 @@ payload_visit_el1:
 1:ldp x29, x30, [sp], #16
   ret
 
-  .global payload_try_sve
+  .global payload_try_sve, payload_try_sme
 payload_try_sve:
   .inst 0x04bf5020                  // rdvl x0, #1
+  ret
+payload_try_sme:
+  .inst 0x04bf5820                  // rdsvl x0, #1
   ret
 
   .balign 16

@@ -12,6 +12,7 @@ std::int64_t payload_smc8(const std::uint64_t* registers);
 void payload_other_core();
 void payload_visit_el1();
 void payload_try_sve();
+void payload_try_sme();
 [[noreturn]] void payload_main();
 [[noreturn]] void payload_other_main(std::uint64_t context);
 }
@@ -121,6 +122,9 @@ void call_the_rom() {
   seen_syndrome = 0;
   payload_try_sve();
   fact("sve_syndrome", seen_syndrome);
+  seen_syndrome = 0;
+  payload_try_sme();
+  fact("sme_syndrome", seen_syndrome);
 }
 
 void start_cores() {

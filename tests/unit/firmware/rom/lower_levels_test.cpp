@@ -42,6 +42,16 @@ TEST(LowerLevels, AFieldBelowItsMinimumGrantsNothing) {
   EXPECT_EQ(scr_el3_value(id), kBase);
 }
 
+TEST(LowerLevels, VectorsAreGivenWhereTheyExistAndSmeNever) {
+  IdRegisters id{};
+  EXPECT_EQ(cptr_el3_value(id), 0U);
+  id.pfr0 = std::uint64_t{1} << 32;
+  EXPECT_EQ(cptr_el3_value(id), std::uint64_t{1} << 8);
+  id.pfr0 = 0;
+  id.pfr1 = std::uint64_t{2} << 24;
+  EXPECT_EQ(cptr_el3_value(id), 0U) << "SME";
+}
+
 // Secure world, interrupts to EL3, SMC off, SME, RNDR traps: never, whatever the core has.
 TEST(LowerLevels, WithEveryFieldAtItsMostTheForbiddenBitsStayZero) {
   constexpr std::uint64_t kAll = ~std::uint64_t{0};
