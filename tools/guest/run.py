@@ -80,6 +80,7 @@ def parse(words):
     parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
                         help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
+    parser.add_argument("--plugin", metavar="TEXT", help="one of QEMU's plugins, as its -plugin takes it (bench/linux/monitor_counts.py)")
     parser.add_argument("--count", metavar="FILE", type=pathlib.Path,
                         help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py)")
     own, command = words, []
