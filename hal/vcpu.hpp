@@ -28,8 +28,8 @@ struct GuestEntry {
   std::uint64_t mpidr{};     // what the guest reads in MPIDR_EL1 (VMPIDR_EL2)
 };
 // Runs the guest on this core from reset state until handle_trap answers kLeave. On return every register
-// that the guest could reach holds zero, FP/SIMD, SVE, pointer-authentication keys and EL1 system registers included, and branch-predictor
-// and TLB state of the partition is flushed on this core.
+// that the guest could reach holds zero, FP/SIMD, SVE, pointer-authentication keys and EL1 system registers included, and
+// branch-predictor and TLB state of the partition is flushed on this core.
 void run_guest(const GuestEntry& guest);
 
 // The instruction that trapped has been carried out: what executing it does to PC and PSTATE (BTYPE 0; a software step is

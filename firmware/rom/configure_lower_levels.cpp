@@ -29,7 +29,8 @@ void configure_lower_levels() {
   asm volatile("msr mdcr_el3, %0" ::"r"(mdcr_el3_value(id)));
   const std::uint64_t features = cptr_el3_value(id);
   asm volatile("msr cptr_el3, %0; isb" ::"r"(features));
-  if ((features & cptr::kVectors) != 0) asm volatile("msr s3_6_c1_c2_0, %0; isb" ::"r"(std::uint64_t{0xf}));  // ZCR_EL3: all there is
+  // ZCR_EL3: all there is.
+  if ((features & cptr::kVectors) != 0) asm volatile("msr s3_6_c1_c2_0, %0; isb" ::"r"(std::uint64_t{0xf}));
   asm volatile("msr sctlr_el2, %0" ::"r"(kSctlrEl2Reset));
   asm volatile("msr sctlr_el1, %0" ::"r"(kSctlrEl1Reset));
   asm volatile("msr hcr_el2, xzr; msr vttbr_el2, xzr; msr vbar_el2, xzr; msr vbar_el1, xzr");

@@ -133,8 +133,9 @@ void Switch::abandon(std::size_t slot, Reference reference) {
   return_packet(kParentPort, reference, Outcome::kDropped);
 }
 
-// Takes the newest packet from an enclave that has more than its share of a short ring and no patience left. Time is charged while there is no
-// buffer to speak of: a notification alone posts none, and buffers of a few bytes would hold the parent's ring for hours.
+// Takes the newest packet from an enclave that has more than its share of a short ring and no patience left. Time is
+// charged while there is no buffer to speak of: a notification alone posts none, and buffers of a few bytes would hold the
+// parent's ring for hours.
 bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   Port& port = ports_[slot];
   const bool over = port.waiting.descriptors > share_of_ring() && ring_is_short();

@@ -90,7 +90,8 @@ enable_mmu:
   msr mair_el2, x1
   msr tcr_el2, x2
   msr ttbr0_el2, x4
-  // A key of this core for return addresses, kept in PerCore while a guest runs (boot.cpp). Cores without the feature ignore EnIA and have no such register.
+  // A key of this core for return addresses, kept in PerCore while a guest runs (boot.cpp). Cores without the feature
+  // ignore EnIA and have no such register.
   mrs x0, id_aa64isar1_el1
   ubfx x1, x0, #4, #4                // APA
   ubfx x2, x0, #8, #4                // API

@@ -80,9 +80,8 @@ def parse(words):
     parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
                         help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
-    parser.add_argument("--plugin", metavar="TEXT", help="one of QEMU's plugins, as its -plugin takes it (bench/linux/monitor_counts.py)")
     parser.add_argument("--count", metavar="FILE", type=pathlib.Path,
-                        help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py)")
+                        help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py); not with --instructions")
     own, command = words, []
     if "--" in words:
         own, command = words[:words.index("--")], words[words.index("--") + 1:]
@@ -99,6 +98,8 @@ def parse(words):
         parser.error(f"--memory {arguments.memory}: boards/qemu-virt/board.xml has room for at most {most} MiB")
     if arguments.guest and (command or arguments.add):
         parser.error("--guest boots a kernel of your own: COMMAND and --add are for the Linux parent")
+    if arguments.count and arguments.instructions:  # QEMU 10 tells a plugin which core translated, not which executes, if one thread runs all
+        parser.error("--count tells cores apart only where each has a thread of its own: not with --instructions")
     if arguments.root and arguments.bare:
         parser.error("--root: without the monitor there is no identity, and nothing to verify")
     if arguments.initrd and not arguments.guest:
@@ -159,18 +160,17 @@ def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
                "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture,
                "model": arguments.cpu}
-    plugin = ["-plugin", arguments.plugin] if arguments.plugin else []
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:
                 (folder / name).write_bytes(pieces[name])
         return machine.bare_command(folder / "kernel", folder / "initrd" if "initrd" in pieces else None,
-                                    pieces["cmdline"].decode(), **options) + plugin
+                                    pieces["cmdline"].decode(), **options)
     assemble.make_identity(folder, seeded=arguments.instructions)
     if arguments.root:
         arguments.root.write_bytes((folder / "root/root.pem").read_bytes())
     assemble.make_flash1(folder, {name: content for name, content in pieces.items() if content})
-    return machine.command(folder / "flash0.bin", folder / "flash1.bin", **options) + plugin
+    return machine.command(folder / "flash0.bin", folder / "flash1.bin", **options)
 
 
 def run(arguments):

@@ -1,5 +1,6 @@
 // A plugin of QEMU (docs/devel/tcg-plugins of QEMU): how many instructions each core has executed, by where they lie, in a file that
-// another program may map and read while the machine runs. Each core writes numbers of its own only.
+// another program may map and read while the machine runs. Each core writes numbers of its own only. Cores need threads of their
+// own: where one thread runs all (-icount), QEMU 10 names the core that translated a block for the one that executes it.
 //
 //   -plugin file=instruction_counter.so,counts=FILE     FILE: kCores * kPlaces numbers of 64 bits
 //

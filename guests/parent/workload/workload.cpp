@@ -66,9 +66,6 @@ void clocks() {
   report("clocks", static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec), ticks());
 }
 
-// For bench/linux/count_monitor.cpp: the counts up to here are written down.
-void mark() { asm volatile("movz xzr, #0x4d4b" ::: "memory"); }
-
 void processor() {
   constexpr std::uint64_t kRounds = 200'000'000;
   const std::uint64_t start = ticks();
@@ -178,7 +175,7 @@ struct Workload {
   const char* name;
   void (*run)();
 };
-constexpr Workload kWorkloads[] = {{"boot", boot}, {"clocks", clocks}, {"mark", mark}, {"processor", processor},     {"tick", tick}, {"syscall", system_call},
+constexpr Workload kWorkloads[] = {{"boot", boot}, {"clocks", clocks}, {"processor", processor},     {"tick", tick}, {"syscall", system_call},
                                    {"pipe", pipe_between_cores}, {"disk", disk}, {"network", network}};
 
 }  // namespace
@@ -187,7 +184,7 @@ int main(int count, char** words) {
   for (int index = 1; index < count; ++index) {
     const auto* found = std::ranges::find_if(kWorkloads, [&](const Workload& one) { return std::string_view(words[index]) == one.name; });
     if (found == std::end(kWorkloads)) {
-      std::fprintf(stderr, "workload: NAME... of boot clocks mark processor tick syscall pipe disk network\n");
+      std::fprintf(stderr, "workload: NAME... of boot clocks processor tick syscall pipe disk network\n");
       return 2;
     }
     stay_on(0);
