@@ -54,6 +54,8 @@ if [[ $what =~ ^(linux|all)$ ]]; then
   build host-debug cofferdam
   heading "Benchmarks: enclaves, in instructions"
   python3 bench/linux/enclaves.py --json build/bench/enclaves.json || fail "a phase or an operation gave no figure" "see above"
+  heading "Benchmarks: what an enclave pays while another one starts"
+  python3 bench/linux/neighbour.py --json build/bench/neighbour.json || fail "a life gave no figure" "see above"
   make_inference_parts_ready
   build host-debug cofferdam-kms
   heading "Benchmarks: a language model in an enclave, in instructions"
