@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "firmware/hypercall/state.hpp"
+#include "firmware/monitor/locked.hpp"
 #include "firmware/monitor/ticket_lock.hpp"
 #include "hal/vcpu.hpp"
 

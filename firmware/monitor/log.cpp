@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board_tables.hpp"
+#include "firmware/monitor/locked.hpp"
 #include "firmware/monitor/ticket_lock.hpp"
 #include "hal/clock.hpp"
 #include "hal/console.hpp"

@@ -21,15 +21,4 @@ class TicketLock {
   std::atomic<std::uint32_t> serving_{0};
 };
 
-class [[nodiscard]] Locked {
- public:
-  explicit Locked(TicketLock& lock) : lock_(lock) { lock_.lock(); }
-  ~Locked() { lock_.unlock(); }
-  Locked(const Locked&) = delete;
-  Locked& operator=(const Locked&) = delete;
-
- private:
-  TicketLock& lock_;
-};
-
 }  // namespace monitor

@@ -10,8 +10,10 @@
 #include "firmware/enclave/machine_map.hpp"
 #include "firmware/hypercall/abi.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/locked.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/parent_watchdog.hpp"
+#include "firmware/monitor/spin_lock.hpp"
 #include "firmware/monitor/ticket_lock.hpp"
 #include "firmware/vgic/controller.hpp"
 #include "hal/cpu.hpp"
@@ -34,7 +36,7 @@ constexpr std::size_t kPartitions = board::kBoard.limits.enclaves + 2;  // their
 static_assert(board::kBoard.cores.size() <= vgic::kMaxCores);
 
 struct PartitionInterrupts {
-  TicketLock lock;
+  SpinLock lock;
   vgic::Controller controller;
   std::array<std::uint8_t, vgic::kMaxCores> core_of{};  // the board's number of each virtual core
 };
