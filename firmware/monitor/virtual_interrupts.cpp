@@ -100,13 +100,13 @@ void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
   using hal::interrupts::Change;
   using hal::interrupts::Trigger;
   const base::CoreId core{interrupts.core_of[action.core.value]};
-  const auto change = [&](Change what) { hal::interrupts::change(what, core, action.word, action.mask); };
+  const auto change_these = [&](Change what) { hal::interrupts::change(what, core, action.word, action.mask); };
   switch (action.kind) {
-    case ActionKind::kEnable: return change(Change::kEnable);
-    case ActionKind::kDisable: return change(Change::kDisable);
-    case ActionKind::kSetPending: return change(Change::kSetPending);
-    case ActionKind::kClearPending: return change(Change::kClearPending);
-    case ActionKind::kDeactivate: return change(Change::kDeactivate);
+    case ActionKind::kEnable: return change_these(Change::kEnable);
+    case ActionKind::kDisable: return change_these(Change::kDisable);
+    case ActionKind::kSetPending: return change_these(Change::kSetPending);
+    case ActionKind::kClearPending: return change_these(Change::kClearPending);
+    case ActionKind::kDeactivate: return change_these(Change::kDeactivate);
     case ActionKind::kRoute:
       return for_each_intid(action, [&](base::Intid intid) { hal::interrupts::route(intid, core); });
     case ActionKind::kMakeEdge:
@@ -116,17 +116,32 @@ void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
   }
 }
 
-// `kicks`: of the cores that the actions name, those to be kicked.
-void carry_out(const PartitionInterrupts& interrupts, const Actions& actions, std::uint32_t kicks = ~0U) {
-  if (actions.empty()) return;
+void carry_out_changes(const PartitionInterrupts& interrupts, const Actions& actions) {
   if (actions.overflow()) panic("the interrupt controller's list of actions is full");
   for (const Action& action : actions.list()) carry_out(interrupts, action);
-  for (std::uint32_t rest = actions.kicks() & kicks; rest != 0; rest &= rest - 1) {
+}
+
+// A kick that comes late or once too often makes a core look again, nothing more: it needs no lock.
+void kick_cores(const PartitionInterrupts& interrupts, std::uint32_t kicks) {
+  for (std::uint32_t rest = kicks; rest != 0; rest &= rest - 1) {
     hal::interrupts::kick(base::CoreId{interrupts.core_of[static_cast<std::size_t>(std::countr_zero(rest))]});
   }
 }
 
-// The list registers out of the hardware, something done, and back. Precondition: the lock is held.
+// What is done for another core, or for none: under the lock, then the kicks.
+void change(PartitionInterrupts& interrupts, auto&& what) {
+  Actions actions;
+  {
+    const Locked locked{interrupts.lock};
+    what(interrupts.controller, actions);
+    carry_out_changes(interrupts, actions);
+  }
+  kick_cores(interrupts, actions.kicks());
+}
+
+// The list registers out of the hardware, something done under the lock, and back. What only this core touches, its
+// registers, is read before the lock is taken and written after it is free, for they are slow: what others change
+// meanwhile they follow by a kick, which waits until this core is in its guest again.
 class Visit {
  public:
   Visit(PartitionInterrupts& interrupts, CoreIndex core)
@@ -136,15 +151,18 @@ class Visit {
         used_(interrupts.controller.used_list_registers(core)) {
     const std::span<std::uint64_t> values = std::span{list_registers_}.first(used_);
     hal::interrupts::read_list_registers(values);
+    interrupts.lock.lock();
     interrupts.controller.sync(core, values, state_.ends_separately ? 0 : state_.ended, actions_);
   }
   // The actions first: what fill() lists must not come a second time from the physical controller.
   ~Visit() {
-    carry_out(interrupts_, actions_, ~(1U << core_.value));  // this one is being filled
+    carry_out_changes(interrupts_, actions_);
     const std::span<std::uint64_t> all = std::span{list_registers_}.first(hal::interrupts::list_registers());
     const vgic::Maintenance wanted = interrupts_.controller.fill(core_, all, {state_.group0_enabled, state_.group1_enabled});
     // Those behind are zero, and were.
     const std::size_t used = std::max(used_, interrupts_.controller.used_list_registers(core_));
+    interrupts_.lock.unlock();
+    kick_cores(interrupts_, actions_.kicks() & ~(1U << core_.value));  // this one was just filled
     hal::interrupts::write_list_registers(std::span{list_registers_}.first(used));
     hal::interrupts::watch({.no_pending = wanted.no_pending, .ended_outside = wanted.end_of_outside,
                             .group0_change = wanted.group_change, .group1_change = wanted.group_change},
@@ -160,7 +178,7 @@ class Visit {
   PartitionInterrupts& interrupts_;
   CoreIndex core_;
   hal::interrupts::VirtualState state_;
-  std::size_t used_;  // list registers that hold something, as the guest left them
+  std::size_t used_;  // list registers that hold something, as the guest left them; this core alone changes it
   std::array<std::uint64_t, hal::interrupts::kMostListRegisters> list_registers_{};
   Actions actions_;  // no braces: they would clear two kilobytes
 };
@@ -201,84 +219,63 @@ void reset_interrupts(base::PartitionId partition) {
   }
   Actions actions;
   interrupts.controller.stop(actions);
-  carry_out(interrupts, actions);
+  carry_out_changes(interrupts, actions);
   if (!interrupts.controller.reset(configuration_of(partition)).ok()) panic("the board's interrupts are malformed");
 }
 
 void give_interrupt(base::PartitionId partition, base::Intid intid) {
-  PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
-  Actions actions;
-  interrupts.controller.admit(intid, actions);
-  carry_out(interrupts, actions);
+  change(of(partition), [=](vgic::Controller& controller, Actions& actions) { controller.admit(intid, actions); });
 }
 
 void take_interrupt(base::PartitionId partition, base::Intid intid) {
-  PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
-  Actions actions;
-  interrupts.controller.withdraw(intid, actions);
-  carry_out(interrupts, actions);
+  change(of(partition), [=](vgic::Controller& controller, Actions& actions) { controller.withdraw(intid, actions); });
 }
 
 void enter_interrupts(base::CoreId core, base::PartitionId partition) {
-  PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
-  Actions actions;
-  interrupts.controller.reset_core(index_of(core, partition), actions);
-  carry_out(interrupts, actions);
+  change(of(partition), [=](vgic::Controller& controller, Actions& actions) {
+    controller.reset_core(index_of(core, partition), actions);
+  });
 }
 
 void leave_interrupts(base::CoreId core, base::PartitionId partition) {
-  PartitionInterrupts& interrupts = of(partition);
   const CoreIndex index = index_of(core, partition);
-  const Locked locked{interrupts.lock};
-  Visit visit{interrupts, index};
-  interrupts.controller.leave(index, visit.actions());
+  Visit visit{of(partition), index};
+  of(partition).controller.leave(index, visit.actions());
 }
 
 bool deliver_physical(base::CoreId core, base::PartitionId partition, base::Intid intid) {
   PartitionInterrupts& interrupts = of(partition);
   const CoreIndex index = index_of(core, partition);
-  const Locked locked{interrupts.lock};
   Visit visit{interrupts, index};
   return interrupts.controller.physical(index, intid, visit.actions()).ok();
 }
 
 void refresh_interrupts(base::CoreId core, base::PartitionId partition) {
-  PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
-  const Visit visit{interrupts, index_of(core, partition)};
+  const Visit visit{of(partition), index_of(core, partition)};
 }
 
 void raise_message(base::PartitionId partition, base::Intid intid) {
-  PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
-  Actions actions;
-  static_cast<void>(interrupts.controller.message(intid, actions).ok());  // not one of its own: nobody waits for it
-  carry_out(interrupts, actions);
+  change(of(partition), [=](vgic::Controller& controller, Actions& actions) {
+    static_cast<void>(controller.message(intid, actions).ok());  // not one of its own: nobody waits for it
+  });
 }
 
 void set_line(base::PartitionId partition, base::Intid intid, bool level) {
   PartitionInterrupts& interrupts = of(partition);
-  const base::CoreId here = hal::current_core();
-  const Locked locked{interrupts.lock};
   if (runs_guest_of(partition)) {
-    Visit visit{interrupts, index_of(here, partition)};  // the guest's handler on this core is looking at it
+    Visit visit{interrupts, index_of(hal::current_core(), partition)};  // the guest's handler on this core is looking at it
     static_cast<void>(interrupts.controller.raise(intid, level, visit.actions()).ok());
     return;
   }
-  Actions actions;
-  static_cast<void>(interrupts.controller.raise(intid, level, actions).ok());
-  carry_out(interrupts, actions);
+  change(interrupts, [=](vgic::Controller& controller, Actions& actions) {
+    static_cast<void>(controller.raise(intid, level, actions).ok());
+  });
 }
 
 void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid) {
   if (partition != base::kParent) return raise_message(base::kParent, intid);
   PartitionInterrupts& interrupts = of(base::kParent);
-  const CoreIndex index = index_of(core, base::kParent);
-  const Locked locked{interrupts.lock};
-  Visit visit{interrupts, index};
+  Visit visit{interrupts, index_of(core, base::kParent)};
   static_cast<void>(interrupts.controller.message(intid, visit.actions()).ok());
 }
 
@@ -289,7 +286,6 @@ std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::
   if (!place) return std::nullopt;
   PartitionInterrupts& interrupts = of(partition);
   const CoreIndex index = index_of(core, partition);
-  const Locked locked{interrupts.lock};
   Visit visit{interrupts, index};
   vgic::Controller& controller = interrupts.controller;
   if (access.write) {
@@ -322,7 +318,6 @@ bool write_interrupt_register(base::CoreId core, base::PartitionId partition,
   if (access.read || (!is_sgi && encoding != kDeactivate)) return false;
   PartitionInterrupts& interrupts = of(partition);
   const CoreIndex index = index_of(core, partition);
-  const Locked locked{interrupts.lock};
   Visit visit{interrupts, index};
   if (is_sgi) {
     const vgic::SgiRegister which = encoding == kSgi0   ? vgic::SgiRegister::kSgi0
