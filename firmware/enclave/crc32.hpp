@@ -1,11 +1,15 @@
 // CRC-32/ISO-HDLC, fed in pieces: the checksum of an EIF (zlib's polynomial, reflected; nitro image format, "eif_crc32").
 //
-// Four table look-ups take four bytes at a time; the tables are made by the compiler. Eight at a time would take as many
-// instructions a byte and 4 KiB more.
+// A core that has CRC32X (Arm ARM C6.2, FEAT_CRC32: this polynomial) takes eight bytes at a time. Elsewhere four table look-ups
+// take four; the tables are made by the compiler. Eight at a time would take as many instructions a byte and 4 KiB more.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <cstring>
+#ifdef __ARM_FEATURE_CRC32
+#include <arm_acle.h>
+#endif
 
 #include "firmware/base/byte_reader.hpp"
 
@@ -30,6 +34,9 @@ inline constexpr auto kCrc32Tables = [] {
 class Crc32 {
  public:
   constexpr void update(base::Bytes bytes) {
+#ifdef __ARM_FEATURE_CRC32
+    if !consteval { return update_by_instructions(bytes); }
+#endif
     std::size_t i = 0;
     for (; bytes.size() - i >= 4; i += 4) {
       const std::uint32_t next = state_ ^ word(bytes, i);
@@ -41,6 +48,20 @@ class Crc32 {
   [[nodiscard]] constexpr std::uint32_t value() const { return ~state_; }
 
  private:
+#ifdef __ARM_FEATURE_CRC32
+  void update_by_instructions(base::Bytes bytes) {
+    const std::uint8_t* at = bytes.data();
+    const std::uint8_t* const end = at + bytes.size();
+    const auto to_boundary = [&] { return reinterpret_cast<std::uintptr_t>(at) % 8 != 0; };  // the image is built -mstrict-align
+    while (at != end && to_boundary()) state_ = __crc32b(state_, *at++);
+    for (; end - at >= 8; at += 8) {
+      std::uint64_t next;
+      std::memcpy(&next, __builtin_assume_aligned(at, 8), 8);
+      state_ = __crc32d(state_, next);
+    }
+    while (at != end) state_ = __crc32b(state_, *at++);
+  }
+#endif
   [[nodiscard]] static constexpr std::uint32_t word(base::Bytes bytes, std::size_t at) {  // little-endian
     return std::uint32_t{bytes[at]} | (std::uint32_t{bytes[at + 1]} << 8) | (std::uint32_t{bytes[at + 2]} << 16) |
            (std::uint32_t{bytes[at + 3]} << 24);

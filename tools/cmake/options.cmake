@@ -25,6 +25,7 @@ target_compile_options(cofferdam_firmware_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>)
 if(COFFERDAM_MACHINE STREQUAL aarch64)
   target_compile_options(cofferdam_firmware_options INTERFACE
+    -march=armv8-a+crc  # optional in Armv8.0 alone, where every core of Arm's has it
     -ffreestanding -fno-pic -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections
     -mbranch-protection=standard -mstrict-align -mno-outline-atomics
     $<$<CONFIG:Release>:-fomit-frame-pointer>)
