@@ -16,7 +16,7 @@ enum class Later : std::uint32_t {
 
 void leave_for_later(Later what);  // also under the state lock
 // The same, but not before this many microseconds have passed; on this core, whatever it runs by then. One of these at a
-// time: the earliest counts.
+// time: the earliest counts. Also under the state lock.
 void look_again_at_packets_in(std::uint64_t microseconds);
 // One bounded piece of everything that was left. False: nothing was.
 bool do_what_was_left();

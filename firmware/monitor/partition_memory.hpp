@@ -1,5 +1,6 @@
-// A partition's memory as the devices that the monitor plays for it reach it. Under the state lock only: who owns a frame
-// is looked up for every piece, so nothing that has left the partition is touched.
+// A partition's memory as the devices that the monitor plays for it reach it. Under the state lock only. Who owns a frame is
+// looked up when it is first touched in a visit; owners change under the same lock, so nothing that has left the partition
+// is touched.
 //
 // No cache maintenance: a driver of a virtio device reaches its rings and buffers through the caches, like the monitor
 // (the device tree says dma-coherent). A guest that does otherwise reads stale bytes of its own.
@@ -9,6 +10,15 @@
 #include "firmware/virtio/guest_memory.hpp"
 
 namespace monitor {
+
+// While one lives, frames that were touched stay in reach. It lives and ends under one hold of the state lock; not nested.
+class [[nodiscard]] MemoryVisit {
+ public:
+  MemoryVisit();
+  ~MemoryVisit();
+  MemoryVisit(const MemoryVisit&) = delete;
+  MemoryVisit& operator=(const MemoryVisit&) = delete;
+};
 
 class PartitionMemory final : public virtio::GuestMemory {
  public:
@@ -20,6 +30,7 @@ class PartitionMemory final : public virtio::GuestMemory {
   [[nodiscard]] base::Result<base::PhysAddr> locate(base::Ipa ipa);
   [[nodiscard]] base::Result<base::PhysAddr> enclaves(base::Ipa ipa);
   [[nodiscard]] base::Status check(base::Ipa ipa, std::uint64_t size);
+  [[nodiscard]] base::Result<std::size_t> show(base::Ipa ipa);
   template <typename Bytes, typename Copy>
   [[nodiscard]] base::Status for_each_frame(base::Ipa ipa, Bytes bytes, Copy&& copy);
 

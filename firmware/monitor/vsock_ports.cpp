@@ -1,6 +1,8 @@
 #include "firmware/monitor/vsock_ports.hpp"
 
 #include <array>
+#include <bit>
+#include <optional>
 #include <utility>
 
 #include "board_tables.hpp"
@@ -32,8 +34,10 @@ constexpr std::uint32_t kParentCid = 3;       // NE_PARENT_VM_CID
 constexpr std::size_t kPorts = board::kMaxEnclaves + 1;
 // How soon to look again at an enclave that is slow to take what it is sent, or at a line without an end; microseconds.
 constexpr std::uint64_t kPatience = 1000;
-// Steps in one piece; each copies at most 4 KiB and holds the state lock for it.
+// Steps in one piece; each copies at most 4 KiB. Where they copy little, a hold of the state lock has several.
 constexpr int kStepsAtOnce = 32;
+constexpr int kStepsInOneHold = 4;
+constexpr std::uint32_t kCopiedInOneHold = 1024;  // bytes; after so many no step is begun
 
 template <std::size_t... kIndex>
 [[nodiscard]] constexpr std::array<PartitionMemory, kPorts> memories(std::index_sequence<kIndex...>) {
@@ -78,12 +82,53 @@ void connect(PartitionId port) {
 }
 
 void raise_used(vsock::PortSet ports) {
-  for (std::uint8_t i = base::kParent.value; i < base::kParent.value + kPorts; ++i) {
-    const PartitionId port{i};
-    if (!ports.has(port)) continue;
+  for (; ports.bits != 0; ports.bits &= ports.bits - 1) {
+    const PartitionId port{static_cast<std::uint8_t>(std::countr_zero(ports.bits))};
+    const bool line = transport_of(port).interrupt_line();
     transport_of(port).raise_used();
-    show_line(port);
+    if (transport_of(port).interrupt_line() != line) show_line(port);
   }
+}
+
+// One piece of moving packets, in several holds of the state lock.
+class Moving {
+ public:
+  [[nodiscard]] bool goes_on() const { return report_.worked && steps_ < kStepsAtOnce; }
+  [[nodiscard]] bool more() const { return report_.worked; }
+
+  // State lock held. Steps that copy little share a hold.
+  void go_on() {
+    const MemoryVisit visit;
+    g_line_begun = false;
+    std::uint32_t copied = 0;
+    for (int i = 0; i < kStepsInOneHold && goes_on() && copied < kCopiedInOneHold; ++i, ++steps_) {
+      report_ = g_switch.step(now_);
+      copied += report_.copied;
+      interrupts_.bits |= report_.interrupt.bits;
+      for (vsock::PortSet broken = report_.broken; broken.bits != 0; broken.bits &= broken.bits - 1) {
+        const PartitionId port{static_cast<std::uint8_t>(std::countr_zero(broken.bits))};
+        transport_of(port).fail();
+        show_line(port);
+      }
+    }
+    if (goes_on()) return;
+    raise_used(interrupts_);
+    if (report_.impatient && !report_.worked) look_again_at_packets_in(kPatience);
+  }
+
+ private:
+  const std::uint64_t now_ = hal::ticks() / (hal::ticks_per_second() / 1'000'000);
+  vsock::StepReport report_{.worked = true};
+  vsock::PortSet interrupts_{};
+  int steps_{};
+};
+
+[[nodiscard]] bool move_rest(Moving& moving) {
+  while (moving.goes_on()) {
+    const Locked locked{g_state_lock};
+    moving.go_on();
+  }
+  return moving.more();
 }
 
 }  // namespace
@@ -108,7 +153,7 @@ void forget_vsock_of(SlotIndex slot) { g_switch.forget(slot); }
 
 AccessResult access_vsock(PartitionId partition, const RegisterAccess& access, std::uint64_t offset) {
   using Kind = virtio::MmioEvent::Kind;
-  virtio::MmioEvent event;
+  std::optional<Moving> moving;
   {
     const Locked locked{g_state_lock};
     virtio::MmioDevice& transport = transport_of(partition);
@@ -118,16 +163,18 @@ AccessResult access_vsock(PartitionId partition, const RegisterAccess& access, s
     }
     const auto written = transport.write(offset, access.size, access.value);
     if (!written) return {};
-    event = *written;
-    switch (event.kind) {
+    switch (const virtio::MmioEvent& event = *written; event.kind) {
       case Kind::kNone: break;
       case Kind::kNotify: g_switch.kick(partition, static_cast<QueueKind>(event.queue)); break;
       case Kind::kDriverOk: connect(partition); break;
       case Kind::kReset: g_switch.disconnect(partition); break;
     }
-    if (event.line_changed) show_line(partition);
+    if (written->line_changed) show_line(partition);
+    if (written->kind == Kind::kNone) return {true, 0};
+    moving.emplace();
+    moving->go_on();
   }
-  if (event.kind != Kind::kNone && move_packets()) leave_for_later(Later::kVsock);
+  if (move_rest(*moving)) leave_for_later(Later::kVsock);
   return {true, 0};
 }
 
@@ -145,29 +192,8 @@ void console_byte(SlotIndex slot, std::uint8_t byte) {
 }
 
 bool move_packets() {
-  vsock::PortSet interrupts;
-  bool worked = true;
-  bool impatient = false;
-  const std::uint64_t microseconds = hal::ticks() / (hal::ticks_per_second() / 1'000'000);
-  for (int i = 0; worked && i < kStepsAtOnce; ++i) {
-    const Locked locked{g_state_lock};
-    g_line_begun = false;
-    const vsock::StepReport report = g_switch.step(microseconds);
-    worked = report.worked;
-    impatient = report.impatient;
-    interrupts.bits |= report.interrupt.bits;
-    for (std::uint8_t port = base::kParent.value; !report.broken.empty() && port < base::kParent.value + kPorts; ++port) {
-      if (!report.broken.has(PartitionId{port})) continue;
-      transport_of(PartitionId{port}).fail();
-      show_line(PartitionId{port});
-    }
-  }
-  if (!interrupts.empty()) {
-    const Locked locked{g_state_lock};
-    raise_used(interrupts);
-  }
-  if (impatient && !worked) look_again_at_packets_in(kPatience);
-  return worked;
+  Moving moving;
+  return move_rest(moving);
 }
 
 }  // namespace monitor

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <limits>
 
 namespace virtio {
@@ -26,11 +27,21 @@ constexpr std::size_t kMaxPiece = 64 * 1024;  // what GuestMemory copies at once
   return size != 0 && address > std::numeric_limits<std::uint64_t>::max() - (size - 1);
 }
 
+// All machines here are little-endian, as rings are: a field is one load or store.
+static_assert(std::endian::native == std::endian::little);
+
+template <typename T>
+[[nodiscard]] T field_of(base::Bytes bytes, std::size_t offset) {
+  T value{};
+  __builtin_memcpy(&value, bytes.data() + offset, sizeof value);
+  return value;
+}
+
 template <typename T>
 [[nodiscard]] base::Result<T> read_field(GuestMemory& memory, base::Ipa from) {
-  std::array<std::uint8_t, sizeof(T)> bytes{};
+  std::array<std::uint8_t, sizeof(T)> bytes;
   MON_TRY(memory.read(from, bytes));
-  return base::ByteReader(bytes).little_endian<T>();
+  return field_of<T>(bytes, 0);
 }
 
 struct TableEntry {
@@ -40,14 +51,11 @@ struct TableEntry {
 };
 
 [[nodiscard]] base::Result<TableEntry> read_entry(GuestMemory& memory, base::Ipa from) {
-  std::array<std::uint8_t, kDescriptorSize> bytes{};
+  std::array<std::uint8_t, kDescriptorSize> bytes;
   MON_TRY(memory.read(from, bytes));
-  base::ByteReader reader(bytes);
-  MON_TRY_ASSIGN(const std::uint64_t address, reader.little_endian<std::uint64_t>());
-  MON_TRY_ASSIGN(const std::uint32_t size, reader.little_endian<std::uint32_t>());
-  MON_TRY_ASSIGN(const std::uint16_t flags, reader.little_endian<std::uint16_t>());
-  MON_TRY_ASSIGN(const std::uint16_t next, reader.little_endian<std::uint16_t>());
-  return TableEntry{{base::Ipa{address}, size, (flags & kFlagWrite) != 0}, flags, next};
+  const auto flags = field_of<std::uint16_t>(bytes, 12);
+  return TableEntry{{base::Ipa{field_of<std::uint64_t>(bytes, 0)}, field_of<std::uint32_t>(bytes, 8), (flags & kFlagWrite) != 0},
+                    flags, field_of<std::uint16_t>(bytes, 14)};
 }
 
 [[nodiscard]] std::uint32_t part_bytes(const Chain& chain, bool writable) {
@@ -145,7 +153,7 @@ base::Result<bool> Queue::pop_into(GuestMemory& memory, Chain& chain) {
     std::atomic_thread_fence(std::memory_order_acquire);  // what the index announces is read after it
   }
 
-  const std::uint64_t slot = next_available_ % layout_.size;
+  const std::uint64_t slot = next_available_ & (layout_.size - 1U);
   MON_TRY_ASSIGN(const std::uint16_t head,
                  read_field<std::uint16_t>(memory, at(layout_.available, kRingElements + kAvailableElement * slot)));
   chain.head = head;
@@ -182,18 +190,17 @@ base::Result<std::optional<Chain>> Queue::pop(GuestMemory& memory) {
 base::Status Queue::push(GuestMemory& memory, std::uint16_t head, std::uint32_t written) {
   if (!ready_ || next_used_ == next_available_) return base::Error::kWrongState;
   if (head >= layout_.size) return base::Error::kInvalidArgument;
-  const std::uint64_t slot = next_used_ % layout_.size;
-  std::array<std::uint8_t, kUsedElement> element{};
-  base::ByteWriter element_writer(element);
-  MON_TRY(element_writer.little_endian<std::uint32_t>(head));
-  MON_TRY(element_writer.little_endian(written));
-  MON_TRY(memory.write(at(layout_.used, kRingElements + kUsedElement * slot), element));
+  const std::uint64_t slot = next_used_ & (layout_.size - 1U);
+  const std::uint64_t element = std::uint64_t{written} << 32 | head;
+  std::array<std::uint8_t, kUsedElement> element_bytes;
+  __builtin_memcpy(element_bytes.data(), &element, sizeof element);
+  MON_TRY(memory.write(at(layout_.used, kRingElements + kUsedElement * slot), element_bytes));
   std::atomic_thread_fence(std::memory_order_release);  // the answer and its element are there before the index says so
 
-  std::array<std::uint8_t, sizeof(std::uint16_t)> index{};
-  base::ByteWriter index_writer(index);
-  MON_TRY(index_writer.little_endian(static_cast<std::uint16_t>(next_used_ + 1)));
-  MON_TRY(memory.write(at(layout_.used, kRingIndex), index));
+  const auto index = static_cast<std::uint16_t>(next_used_ + 1);
+  std::array<std::uint8_t, sizeof index> index_bytes;
+  __builtin_memcpy(index_bytes.data(), &index, sizeof index);
+  MON_TRY(memory.write(at(layout_.used, kRingIndex), index_bytes));
   ++next_used_;
   return {};
 }

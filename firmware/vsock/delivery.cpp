@@ -1,5 +1,6 @@
 // From the place where a packet waits to a receive ring.
 #include <algorithm>
+#include <bit>
 
 #include "firmware/vsock/switch.hpp"
 
@@ -45,31 +46,33 @@ bool Switch::deliver_reset(std::size_t index, StepReport& report) {
   return true;
 }
 
+// Senders in turn: the slots, behind them the consoles.
 bool Switch::deliver_to_parent(StepReport& report) {
-  constexpr std::size_t kSenders = kSlots + 1;  // the last: the consoles
-  std::size_t sender = turn_;
-  for (std::size_t i = 0; i < kSenders; ++i, sender = sender + 1 == kSenders ? 0 : sender + 1) {
-    bool worked = false;
-    if (sender == kSlots) {
-      worked = deliver_console(report);
-    } else if (ports_[sender].outgoing != 0) {
-      worked = forward(sender, kParentPort, ports_[sender].outgoing, report);
+  constexpr std::size_t kConsoles = kSlots;
+  const PortBits senders = outgoing_ | (consoles_.has_packet() ? PortBits{1} << kConsoles : 0);
+  const PortBits from_here = ~PortBits{0} << turn_;
+  for (PortBits rest : {senders & from_here, senders & ~from_here}) {
+    for (; rest != 0; rest &= rest - 1) {
+      const auto sender = static_cast<std::size_t>(std::countr_zero(rest));
+      const bool worked = sender == kConsoles ? deliver_console(report)
+                                              : forward(sender, kParentPort, ports_[sender].outgoing, report);
+      if (worked) {
+        turn_ = static_cast<std::uint8_t>((sender + 1) % (kSlots + 1));
+        return true;
+      }
+      if (!ports_[kParentPort].connected) return false;
     }
-    if (worked) {
-      turn_ = static_cast<std::uint8_t>((sender + 1) % kSenders);
-      return true;
-    }
-    if (!ports_[kParentPort].connected) return false;
   }
   return false;
 }
 
 bool Switch::deliver_console(StepReport& report) {
-  if (!consoles_.has_packet() || !ensure_buffer(kParentPort, report)) return false;
+  if (!ensure_buffer(kParentPort, report)) return false;
   Port& port = ports_[kParentPort];
   const std::size_t room = std::min<std::size_t>(port.buffer.writable_bytes() - kHeaderSize, kFragmentSize);
   const auto packet = consoles_.next_packet(base::MutableBytes(scratch_).subspan(kHeaderSize, room));
   if (!packet) return false;
+  report.copied += static_cast<std::uint32_t>(packet->size);
   if (put(kParentPort, packet->header, packet->size, report) && packet->header.is(Op::kReset)) ++port.counters.resets;
   return true;
 }
@@ -97,6 +100,7 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
       if (!put(receiver, header, header.size, report)) return true;
       enter(sender, slot, packet.header);
       packet.sent += header.size;
+      report.copied += header.size;
       from.counters.bytes += header.size;
       if (header.size >= kSmallPayload || packet.sent == packet.header.size) {
         to.patience = std::min(kMaxPatience, to.patience + kEarned);  // of the parent nobody asks it
@@ -113,9 +117,10 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
       break;
   }
   if (sender == kParentPort) {
-    packets_.unlink(to.waiting, 0, reference);
+    wait_no_more(slot, 0, reference);
   } else {
     from.outgoing = 0;
+    outgoing_ &= ~(PortBits{1} << slot);
   }
   const bool first = from.returns.empty();
   return_packet(sender, reference, outcome);

@@ -33,12 +33,17 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
   }
   switch (*fate) {
     case Fate::kForward:
+      // With nobody before it, it goes on at once. Else what waits longest does, or it waits.
       if (index == kParentPort) {
-        packets_.append(ports_[slot_with(packet.header.target_cid)].waiting, reference);
+        const std::size_t slot = slot_with(packet.header.target_cid);
+        wait(slot, reference);
+        static_cast<void>(deliver(slot, report));
       } else {
         port.outgoing = reference;
+        outgoing_ |= PortBits{1} << index;
+        static_cast<void>(deliver(kParentPort, report));
       }
-      break;
+      return true;
     case Fate::kDiscard:
       return_packet(index, reference, Outcome::kDone);
       break;
@@ -53,8 +58,8 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
 // The parent's next packet may be for anyone: first goes what can be delivered, so that no more wait aside than must.
 bool Switch::may_take_in(std::size_t index, StepReport& report) {
   if (index != kParentPort) return ports_[index].outgoing == 0;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    if (!ports_[slot].waiting.empty() && ensure_buffer(slot, report)) return false;
+  for (PortBits slots = waited_for_; slots != 0; slots &= slots - 1) {
+    if (ensure_buffer(static_cast<std::size_t>(std::countr_zero(slots)), report)) return false;
   }
   return ports_[index].connected && ports_[index].returns.empty();  // an enclave's port may have broken just now
 }
@@ -91,27 +96,40 @@ base::Result<Switch::Fate> Switch::judge(std::size_t sender, WaitingPacket& pack
 }
 
 std::uint32_t Switch::share_of_ring() const {
-  const auto attached = std::count_if(ports_.begin(), ports_.end(), [](const Port& port) { return port.attached; });
   const std::uint32_t size = ports_[kParentPort].link.transmit_size;
-  return std::max<std::uint32_t>(1, size / static_cast<std::uint32_t>(std::max<std::ptrdiff_t>(1, attached)));
+  return std::max<std::uint32_t>(1, size / std::max<std::uint32_t>(1, attached_));
 }
 
 bool Switch::ring_is_short() const {
   std::uint32_t held = 0;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) held += ports_[slot].waiting.descriptors;
+  for (PortBits slots = waited_for_; slots != 0; slots &= slots - 1) {
+    held += ports_[static_cast<std::size_t>(std::countr_zero(slots))].waiting.descriptors;
+  }
   return held > ports_[kParentPort].link.transmit_size / 4U * 3;
+}
+
+void Switch::wait(std::size_t slot, Reference reference) {
+  packets_.append(ports_[slot].waiting, reference);
+  waited_for_ |= PortBits{1} << slot;
+}
+
+void Switch::wait_no_more(std::size_t slot, Reference previous, Reference reference) {
+  Port& port = ports_[slot];
+  packets_.unlink(port.waiting, previous, reference);
+  if (!port.waiting.empty()) return;
+  waited_for_ &= ~(PortBits{1} << slot);
+  port.charged_at = 0;
 }
 
 // A packet that can't wait: its connection ends, and what already waits on it comes to nothing too.
 void Switch::abandon(std::size_t slot, Reference reference) {
   const Header header = packets_.at(reference).header;
   const Connection connection = connection_of(header, kParentPort);
-  PacketList& waiting = ports_[slot].waiting;
   Reference previous = 0;
-  for (Reference at = waiting.first; at != 0;) {
+  for (Reference at = ports_[slot].waiting.first; at != 0;) {
     const Reference next = packets_.at(at).next;
     if (connection_of(packets_.at(at).header, kParentPort) == connection) {
-      packets_.unlink(waiting, previous, at);
+      wait_no_more(slot, previous, at);
       return_packet(kParentPort, at, Outcome::kDropped);
     } else {
       previous = at;
@@ -154,7 +172,7 @@ bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   if (newest == port.waiting.first) return false;  // one always may wait: in a small ring a share can be less than a chain
   Reference previous = port.waiting.first;
   while (packets_.at(previous).next != newest) previous = packets_.at(previous).next;
-  packets_.unlink(port.waiting, previous, newest);
+  wait_no_more(slot, previous, newest);
   abandon(slot, newest);
   return true;
 }
@@ -209,7 +227,7 @@ void Switch::tell(std::size_t index, StepReport& report) {
 }
 
 void Switch::tell_who_waited(std::uint64_t now, StepReport& report) {
-  for (std::uint32_t up = up_; up != 0; up &= up - 1) {
+  for (PortBits up = up_; up != 0; up &= up - 1) {
     const auto index = static_cast<std::size_t>(std::countr_zero(up));
     Port& port = ports_[index];
     if (port.untold == 0) continue;

@@ -37,6 +37,7 @@ base::Status Switch::attach(base::SlotIndex slot, std::uint32_t cid, bool debug)
   if (debug) consoles_.begin(slot, cid);
   port.cid = cid;
   port.attached = true;
+  ++attached_;
   port.counters = {};
   return {};
 }
@@ -47,6 +48,7 @@ void Switch::detach(base::SlotIndex slot) {
   connections_.enclave_ended(slot.value);
   consoles_.end(slot);
   ports_[slot.value].attached = false;
+  --attached_;
   ports_[slot.value].cid = 0;
 }
 
@@ -66,7 +68,8 @@ base::Status Switch::connect(base::PartitionId partition, const Link& link) {
   }
   port.link = link;
   port.connected = true;
-  up_ |= std::uint32_t{1} << index;
+  up_ |= PortBits{1} << index;
+  tasks_ |= std::uint64_t{3} << (2 * index);
   port.transmit_idle = false;
   port.receive_dry = false;
   port.patience = 0;
@@ -104,7 +107,8 @@ Counters Switch::counters(base::PartitionId partition) const {
 void Switch::drop_link(std::size_t index) {
   Port& port = ports_[index];
   port.connected = false;
-  up_ &= ~(std::uint32_t{1} << index);
+  up_ &= ~(PortBits{1} << index);
+  tasks_ &= ~(std::uint64_t{3} << (2 * index));
   port.has_buffer = false;
   port.answers.clear();
   while (!port.returns.empty()) {
@@ -114,10 +118,11 @@ void Switch::drop_link(std::size_t index) {
   }
   if (index != kParentPort) {
     port.outgoing = 0;
+    outgoing_ &= ~(PortBits{1} << index);
     connections_.enclave_gone(static_cast<ConnectionTable::Owner>(index));
     while (!port.waiting.empty()) {
       const Reference reference = port.waiting.first;
-      packets_.unlink(port.waiting, 0, reference);
+      wait_no_more(index, 0, reference);
       return_packet(kParentPort, reference, Outcome::kRefused);
     }
     return;
@@ -128,13 +133,14 @@ void Switch::drop_link(std::size_t index) {
     Port& enclave = ports_[slot];
     while (!enclave.waiting.empty()) {
       const Reference reference = enclave.waiting.first;
-      packets_.unlink(enclave.waiting, 0, reference);
+      wait_no_more(slot, 0, reference);
       packets_.give_back(reference);
     }
     if (enclave.outgoing == 0) continue;
     return_packet(slot, enclave.outgoing, Outcome::kRefused);
     enclave.outgoing = 0;
   }
+  outgoing_ = 0;
 }
 
 void Switch::break_port(std::size_t port, StepReport& report) {
@@ -143,21 +149,28 @@ void Switch::break_port(std::size_t port, StepReport& report) {
 }
 
 StepReport Switch::step(std::uint64_t now) {
-  constexpr std::size_t kTasks = 2 * kPorts;
   StepReport report{};
-  for (std::uint32_t up = up_ & ((std::uint32_t{1} << kSlots) - 1); up != 0 && !report.worked; up &= up - 1) {
-    report.worked = trim(static_cast<std::size_t>(std::countr_zero(up)), now, report);
+  for (PortBits slots = up_ & waited_for_; slots != 0 && !report.worked; slots &= slots - 1) {
+    report.worked = trim(static_cast<std::size_t>(std::countr_zero(slots)), now, report);
   }
-  std::size_t task = task_;
-  for (std::size_t i = 0; i < kTasks && !report.worked; ++i, task = task + 1 == kTasks ? 0 : task + 1) {
-    const std::size_t port = task / 2;
-    if ((up_ >> port & 1) == 0) continue;
-    const bool worked = task % 2 == 0 ? deliver(port, report) : take_in(port, report);
-    report.worked = worked || !report.broken.empty();
-    if (report.worked) task_ = static_cast<std::uint8_t>((task + 1) % kTasks);
-  }
+  if (!report.worked) report.worked = look_for_work(report);
   if (!report.worked) tell_who_waited(now, report);
   return report;
+}
+
+// Each port in turn: what is for it, then what it sends.
+bool Switch::look_for_work(StepReport& report) {
+  const std::uint64_t from_here = ~std::uint64_t{0} << task_;
+  for (std::uint64_t rest : {tasks_ & from_here, tasks_ & ~from_here}) {
+    for (; rest != 0; rest &= rest - 1) {
+      const auto task = static_cast<std::size_t>(std::countr_zero(rest));
+      const bool worked = task % 2 == 0 ? deliver(task / 2, report) : take_in(task / 2, report);
+      if (!worked && report.broken.empty()) continue;
+      task_ = static_cast<std::uint8_t>((task + 1) % (2 * kPorts));
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace vsock

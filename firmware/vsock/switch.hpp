@@ -75,6 +75,7 @@ struct StepReport {
   PortSet broken;     // ask these transports for DEVICE_NEEDS_RESET
   bool impatient;     // an enclave holds more than its share, or a driver is to hear of buffers: call again within a
                       // millisecond, though no news comes
+  std::uint32_t copied;  // bytes of payload
 };
 
 struct Counters {
@@ -103,7 +104,7 @@ class Switch {
   // The driver has notified a queue. Each notification must come here, after the driver's write to the ring is visible.
   void kick(base::PartitionId port, QueueKind queue);
 
-  // One piece of work: at most one packet taken in, or one fragment of at most kFragmentSize delivered. `now`:
+  // One piece of work: at most one packet taken in, and one fragment of at most kFragmentSize delivered. `now`:
   // microseconds of a clock that goes on and never back.
   [[nodiscard]] StepReport step(std::uint64_t now);
 
@@ -117,6 +118,7 @@ class Switch {
   static constexpr std::size_t kParentPort = kSlots;  // ports_: the slots, then the parent
   static constexpr std::size_t kPorts = kSlots + 1;
   static_assert(kPorts <= 32);
+  using PortBits = std::uint32_t;  // bit n: ports_[n]
   static_assert(kSlots == ConnectionTable::kEnded);  // who has no slot any more is found there
   using Reference = WaitingPackets::Reference;
 
@@ -155,6 +157,7 @@ class Switch {
 
   // switch.cpp: ports come and go
   void drop_link(std::size_t port);
+  [[nodiscard]] bool look_for_work(StepReport& report);
   void break_port(std::size_t port, StepReport& report);
 
   // intake.cpp: from a transmit ring to where the packet waits, and back into the ring
@@ -163,6 +166,8 @@ class Switch {
   [[nodiscard]] base::Result<Fate> judge(std::size_t sender, WaitingPacket& packet);
   [[nodiscard]] std::uint32_t share_of_ring() const;
   [[nodiscard]] bool ring_is_short() const;
+  void wait(std::size_t slot, Reference reference);
+  void wait_no_more(std::size_t slot, Reference previous, Reference reference);
   void abandon(std::size_t slot, Reference reference);
   [[nodiscard]] bool trim(std::size_t slot, std::uint64_t now, StepReport& report);
   // Its sender is to know that this packet got nowhere. False: not now, there is no room for the answer.
@@ -188,8 +193,12 @@ class Switch {
   ConnectionTable connections_{};
   Consoles consoles_{};
   std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};  // a header and its payload on their way
-  std::uint32_t up_{};                                               // a bit for each port that is connected
-  std::uint8_t task_{};                                              // where the next step begins to look
+  PortBits up_{};            // connected
+  PortBits waited_for_{};    // slots with packets in `waiting`
+  PortBits outgoing_{};      // slots with a packet in `outgoing`
+  std::uint8_t attached_{};  // how many slots are
+  std::uint64_t tasks_{};    // two bits for each port of up_: what is for it, what it sends
+  std::uint8_t task_{};      // where the next step begins to look
   std::uint8_t turn_{};  // for whom the parent's next buffer is: a slot, or the consoles
 };
 

@@ -162,6 +162,7 @@ void hal_early_map() {
   for (CoreTables& tables : hal_core_tables) {
     write(tables.root, (kWindowBase >> 30) & 511,
           address_of(&tables.window_level2) | format::kTableOrPage | format::kValid);
+    write(tables.window_level2, kPagePlace, address_of(&tables.window_level3[kPagePlace]) | format::kTableOrPage | format::kValid);
   }
   const std::uint64_t range = HAL_READ_REGISTER(id_aa64mmfr0_el1) & 0xF;
   hal_early_controls.mair = format::kMair;

@@ -2,7 +2,9 @@
 #include "hal/memory.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "hal/aarch64/monitor_map.hpp"
 #include "hal/aarch64/system_registers.hpp"
@@ -18,6 +20,9 @@ namespace format = registers::stage1_el2;
 
 // One bit for each window in use, by core: no core looks at another's.
 constinit std::array<std::uint8_t, kCores> in_use{};
+// One bit for each place of a single frame that shows one.
+constinit std::array<std::uint32_t, kCores> shown{};
+static_assert(kShownFrames <= 32);
 
 constexpr std::uint64_t kPagesOneByOne = 16;
 constexpr std::uint64_t kMisuse = 0xFFFF'0004;
@@ -70,9 +75,7 @@ void close(std::uint64_t window, std::uint64_t pages_used) {
 class OnePage {
  public:
   explicit OnePage(base::PhysAddr frame) : entry_(&hal_core_tables[this_core().index].window_level3[kPagePlace][0]) {
-    CoreTables& tables = hal_core_tables[this_core().index];
-    put(tables.window_level3[kPagePlace], 0, frame.value | format::kData | format::kTableOrPage | format::kValid);
-    put(tables.window_level2, kPagePlace, reinterpret_cast<std::uint64_t>(entry_) | format::kTableOrPage | format::kValid);
+    *const_cast<volatile std::uint64_t*>(entry_) = frame.value | format::kData | format::kTableOrPage | format::kValid;
     asm volatile("dsb nshst" : : : "memory");
     isb();
   }
@@ -90,6 +93,13 @@ class OnePage {
  private:
   std::uint64_t* entry_;
 };
+
+// The first page is OnePage's.
+std::uint64_t shown_address(std::size_t place) { return window_address(kPagePlace) + (place + 1) * base::kFrameSize; }
+
+void forget_translation(std::size_t place) {
+  asm volatile("tlbi vae2, %0" : : "r"(shown_address(place) >> base::kFrameShift) : "memory");
+}
 
 // Calls work(window bytes) for each piece that a window can hold.
 template <typename Work>
@@ -218,6 +228,46 @@ void write_bytes(base::PhysAddr to, base::Bytes from) {
     from = from.subspan(part);
     offset = 0;
   });
+}
+
+void show_frame(std::size_t place, base::PhysAddr frame) {
+  namespace format = registers::stage1_el2;
+  const std::uint64_t core = aarch64::this_core().index;
+  aarch64::TranslationTable& pages = aarch64::hal_core_tables[core].window_level3[aarch64::kPagePlace];
+  if ((aarch64::shown[core] >> place & 1) != 0) {  // another frame there: break before make (Arm ARM D8.14.1)
+    aarch64::put(pages, place + 1, 0);
+    asm volatile("dsb nshst" : : : "memory");
+    aarch64::forget_translation(place);
+    aarch64::dsb_nsh();
+  }
+  aarch64::shown[core] |= std::uint32_t{1} << place;
+  aarch64::put(pages, place + 1, frame.value | format::kData | format::kTableOrPage | format::kValid);
+  asm volatile("dsb nshst" : : : "memory");
+  aarch64::isb();
+}
+
+void release_frames() {
+  const std::uint64_t core = aarch64::this_core().index;
+  const std::uint32_t places = std::exchange(aarch64::shown[core], 0);
+  if (places == 0) return;
+  aarch64::TranslationTable& pages = aarch64::hal_core_tables[core].window_level3[aarch64::kPagePlace];
+  for (std::uint32_t rest = places; rest != 0; rest &= rest - 1) {
+    aarch64::put(pages, static_cast<std::size_t>(std::countr_zero(rest)) + 1, 0);
+  }
+  asm volatile("dsb nshst" : : : "memory");
+  for (std::uint32_t rest = places; rest != 0; rest &= rest - 1) {
+    aarch64::forget_translation(static_cast<std::size_t>(std::countr_zero(rest)));
+  }
+  aarch64::dsb_nsh();
+  aarch64::isb();
+}
+
+void read_shown(std::size_t place, std::uint64_t offset, base::MutableBytes to) {
+  std::memcpy(to.data(), reinterpret_cast<const std::uint8_t*>(aarch64::shown_address(place) + offset), to.size());
+}
+
+void write_shown(std::size_t place, std::uint64_t offset, base::Bytes from) {
+  std::memcpy(reinterpret_cast<std::uint8_t*>(aarch64::shown_address(place) + offset), from.data(), from.size());
 }
 
 }  // namespace hal

@@ -15,7 +15,7 @@ namespace hal::aarch64 {
 using TranslationTable = std::array<std::uint64_t, 512>;
 
 inline constexpr std::size_t kWindows = 2;  // per core: a copy has a source and a destination
-inline constexpr std::size_t kPagePlace = kWindows;  // behind them: the frame that bytes are copied from or to
+inline constexpr std::size_t kPagePlace = kWindows;  // behind them: single frames; the first is OnePage's, then the shown ones
 inline constexpr std::uint64_t kWindowBase = 0x70'0000'0000;  // level-1 entry 448, far above RAM and devices
 inline constexpr std::uint64_t kWindowSize = 0x20'0000;
 

@@ -129,6 +129,30 @@ void write_bytes(base::PhysAddr to, base::Bytes from) {
   machine.memory().write(to, from);
 }
 
+void show_frame(std::size_t place, base::PhysAddr frame) {
+  Machine& machine = Machine::current();
+  machine.check(place < kShownFrames && base::is_aligned(frame.value, base::kFrameSize) &&
+                    machine.memory().contains(frame, base::kFrameSize),
+                "show_frame: no frame of RAM, or no such place");
+  Machine::this_core().shown_frames.at(place) = frame;
+}
+
+void release_frames() { Machine::this_core().shown_frames.fill({}); }
+
+void read_shown(std::size_t place, std::uint64_t offset, base::MutableBytes to) {
+  const auto frame = Machine::this_core().shown_frames.at(place);
+  Machine::current().check(frame && offset <= base::kFrameSize && to.size() <= base::kFrameSize - offset,
+                           "read_shown: outside of a frame that is shown");
+  if (frame) read_bytes(base::PhysAddr{frame->value + offset}, to);
+}
+
+void write_shown(std::size_t place, std::uint64_t offset, base::Bytes from) {
+  const auto frame = Machine::this_core().shown_frames.at(place);
+  Machine::current().check(frame && offset <= base::kFrameSize && from.size() <= base::kFrameSize - offset,
+                           "write_shown: outside of a frame that is shown");
+  if (frame) write_bytes(base::PhysAddr{frame->value + offset}, from);
+}
+
 void run_guest(const GuestEntry& guest) { Machine::current().run_guest(Machine::this_core(), guest); }
 
 void inject_undefined(TrapFrame& frame) {

@@ -13,6 +13,7 @@
 #include "firmware/base/ids.hpp"
 #include "hal/host/fiber.hpp"
 #include "hal/host/translation_cache.hpp"
+#include "hal/memory.hpp"
 #include "hal/vcpu.hpp"
 
 namespace host {
@@ -47,6 +48,7 @@ struct Core {
   GuestState guest;
   bool in_guest{};             // between entering and leaving a guest
   unsigned open_windows{};
+  std::array<std::optional<base::PhysAddr>, hal::kShownFrames> shown_frames{};
   bool floating_point_scope{};
   std::array<FloatingPointRegister, 32> saved_floating_point{};
 

@@ -1,4 +1,5 @@
 // Who runs when: fibers of one thread in an order that the seed gives, or one thread a core.
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <utility>
@@ -161,6 +162,8 @@ hal::AfterTrap Machine::deliver(Core& core, hal::TrapKind kind) {
     const hal::AfterTrap after = hal::handle_trap(kind, core.guest.frame);
     if (recorder_ != nullptr) recorder_->reply(core.id, after, core.guest.frame);
     check(core.open_windows == 0, "a trap ended with a window open");
+    check(std::ranges::none_of(core.shown_frames, [](const auto& frame) { return frame.has_value(); }),
+          "a trap ended with a frame shown");
     check(!core.floating_point_scope, "a trap ended inside a FloatingPointScope");
     return after;
   };
