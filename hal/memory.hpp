@@ -36,8 +36,10 @@ void write_bytes(base::PhysAddr to, base::Bytes from);
 
 // Single frames that stay in this core's reach, for many small accesses to few frames. A place shows what show_frame()
 // named last, until release_frames(), which is called before the lock is let go that keeps the frames' owners.
-inline constexpr std::size_t kShownFrames = 16;
-void show_frame(std::size_t place, base::PhysAddr frame);  // preconditions: place < kShownFrames, a frame of RAM
+inline constexpr std::size_t kShownFrames = 32;
+// Answers where its bytes are, or null on a machine that wants to see each access. Preconditions: place < kShownFrames, a
+// frame of RAM.
+[[nodiscard]] std::uint8_t* show_frame(std::size_t place, base::PhysAddr frame);
 void release_frames();
 // As read_bytes and write_bytes. Preconditions: the place shows a frame; offset + size <= base::kFrameSize.
 void read_shown(std::size_t place, std::uint64_t offset, base::MutableBytes to);

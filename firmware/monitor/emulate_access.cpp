@@ -1,5 +1,8 @@
 #include "firmware/monitor/emulate_access.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "board_tables.hpp"
 #include "firmware/monitor/command_device.hpp"
 #include "firmware/monitor/enclave_devices.hpp"
@@ -32,6 +35,15 @@ constexpr std::uint8_t kZeroRegister = 31;
   if (abort.sign_extend && bits < 64 && (value >> (bits - 1) & 1) != 0) value |= ~std::uint64_t{0} << bits;
   return abort.register64 ? value : value & 0xFFFF'FFFF;
 }
+
+// The windows where the parent sees something of the monitor's.
+constexpr std::size_t kViews = static_cast<std::size_t>(
+    std::ranges::count_if(board::kBoard.mmio, [](const board::Mmio& window) { return window.parent_view != board::View::kNone; }));
+constexpr std::array<board::Mmio, kViews> kViewed = [] {
+  std::array<board::Mmio, kViews> viewed{};
+  std::ranges::copy_if(board::kBoard.mmio, viewed.begin(), [](const board::Mmio& window) { return window.parent_view != board::View::kNone; });
+  return viewed;
+}();
 
 // What the parent sees of the monitor's at a window.
 [[nodiscard]] AccessResult access_view(board::View view, const RegisterAccess& access, std::uint64_t offset) {
@@ -68,9 +80,9 @@ constexpr std::uint8_t kZeroRegister = 31;
     if (answer) count_trap(TrapCause::kDevice);
     return answer.value_or(AccessResult{});
   }
-  for (const board::Mmio& window : board::kBoard.mmio) {
+  for (const board::Mmio& window : kViewed) {
     const std::uint64_t offset = access.address.value - window.base;
-    if (window.parent_view != board::View::kNone && offset < window.size) return access_view(window.parent_view, access, offset);
+    if (offset < window.size) return access_view(window.parent_view, access, offset);
   }
   return {};
 }
@@ -85,7 +97,7 @@ bool emulate_access(hal::TrapFrame& frame) {
   RegisterAccess access{.address = base::Ipa{esr_el2::fault_page(frame.hpfar).value | (frame.far & (base::kFrameSize - 1))},
                         .size = abort.bytes,
                         .write = abort.write};
-  if (access.address.value % access.size != 0) return false;
+  if ((access.address.value & (access.size - 1U)) != 0) return false;  // a power of two
   if (abort.write && abort.rt != kZeroRegister) access.value = low_bits(frame.x[abort.rt], abort.bytes);
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it

@@ -43,6 +43,7 @@ void show_line(SlotIndex slot, const NsmDevice& device) {
     return {};
   }
   PartitionMemory memory{base::partition_of(slot_index)};
+  const MemoryVisit visit;
   const auto taken = device.queue.take(device.transport.queue(0), memory, nsm_request_buffer());
   if (!taken) {
     device.transport.fail();
@@ -62,6 +63,7 @@ void show_line(SlotIndex slot, const NsmDevice& device) {
 // State lock held.
 void give(SlotIndex slot, NsmDevice& device, std::uint32_t ticket, const base::Result<base::Bytes>& response) {
   PartitionMemory memory{base::partition_of(slot)};
+  const MemoryVisit visit;
   const auto finished = response ? device.queue.finish(device.transport.queue(0), memory, ticket, *response)
                                  : base::Result<bool>{response.error()};
   // The response buffer is too small even for an error, or the ring broke meanwhile.
@@ -83,6 +85,7 @@ void serve(SlotIndex slot) {
   const Locked locked{g_state_lock};
   give(slot, device, taken.ticket, response);
   PartitionMemory memory{base::partition_of(slot)};
+  const MemoryVisit visit;
   const auto more = device.transport.live() ? device.transport.queue(0).available(memory) : base::Result<std::uint16_t>{0};
   if (device.waiting.load(std::memory_order_relaxed) || (more && *more != 0)) {
     device.waiting.store(true, std::memory_order_relaxed);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/panic.hpp"
 #include "hal/memory.hpp"
 
 namespace monitor {
@@ -20,9 +21,7 @@ using base::Error;
   return base::PhysAddr{ipa.value};
 }
 
-// Which partition's frame each place of the hal shows in the present visit; 0: none. Guarded by the state lock.
-constinit std::array<std::uint64_t, hal::kShownFrames> g_shown{};
-constinit bool g_visited{};
+constinit bool g_visited{};  // guarded by the state lock
 
 [[nodiscard]] std::uint64_t to_frame_end(base::Ipa ipa) {
   return base::kFrameSize - (ipa.value & (base::kFrameSize - 1));
@@ -35,16 +34,17 @@ inline base::Result<base::PhysAddr> PartitionMemory::enclaves(base::Ipa ipa) {
   const bool lives = slot.state == enclave::SlotState::kRunning || slot.state == enclave::SlotState::kStopping;
   if (!lives || ipa.value < board::kBoard.enclave_ram_base) return Error::kOutOfRange;
   const std::uint64_t offset = ipa.value - board::kBoard.enclave_ram_base;
-  if (place_.uid != slot.uid || offset - place_.begin >= place_.frames.bytes()) {
+  Place& place = places_[(offset >> base::kBlockShift) % kPlaces];
+  if (place.uid != slot.uid || offset - place.begin >= place.frames.bytes()) {
     std::uint64_t begin = 0;
     const enclave::Region* region = slot.regions.begin();
     for (; region != slot.regions.end() && offset - begin >= region->frames.bytes(); ++region) {
       begin += region->frames.bytes();
     }
     if (region == slot.regions.end()) return Error::kOutOfRange;
-    place_ = {slot.uid, begin, region->frames};
+    place = {slot.uid, begin, region->frames};
   }
-  return base::PhysAddr{place_.frames.address().value + (offset - place_.begin)};
+  return base::PhysAddr{place.frames.address().value + (offset - place.begin)};
 }
 
 inline base::Result<base::PhysAddr> PartitionMemory::locate(base::Ipa ipa) {
@@ -63,56 +63,69 @@ base::Status PartitionMemory::check(base::Ipa ipa, std::uint64_t size) {
   return {};
 }
 
-// The place that shows the frame. A frame's number leaves 12 bits of the word free, so a partition's number fits below it, and
-// no partition has the number 0.
+// Guarded by the state lock.
+inline PartitionMemory::Shown& PartitionMemory::shown(std::size_t place) {
+  static constinit std::array<Shown, hal::kShownFrames> places{};
+  return places[place];
+}
+
+// The parent has half of the places, so that the two ends of a conversation don't show over one another.
+inline std::size_t PartitionMemory::place_in_hal(std::uint64_t frame) const {
+  constexpr std::size_t kHalf = hal::kShownFrames / 2;
+  static_assert(kHalf == kAtHand);
+  return frame % kHalf + (partition_ == base::kParent ? 0 : kHalf);
+}
+
+std::uint8_t* PartitionMemory::bring(std::uint64_t frame) {
+  if (!g_visited) panic("a partition's memory is touched outside of a visit");
+  const auto address = locate(base::Ipa{frame << base::kFrameShift});
+  if (!address) return nullptr;
+  const std::size_t place = place_in_hal(frame);
+  Shown& there = shown(place);
+  if (there.visit == present_visit_) there.at_hand->visit = 0;  // it is not there any more
+  std::uint8_t* const bytes = hal::show_frame(place, *address);
+  AtHand& at_hand = place_of(frame);
+  at_hand = {bytes != nullptr ? present_visit_ : 0, frame, bytes};
+  there = {present_visit_, frame, partition_, &at_hand};
+  return bytes;
+}
+
+// The place that shows the frame.
 inline base::Result<std::size_t> PartitionMemory::show(base::Ipa ipa) {
   const std::uint64_t frame = ipa.value >> base::kFrameShift;
-  const std::uint64_t name = frame << base::kFrameShift | partition_.value;
-  const std::size_t place = (frame ^ std::uint64_t{partition_.value} * 5) % hal::kShownFrames;  // the ports' rings apart
-  if (g_shown[place] != name) [[unlikely]] {
-    MON_TRY_ASSIGN(const base::PhysAddr address, locate(base::Ipa{frame << base::kFrameShift}));
-    hal::show_frame(place, address);
-    g_shown[place] = name;
-  }
+  const std::size_t place = place_in_hal(frame);
+  const auto is_there = [&, &there = shown(place)] {
+    return there.visit == present_visit_ && there.frame == frame && there.partition == partition_;
+  };
+  if (is_there()) return place;
+  static_cast<void>(bring(frame));
+  if (!is_there()) return Error::kOutOfRange;
   return place;
 }
 
+// Calls copy(place, offset in its frame, part of the bytes) frame by frame.
 template <typename Bytes, typename Copy>
 base::Status PartitionMemory::for_each_frame(base::Ipa ipa, Bytes bytes, Copy&& copy) {
-  MON_TRY(check(ipa, bytes.size()));
+  if (bytes.size() > to_frame_end(ipa)) [[unlikely]] MON_TRY(check(ipa, bytes.size()));
   while (!bytes.empty()) {
-    MON_TRY_ASSIGN(const base::PhysAddr address, locate(ipa));
+    MON_TRY_ASSIGN(const std::size_t place, show(ipa));
     const std::size_t part = std::min<std::uint64_t>(bytes.size(), to_frame_end(ipa));
-    copy(address, bytes.first(part));
+    copy(place, ipa.value % base::kFrameSize, bytes.first(part));
     bytes = bytes.subspan(part);
     ipa = base::Ipa{ipa.value + part};
   }
   return {};
 }
 
-base::Status PartitionMemory::read(base::Ipa from, base::MutableBytes to) {
-  if (g_visited && to.size() - 1 < to_frame_end(from)) [[likely]] {
-    MON_TRY_ASSIGN(const std::size_t place, show(from));
-    hal::read_shown(place, from.value % base::kFrameSize, to);
-    return {};
-  }
-  return for_each_frame(from, to, [](base::PhysAddr address, base::MutableBytes part) { hal::read_bytes(address, part); });
-}
+base::Status PartitionMemory::read(base::Ipa from, base::MutableBytes to) { return for_each_frame(from, to, hal::read_shown); }
 
-base::Status PartitionMemory::write(base::Ipa to, base::Bytes from) {
-  if (g_visited && from.size() - 1 < to_frame_end(to)) [[likely]] {
-    MON_TRY_ASSIGN(const std::size_t place, show(to));
-    hal::write_shown(place, to.value % base::kFrameSize, from);
-    return {};
-  }
-  return for_each_frame(to, from, [](base::PhysAddr address, base::Bytes part) { hal::write_bytes(address, part); });
-}
+base::Status PartitionMemory::write(base::Ipa to, base::Bytes from) { return for_each_frame(to, from, hal::write_shown); }
 
 MemoryVisit::MemoryVisit() { g_visited = true; }
 
 MemoryVisit::~MemoryVisit() {
   g_visited = false;
-  g_shown = {};
+  ++PartitionMemory::present_visit_;
   hal::release_frames();
 }
 

@@ -93,8 +93,8 @@ void raise_used(vsock::PortSet ports) {
 // One piece of moving packets, in several holds of the state lock.
 class Moving {
  public:
-  [[nodiscard]] bool goes_on() const { return report_.worked && steps_ < kStepsAtOnce; }
-  [[nodiscard]] bool more() const { return report_.worked; }
+  [[nodiscard]] bool goes_on() const { return more() && steps_ < kStepsAtOnce; }
+  [[nodiscard]] bool more() const { return report_.worked && !report_.quiet; }
 
   // State lock held. Steps that copy little share a hold.
   void go_on() {
@@ -113,7 +113,7 @@ class Moving {
     }
     if (goes_on()) return;
     raise_used(interrupts_);
-    if (report_.impatient && !report_.worked) look_again_at_packets_in(kPatience);
+    if (report_.impatient && !more()) look_again_at_packets_in(kPatience);
   }
 
  private:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <limits>
 
 namespace virtio {
@@ -27,23 +26,6 @@ constexpr std::size_t kMaxPiece = 64 * 1024;  // what GuestMemory copies at once
   return size != 0 && address > std::numeric_limits<std::uint64_t>::max() - (size - 1);
 }
 
-// All machines here are little-endian, as rings are: a field is one load or store.
-static_assert(std::endian::native == std::endian::little);
-
-template <typename T>
-[[nodiscard]] T field_of(base::Bytes bytes, std::size_t offset) {
-  T value{};
-  __builtin_memcpy(&value, bytes.data() + offset, sizeof value);
-  return value;
-}
-
-template <typename T>
-[[nodiscard]] base::Result<T> read_field(GuestMemory& memory, base::Ipa from) {
-  std::array<std::uint8_t, sizeof(T)> bytes;
-  MON_TRY(memory.read(from, bytes));
-  return field_of<T>(bytes, 0);
-}
-
 struct TableEntry {
   Descriptor descriptor;
   std::uint16_t flags;
@@ -51,11 +33,15 @@ struct TableEntry {
 };
 
 [[nodiscard]] base::Result<TableEntry> read_entry(GuestMemory& memory, base::Ipa from) {
-  std::array<std::uint8_t, kDescriptorSize> bytes;
-  MON_TRY(memory.read(from, bytes));
-  const auto flags = field_of<std::uint16_t>(bytes, 12);
-  return TableEntry{{base::Ipa{field_of<std::uint64_t>(bytes, 0)}, field_of<std::uint32_t>(bytes, 8), (flags & kFlagWrite) != 0},
-                    flags, field_of<std::uint16_t>(bytes, 14)};
+  struct {
+    std::uint64_t address;
+    std::uint32_t size;
+    std::uint16_t flags;
+    std::uint16_t next;
+  } entry;
+  static_assert(sizeof entry == kDescriptorSize);
+  MON_TRY(memory.copy_in(from, {reinterpret_cast<std::uint8_t*>(&entry), sizeof entry}));
+  return TableEntry{{base::Ipa{entry.address}, entry.size, (entry.flags & kFlagWrite) != 0}, entry.flags, entry.next};
 }
 
 [[nodiscard]] std::uint32_t part_bytes(const Chain& chain, bool writable) {
@@ -99,13 +85,13 @@ std::uint32_t Chain::writable_bytes() const { return part_bytes(*this, true); }
 
 base::Status read_chain(GuestMemory& memory, const Chain& chain, std::uint32_t offset, base::MutableBytes to) {
   return for_pieces(chain, false, offset, to.size(), [&](base::Ipa from, std::size_t first, std::size_t count) {
-    return memory.read(from, to.subspan(first, count));
+    return memory.copy_in(from, to.subspan(first, count));
   });
 }
 
 base::Status write_chain(GuestMemory& memory, const Chain& chain, std::uint32_t offset, base::Bytes from) {
   return for_pieces(chain, true, offset, from.size(), [&](base::Ipa to, std::size_t first, std::size_t count) {
-    return memory.write(to, from.subspan(first, count));
+    return memory.copy_out(to, from.subspan(first, count));
   });
 }
 
@@ -135,7 +121,7 @@ void Queue::reset() {
 
 base::Result<std::uint16_t> Queue::available(GuestMemory& memory) const {
   if (!ready_) return base::Error::kWrongState;
-  MON_TRY_ASSIGN(const std::uint16_t index, read_field<std::uint16_t>(memory, at(layout_.available, kRingIndex)));
+  MON_TRY_ASSIGN(const std::uint16_t index, memory.load<std::uint16_t>(at(layout_.available, kRingIndex)));
   // A chain has at least one descriptor of its own, so no more than `size` can be with the device, popped or not.
   if (static_cast<std::uint16_t>(index - next_used_) > layout_.size) return base::Error::kInvalidArgument;
   const auto with_device = static_cast<std::uint16_t>(index - next_used_);
@@ -155,7 +141,7 @@ base::Result<bool> Queue::pop_into(GuestMemory& memory, Chain& chain) {
 
   const std::uint64_t slot = next_available_ & (layout_.size - 1U);
   MON_TRY_ASSIGN(const std::uint16_t head,
-                 read_field<std::uint16_t>(memory, at(layout_.available, kRingElements + kAvailableElement * slot)));
+                 memory.load<std::uint16_t>(at(layout_.available, kRingElements + kAvailableElement * slot)));
   chain.head = head;
   chain.count = 0;
   std::uint64_t total = 0;
@@ -191,16 +177,12 @@ base::Status Queue::push(GuestMemory& memory, std::uint16_t head, std::uint32_t 
   if (!ready_ || next_used_ == next_available_) return base::Error::kWrongState;
   if (head >= layout_.size) return base::Error::kInvalidArgument;
   const std::uint64_t slot = next_used_ & (layout_.size - 1U);
-  const std::uint64_t element = std::uint64_t{written} << 32 | head;
-  std::array<std::uint8_t, kUsedElement> element_bytes;
-  __builtin_memcpy(element_bytes.data(), &element, sizeof element);
-  MON_TRY(memory.write(at(layout_.used, kRingElements + kUsedElement * slot), element_bytes));
+  const std::array<std::uint32_t, 2> element{head, written};
+  static_assert(sizeof element == kUsedElement);
+  MON_TRY(memory.copy_out(at(layout_.used, kRingElements + kUsedElement * slot),
+                          {reinterpret_cast<const std::uint8_t*>(element.data()), sizeof element}));
   std::atomic_thread_fence(std::memory_order_release);  // the answer and its element are there before the index says so
-
-  const auto index = static_cast<std::uint16_t>(next_used_ + 1);
-  std::array<std::uint8_t, sizeof index> index_bytes;
-  __builtin_memcpy(index_bytes.data(), &index, sizeof index);
-  MON_TRY(memory.write(at(layout_.used, kRingIndex), index_bytes));
+  MON_TRY(memory.store(at(layout_.used, kRingIndex), static_cast<std::uint16_t>(next_used_ + 1)));
   ++next_used_;
   return {};
 }
@@ -209,7 +191,7 @@ bool Queue::wants_interrupt(GuestMemory& memory) const {
   if (!ready_) return false;
   // The index was written before the flags are read: otherwise both sides may wait for one another (2.7.7.2).
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  const auto flags = read_field<std::uint16_t>(memory, layout_.available);
+  const auto flags = memory.load<std::uint16_t>(layout_.available);
   return flags.ok() && (*flags & kNoInterrupt) == 0;
 }
 

@@ -71,6 +71,8 @@ class Queue {
   // The same into a place that the caller has, for whoever moves many: true when there was one, else `chain` is
   // undefined.
   [[nodiscard]] base::Result<bool> pop_into(GuestMemory& memory, Chain& chain);
+  // Everything that the index announced that was read last has been popped: the next pop reads it anew.
+  [[nodiscard]] bool all_popped() const { return seen_available_ == next_available_; }
   // How many chains are available and not popped: bounded by the queue's size. Errors as pop(), but for a chain's own.
   [[nodiscard]] base::Result<std::uint16_t> available(GuestMemory& memory) const;
   // The chain is the driver's again; `written` bytes of its writable part hold the answer. In any order of heads.

@@ -14,6 +14,9 @@ bool Switch::deliver(std::size_t index, StepReport& report) {
                        ? connections_.due_to_parent().has_value()
                        : connections_.due_to_enclave(static_cast<ConnectionTable::Owner>(index)).has_value();
   if (due || !port.answers.empty()) return deliver_reset(index, report);
+  if (!updates_.empty(index)) {
+    if (const Entry update = update_due(index)) return deliver_update(index, *update, report);
+  }
   if (index == kParentPort) return deliver_to_parent(report);
   return !port.waiting.empty() && forward(kParentPort, index, port.waiting.first, report);
 }
@@ -43,6 +46,40 @@ bool Switch::deliver_reset(std::size_t index, StepReport& report) {
     header.type = answer.type;
   }
   if (put(index, header, 0, report)) ++port.counters.resets;
+  return true;
+}
+
+// The list's first, if its time has come. What was held for connections that have ended goes.
+Switch::Entry Switch::update_due(std::size_t port) {
+  const Side side = side_of(port);
+  while (!updates_.empty(port)) {
+    const ConnectionTable::Index first = updates_.first(port);
+    if (!connections_.is_open(first)) {
+      updates_.drop(first, side);
+      continue;
+    }
+    if (updates_.is_due(first, side, now_)) return first;
+    break;
+  }
+  return std::nullopt;
+}
+
+bool Switch::deliver_update(std::size_t index, ConnectionTable::Index entry, StepReport& report) {
+  if (!ensure_buffer(index, report)) return false;
+  const bool to_parent = index == kParentPort;
+  const Connection& connection = connections_.at(entry);
+  const Credit credit = updates_.take(entry, side_of(index));
+  const Header header{.source_cid = to_parent ? connection.cid : kParentCid,
+                      .target_cid = to_parent ? kParentCid : connection.cid,
+                      .source_port = to_parent ? connection.enclave_port : connection.parent_port,
+                      .target_port = to_parent ? connection.parent_port : connection.enclave_port,
+                      .size = 0,
+                      .type = kTypeStream,
+                      .op = static_cast<std::uint16_t>(Op::kCreditUpdate),
+                      .flags = 0,
+                      .buffer_size = credit.space,
+                      .forwarded = credit.forwarded};
+  if (put(index, header, 0, report)) updates_.told(entry, side_of(index), credit);
   return true;
 }
 
@@ -82,7 +119,7 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
   Port& to = ports_[receiver];
   const std::size_t slot = sender == kParentPort ? receiver : sender;
   WaitingPacket& packet = packets_.at(reference);
-  const Fate fate = pass(sender, slot, packet.header);
+  const auto [fate, entry] = pass(sender, slot, packet.header);
   Outcome outcome = Outcome::kDone;
   switch (fate) {
     case Fate::kForward: {
@@ -98,7 +135,7 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
         return true;
       }
       if (!put(receiver, header, header.size, report)) return true;
-      enter(sender, slot, packet.header);
+      enter(sender, slot, packet.header, entry);
       packet.sent += header.size;
       report.copied += header.size;
       from.counters.bytes += header.size;
@@ -129,32 +166,36 @@ bool Switch::forward(std::size_t sender, std::size_t receiver, Reference referen
 }
 
 // Whether this packet may go on, as the table says now. Nothing is due to its receiver (see deliver()).
-Switch::Fate Switch::pass(std::size_t sender, std::size_t slot, const Header& header) {
+Switch::Passage Switch::pass(std::size_t sender, std::size_t slot, const Header& header) {
   const auto owner = static_cast<ConnectionTable::Owner>(slot);
-  const auto entry = connections_.find(owner, connection_of(header, sender));
+  const Entry entry = connections_.find(owner, connection_of(header, sender));
   const bool open = entry && connections_.is_open(*entry);
   if (header.is(Op::kRequest)) {
     // An entry that is closing makes way for it: its sender has begun anew and waits for no RST.
-    if (entry || connections_.count(owner) < kConnectionsPerEnclave) return Fate::kForward;
-    return Fate::kRefuse;
+    return {entry || connections_.count(owner) < kConnectionsPerEnclave ? Fate::kForward : Fate::kRefuse, entry};
   }
-  if (open) return Fate::kForward;
+  if (open) return {Fate::kForward, entry};
   if (header.is(Op::kReset)) {
-    if (entry) connections_.told(*entry, sender == kParentPort ? Side::kParent : Side::kEnclave);
-    return Fate::kDiscard;
+    if (entry) connections_.told(*entry, side_of(sender));
+    return {Fate::kDiscard, std::nullopt};
   }
-  return entry ? Fate::kDiscard : Fate::kRefuse;
+  return {entry ? Fate::kDiscard : Fate::kRefuse, std::nullopt};
 }
 
-// What a packet that was delivered changes in the table.
-void Switch::enter(std::size_t sender, std::size_t slot, const Header& header) {
-  if (!header.is(Op::kRequest) && !header.is(Op::kReset)) return;
-  const auto owner = static_cast<ConnectionTable::Owner>(slot);
-  const Connection connection = connection_of(header, sender);
-  const auto entry = connections_.find(owner, connection);
-  if (entry && header.is(Op::kRequest) && connections_.is_open(*entry)) return;
-  if (entry) connections_.remove(*entry);
-  if (header.is(Op::kRequest)) static_cast<void>(connections_.insert(owner, connection));  // pass() found room
+// What a packet that was delivered changes in the tables.
+void Switch::enter(std::size_t sender, std::size_t slot, const Header& header, Entry entry) {
+  if (header.is(Op::kReset)) {
+    if (entry) connections_.remove(*entry);
+    return;
+  }
+  if (header.is(Op::kRequest) && !(entry && connections_.is_open(*entry))) {
+    if (entry) connections_.remove(*entry);
+    const auto begun = connections_.insert(static_cast<ConnectionTable::Owner>(slot), connection_of(header, sender));
+    if (!begun) return;  // pass() found room
+    updates_.begin(*begun);
+    entry = *begun;
+  }
+  updates_.told(*entry, other(side_of(sender)), {header.buffer_size, header.forwarded});
 }
 
 bool Switch::ensure_buffer(std::size_t index, StepReport& report) {
@@ -178,8 +219,7 @@ bool Switch::ensure_buffer(std::size_t index, StepReport& report) {
 // Into the buffer that the port holds; the payload stands in scratch_. False: the port is broken.
 bool Switch::put(std::size_t index, const Header& header, std::size_t payload, StepReport& report) {
   Port& port = ports_[index];
-  const HeaderBytes bytes = encode(header);
-  std::copy(bytes.begin(), bytes.end(), scratch_.begin());
+  __builtin_memcpy(scratch_.data(), &header, kHeaderSize);
   const base::Bytes packet = base::Bytes(scratch_).first(kHeaderSize + payload);
   port.has_buffer = false;
   if (!virtio::write_chain(*port.link.memory, port.buffer, 0, packet).ok() ||

@@ -15,6 +15,7 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
   const Reference reference = index == kParentPort ? packets_.take() : WaitingPackets::of_enclave(index);
   if (reference == 0) return false;
   WaitingPacket& packet = packets_.at(reference);
+  if (port.link.transmit->all_popped()) port.transmit_news = false;
   const auto popped = port.link.transmit->pop_into(*port.link.memory, packet.chain);
   if (!popped.ok() || !*popped) {
     packets_.give_back(reference);
@@ -22,6 +23,8 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
     if (!popped.ok()) break_port(index, report);
     return false;
   }
+  // A driver notifies for what it adds: NO_NOTIFY is never set in its used ring.
+  if (port.link.transmit->all_popped() && !port.transmit_news) port.transmit_idle = true;
   packet.sent = 0;
   packet.refused = false;
   packet.next = 0;
@@ -33,6 +36,11 @@ bool Switch::take_in(std::size_t index, StepReport& report) {
   }
   switch (*fate) {
     case Fate::kForward:
+      if (hold_back(index, packet.header)) {
+        ++port.counters.packets;
+        return_packet(index, reference, Outcome::kDone);
+        break;
+      }
       // With nobody before it, it goes on at once. Else what waits longest does, or it waits.
       if (index == kParentPort) {
         const std::size_t slot = slot_with(packet.header.target_cid);
@@ -64,6 +72,22 @@ bool Switch::may_take_in(std::size_t index, StepReport& report) {
   return ports_[index].connected && ports_[index].returns.empty();  // an enclave's port may have broken just now
 }
 
+// What the packet says of its connection's credit. True: it is an update that need not go on now.
+bool Switch::hold_back(std::size_t sender, const Header& header) {
+  const std::size_t slot = sender == kParentPort ? slot_with(header.target_cid) : sender;
+  const Entry entry = connections_.find(static_cast<ConnectionTable::Owner>(slot), connection_of(header, sender));
+  if (!entry || !connections_.is_open(*entry)) return false;
+  const Side side = side_of(sender);
+  if (header.is(Op::kData)) updates_.sent(*entry, side, header.size);
+  if (header.is(Op::kCreditRequest)) updates_.asked(*entry, side);
+  const std::size_t receiver = sender == kParentPort ? slot : kParentPort;
+  // Not before what its sender sent earlier and still waits: the receiver believes the header that comes last.
+  const bool may_hold = header.is(Op::kCreditUpdate) && (sender != kParentPort || ports_[slot].waiting.empty());
+  if (may_hold && updates_.hold(*entry, other(side), receiver, {header.buffer_size, header.forwarded}, now_)) return true;
+  updates_.drop(*entry, other(side));
+  return false;
+}
+
 base::Result<Switch::Fate> Switch::judge(std::size_t sender, WaitingPacket& packet) {
   Port& port = ports_[sender];
   const std::uint32_t readable = packet.chain.readable_bytes();
@@ -71,9 +95,7 @@ base::Result<Switch::Fate> Switch::judge(std::size_t sender, WaitingPacket& pack
     ++port.counters.dropped;
     return Fate::kDiscard;
   }
-  HeaderBytes bytes{};
-  MON_TRY(virtio::read_chain(*port.link.memory, packet.chain, 0, bytes));
-  packet.header = decode(bytes);
+  MON_TRY(virtio::read_chain(*port.link.memory, packet.chain, 0, wire_bytes(packet.header)));
   const Header& header = packet.header;
   const std::uint32_t own_cid = sender == kParentPort ? kParentCid : port.cid;
   if (header.source_cid != own_cid || !header.known() || (header.size != 0 && !header.is(Op::kData))) {
@@ -230,6 +252,7 @@ void Switch::tell_who_waited(std::uint64_t now, StepReport& report) {
   for (PortBits up = up_; up != 0; up &= up - 1) {
     const auto index = static_cast<std::size_t>(std::countr_zero(up));
     Port& port = ports_[index];
+    if (!updates_.empty(index)) report.impatient = true;
     if (port.untold == 0) continue;
     if (port.untold_at == 0) port.untold_at = std::max<std::uint64_t>(1, now);
     if (now < port.untold_at + kTellWithin) {  // also when another core's clock was read a little later

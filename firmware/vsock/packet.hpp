@@ -52,6 +52,14 @@ struct Header {
 inline constexpr std::size_t kHeaderSize = 44;  // little-endian, packed
 using HeaderBytes = std::array<std::uint8_t, kHeaderSize>;
 
+// A Header's first kHeaderSize bytes are the packet's: all machines here are little-endian, as the packet is.
+[[nodiscard]] inline base::MutableBytes wire_bytes(Header& header) {
+  return {reinterpret_cast<std::uint8_t*>(&header), kHeaderSize};
+}
+[[nodiscard]] inline base::Bytes wire_bytes(const Header& header) {
+  return {reinterpret_cast<const std::uint8_t*>(&header), kHeaderSize};
+}
+
 // Any 44 bytes are a header; whether it makes sense is the switch's question.
 [[nodiscard]] Header decode(const HeaderBytes& bytes);
 [[nodiscard]] HeaderBytes encode(const Header& header);

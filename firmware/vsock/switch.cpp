@@ -71,6 +71,7 @@ base::Status Switch::connect(base::PartitionId partition, const Link& link) {
   up_ |= PortBits{1} << index;
   tasks_ |= std::uint64_t{3} << (2 * index);
   port.transmit_idle = false;
+  port.transmit_news = true;
   port.receive_dry = false;
   port.patience = 0;
   port.untold = 0;
@@ -93,6 +94,7 @@ void Switch::kick(base::PartitionId partition, QueueKind queue) {
       break;
     case QueueKind::kTransmit:
       ports_[index].transmit_idle = false;
+      ports_[index].transmit_news = true;
       break;
     case QueueKind::kEvent:
       break;
@@ -150,12 +152,26 @@ void Switch::break_port(std::size_t port, StepReport& report) {
 
 StepReport Switch::step(std::uint64_t now) {
   StepReport report{};
+  now_ = now;
   for (PortBits slots = up_ & waited_for_; slots != 0 && !report.worked; slots &= slots - 1) {
     report.worked = trim(static_cast<std::size_t>(std::countr_zero(slots)), now, report);
   }
   if (!report.worked) report.worked = look_for_work(report);
-  if (!report.worked) tell_who_waited(now, report);
+  report.quiet = report.worked && report.broken.empty() && is_quiet();
+  if (!report.worked || report.quiet) tell_who_waited(now, report);
   return report;
+}
+
+// Nothing waits anywhere, for whatever reason: enough for most steps, and quickly seen.
+bool Switch::is_quiet() const {
+  if ((outgoing_ | waited_for_) != 0 || consoles_.has_packet() || connections_.due_to_parent()) return false;
+  for (PortBits up = up_; up != 0; up &= up - 1) {
+    const auto index = static_cast<std::size_t>(std::countr_zero(up));
+    const Port& port = ports_[index];
+    if (!port.transmit_idle || !port.returns.empty() || !port.answers.empty() || updates_.is_urgent(index)) return false;
+    if (index != kParentPort && connections_.due_to_enclave(static_cast<ConnectionTable::Owner>(index))) return false;
+  }
+  return true;
 }
 
 // Each port in turn: what is for it, then what it sends.

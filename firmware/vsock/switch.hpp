@@ -21,6 +21,7 @@
 //                       the share is the ring.
 // A driver hears of transmit buffers that came back (Linux only frees them then) with its next received packet, or when they
 // are a quarter of its ring, or after kTellWithin: one interrupt in place of two. It finds them in its ring before that.
+// A credit update that its receiver can do without for a moment is held back (held_updates.hpp); it mostly becomes needless.
 // A REQUEST that is to be refused waits for room among its sender's answers, and its transmit ring waits with it.
 //
 // What breaks the rules of rings or points outside of its own memory breaks the port: StepReport::broken says so once,
@@ -36,6 +37,7 @@
 #include "firmware/virtio/queue.hpp"
 #include "firmware/vsock/connection_table.hpp"
 #include "firmware/vsock/console.hpp"
+#include "firmware/vsock/held_updates.hpp"
 #include "firmware/vsock/packet.hpp"
 #include "firmware/vsock/waiting_packets.hpp"
 
@@ -71,15 +73,16 @@ static_assert(board::kMaxEnclaves + 2 <= 64);
 
 struct StepReport {
   bool worked;        // something was done: call again. False: nothing can be done until another call brings news
+  bool quiet;         // with `worked`: calling again would not do more
   PortSet interrupt;  // these drivers want an interrupt for what was put into their used rings
   PortSet broken;     // ask these transports for DEVICE_NEEDS_RESET
-  bool impatient;     // an enclave holds more than its share, or a driver is to hear of buffers: call again within a
-                      // millisecond, though no news comes
+  bool impatient;     // an enclave holds more than its share, a driver is to hear of buffers, or an update is held back: call
+                      // again within a millisecond, though no news comes
   std::uint32_t copied;  // bytes of payload
 };
 
 struct Counters {
-  std::uint64_t packets;  // from this port, delivered whole
+  std::uint64_t packets;  // from this port, delivered whole, and credit updates that were held back
   std::uint64_t bytes;    // payload from this port, delivered
   std::uint64_t dropped;  // packets from this port that were not
   std::uint64_t resets;   // RSTs that the switch itself sent to this port
@@ -133,6 +136,7 @@ class Switch {
     bool attached;      // of enclaves
     bool connected;
     bool transmit_idle;  // its transmit ring was empty; a kick ends that
+    bool transmit_news;  // a kick came after the ring's index was read last
     bool receive_dry;    // it had no receive buffer; a kick ends that
     bool has_buffer;     // `buffer` is one, popped and not used yet
     Link link;
@@ -148,21 +152,30 @@ class Switch {
     Counters counters;
   };
   enum class Fate : std::uint8_t { kForward, kDiscard, kRefuse };
+  using Entry = std::optional<ConnectionTable::Index>;
+  struct Passage {
+    Fate fate;
+    Entry entry;  // the packet's connection
+  };
   enum class Outcome : std::uint8_t { kDone, kDropped, kRefused };  // the last: dropped, and its sender gets an RST
 
   [[nodiscard]] static std::size_t index_of(base::PartitionId port);  // kPorts: no such port
   [[nodiscard]] static base::PartitionId partition_at(std::size_t port);
   [[nodiscard]] std::size_t slot_with(std::uint64_t cid) const;  // kSlots: no attached enclave's
+  [[nodiscard]] static Side side_of(std::size_t port) { return port == kParentPort ? Side::kParent : Side::kEnclave; }
+  [[nodiscard]] static Side other(Side side) { return side == Side::kParent ? Side::kEnclave : Side::kParent; }
   [[nodiscard]] static Connection connection_of(const Header& header, std::size_t sender);
 
   // switch.cpp: ports come and go
   void drop_link(std::size_t port);
   [[nodiscard]] bool look_for_work(StepReport& report);
+  [[nodiscard]] bool is_quiet() const;
   void break_port(std::size_t port, StepReport& report);
 
   // intake.cpp: from a transmit ring to where the packet waits, and back into the ring
   [[nodiscard]] bool take_in(std::size_t port, StepReport& report);
   [[nodiscard]] bool may_take_in(std::size_t port, StepReport& report);
+  [[nodiscard]] bool hold_back(std::size_t sender, const Header& header);
   [[nodiscard]] base::Result<Fate> judge(std::size_t sender, WaitingPacket& packet);
   [[nodiscard]] std::uint32_t share_of_ring() const;
   [[nodiscard]] bool ring_is_short() const;
@@ -182,17 +195,21 @@ class Switch {
   [[nodiscard]] bool deliver_to_parent(StepReport& report);
   [[nodiscard]] bool deliver_console(StepReport& report);
   [[nodiscard]] bool deliver_reset(std::size_t port, StepReport& report);
+  [[nodiscard]] Entry update_due(std::size_t port);
+  [[nodiscard]] bool deliver_update(std::size_t port, ConnectionTable::Index index, StepReport& report);
   [[nodiscard]] bool forward(std::size_t sender, std::size_t receiver, Reference reference, StepReport& report);
-  [[nodiscard]] Fate pass(std::size_t sender, std::size_t slot, const Header& header);
-  void enter(std::size_t sender, std::size_t slot, const Header& header);
+  [[nodiscard]] Passage pass(std::size_t sender, std::size_t slot, const Header& header);
+  void enter(std::size_t sender, std::size_t slot, const Header& header, Entry entry);
   [[nodiscard]] bool ensure_buffer(std::size_t port, StepReport& report);
   [[nodiscard]] bool put(std::size_t port, const Header& header, std::size_t payload, StepReport& report);
 
   std::array<Port, kPorts> ports_{};
   WaitingPackets packets_{};
   ConnectionTable connections_{};
+  HeldUpdates updates_{};  // in the lists of the ports that are to get them
   Consoles consoles_{};
   std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};  // a header and its payload on their way
+  std::uint64_t now_{};      // as step() was told
   PortBits up_{};            // connected
   PortBits waited_for_{};    // slots with packets in `waiting`
   PortBits outgoing_{};      // slots with a packet in `outgoing`

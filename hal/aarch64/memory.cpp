@@ -230,7 +230,7 @@ void write_bytes(base::PhysAddr to, base::Bytes from) {
   });
 }
 
-void show_frame(std::size_t place, base::PhysAddr frame) {
+std::uint8_t* show_frame(std::size_t place, base::PhysAddr frame) {
   namespace format = registers::stage1_el2;
   const std::uint64_t core = aarch64::this_core().index;
   aarch64::TranslationTable& pages = aarch64::hal_core_tables[core].window_level3[aarch64::kPagePlace];
@@ -244,6 +244,7 @@ void show_frame(std::size_t place, base::PhysAddr frame) {
   aarch64::put(pages, place + 1, frame.value | format::kData | format::kTableOrPage | format::kValid);
   asm volatile("dsb nshst" : : : "memory");
   aarch64::isb();
+  return reinterpret_cast<std::uint8_t*>(aarch64::shown_address(place));
 }
 
 void release_frames() {

@@ -129,12 +129,13 @@ void write_bytes(base::PhysAddr to, base::Bytes from) {
   machine.memory().write(to, from);
 }
 
-void show_frame(std::size_t place, base::PhysAddr frame) {
+std::uint8_t* show_frame(std::size_t place, base::PhysAddr frame) {
   Machine& machine = Machine::current();
   machine.check(place < kShownFrames && base::is_aligned(frame.value, base::kFrameSize) &&
                     machine.memory().contains(frame, base::kFrameSize),
                 "show_frame: no frame of RAM, or no such place");
   Machine::this_core().shown_frames.at(place) = frame;
+  return nullptr;
 }
 
 void release_frames() { Machine::this_core().shown_frames.fill({}); }

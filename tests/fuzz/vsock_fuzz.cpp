@@ -203,6 +203,8 @@ void operate(World& world, Input& input, std::uint64_t& now) {
 bool step(World& world, std::uint64_t now) {
   g_writer_of_step = 0;
   const vsock::StepReport report = world.vsock.step(now);
+  DEMAND(!report.quiet || report.worked);
+  if (report.quiet && !report.impatient) DEMAND(!world.vsock.step(now).worked);
   DEMAND(report.worked || (report.interrupt.empty() && report.broken.empty()));
   DEMAND(((report.interrupt.bits | report.broken.bits) & ~std::uint64_t{0b1110}) == 0);
   // A fragment with its header, and ring elements for it and for what goes back.

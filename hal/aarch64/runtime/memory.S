@@ -22,13 +22,18 @@ copy_forward:
   stp x10, x11, [x3], #16
   sub x2, x2, #64
   b 1b
-2:cmp x2, #8
-  b.lo 3f
+2:tbz x2, #5, 7f
+  ldp x4, x5, [x1], #16
+  ldp x6, x7, [x1], #16
+  stp x4, x5, [x3], #16
+  stp x6, x7, [x3], #16
+7:tbz x2, #4, 8f
+  ldp x4, x5, [x1], #16
+  stp x4, x5, [x3], #16
+  // One access for 2, 4 and 8 bytes: hal::read_bytes and write_bytes promise that.
+8:tbz x2, #3, 3f
   ldr x4, [x1], #8
   str x4, [x3], #8
-  sub x2, x2, #8
-  b 2b
-  // One access for 2, 4 and 8 bytes: hal::read_bytes and write_bytes promise that.
 3:tbz x2, #2, 4f
   ldr w4, [x1], #4
   str w4, [x3], #4

@@ -11,7 +11,7 @@ using namespace vsock_test;
 
 void exhaust_buffers(World& world, std::size_t i, std::uint32_t parent_port, std::uint32_t enclave_port) {
   while (world.enclave(i).receive_ring().free() != world.enclave(i).receive_ring().size()) {
-    world.send(world.parent(), World::to_enclave(i, parent_port, enclave_port, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(i, parent_port, enclave_port, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.enclave(i).receive_all());
   }
@@ -251,7 +251,7 @@ TEST(VsockFairness, TheParentsBuffersGoRound) {
   world.refill_all();
   for (std::size_t i = 0; i < 4; ++i) world.open(i, 1, 2);
   while (world.parent().receive_ring().free() != 256) {
-    world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditUpdate));
+    world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.parent().receive_all());
   }

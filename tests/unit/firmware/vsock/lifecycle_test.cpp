@@ -83,7 +83,7 @@ TEST_P(VsockEnding, ResetsWaitForTheParentsBuffers) {
   world.refill_all();
   for (std::uint32_t port = 0; port < 100; ++port) world.open(0, 100 + port, 5);
   while (world.parent().receive_ring().free() != 256) {  // the rest of its buffers go to something else
-    world.send(world.enclave(0), World::to_parent(0, 5, 100, Op::kCreditUpdate));
+    world.send(world.enclave(0), World::to_parent(0, 5, 100, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.parent().receive_all());
   }
@@ -113,7 +113,7 @@ TEST_P(VsockEnding, WhatWaitedForItGoesBackToTheParent) {
   world.refill_all();
   world.open(0, 1, 2);
   while (world.enclave(0).receive_ring().free() != 256) {
-    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.enclave(0).receive_all());
   }
@@ -227,7 +227,7 @@ TEST(VsockLifecycle, TheResetOfAnOldConnectionComesBeforeTheRequestOfANewOne) {
   world.refill_all();
   world.open(0, 1, 2);
   while (world.enclave(0).receive_ring().free() != 256) {
-    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.enclave(0).receive_all());
   }
@@ -291,17 +291,17 @@ TEST(VsockLifecycle, ABrokenPortIsReportedOnceAndLeftAlone) {
   });
   hostile([](World& world, Guest& guest) {  // a receive buffer without room for payload
     while (guest.receive_ring().free() != 256) {
-      world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+      world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
       world.run();
       static_cast<void>(guest.receive_all());
     }
     ASSERT_TRUE(guest.receive_ring().offer_space(1, 44));
     world.vsock().kick(guest.port(), vsock::QueueKind::kReceive);
-    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
   });
   hostile([](World& world, Guest& guest) {  // a receive buffer that is not its memory
     while (guest.receive_ring().free() != 256) {
-      world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+      world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
       world.run();
       static_cast<void>(guest.receive_all());
     }
@@ -309,7 +309,7 @@ TEST(VsockLifecycle, ABrokenPortIsReportedOnceAndLeftAlone) {
     guest.receive_ring().describe(index, 1ULL << 40, 4096, 2);
     guest.receive_ring().announce({index});
     world.vsock().kick(guest.port(), vsock::QueueKind::kReceive);
-    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
   });
 }
 

@@ -304,10 +304,10 @@ TEST(VsockRouting, BuffersThatCameBackAreToldOfWithAPacketOrWhenTheyAreMany) {
   world.pass_time(vsock::kTellWithin);
   world.run();
   static_cast<void>(world.take_interrupts());
-  world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+  world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
   world.run();
   EXPECT_FALSE(world.take_interrupts().has(base::kParent));
-  world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditUpdate));
+  world.send(world.enclave(0), World::to_parent(0, 2, 1, Op::kCreditRequest));
   world.run();
   EXPECT_TRUE(world.take_interrupts().has(base::kParent));  // for the packet, and it finds its buffer too
   world.pass_time(vsock::kTellWithin);
@@ -317,7 +317,7 @@ TEST(VsockRouting, BuffersThatCameBackAreToldOfWithAPacketOrWhenTheyAreMany) {
   std::size_t sent = 0;
   for (bool told = false; !told; told = world.take_interrupts().has(base::kParent)) {
     world.enclave(0).refill(world.vsock());
-    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditUpdate));
+    world.send(world.parent(), World::to_enclave(0, 1, 2, Op::kCreditRequest));
     world.run();
     static_cast<void>(world.enclave(0).receive_all());
     ASSERT_LE(++sent, 256U);

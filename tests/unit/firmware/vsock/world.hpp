@@ -43,6 +43,9 @@ class World {
       EXPECT_EQ(broken_.bits & report.broken.bits, 0U) << "reported twice";
       broken_.bits |= report.broken.bits;
       impatient_ = report.impatient;
+      if (report.quiet && !report.impatient) {
+        EXPECT_FALSE(vsock_->step(now_).worked) << "it was not quiet";
+      }
       if (!report.worked) return;
     }
   }
