@@ -54,6 +54,7 @@ constexpr std::uint32_t kController = 1;  // phandles
 constexpr std::uint32_t kBusClock = 2;
 constexpr std::uint32_t kSpi = 0;  // first cell of an interrupt of the GIC
 constexpr std::uint32_t kPpi = 1;
+constexpr std::uint32_t kEdgeRising = 1;
 constexpr std::uint32_t kLevelHigh = 4;
 constexpr std::uint32_t kFirstSpi = 32;
 
@@ -77,10 +78,11 @@ class UnitName {
 [[nodiscard]] constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
 [[nodiscard]] constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
 
-void write_registers(TreeWriter& tree, const DevicePlace& place) {
+// `trigger`: a device that comes often and is acknowledged each time says it by an edge, whose fall is nobody's work.
+void write_registers(TreeWriter& tree, const DevicePlace& place, std::uint32_t trigger = kLevelHigh) {
   tree.cells("reg", std::array{high(place.base), low(place.base), high(place.size), low(place.size)});
   if (place.interrupt.value == 0) return;
-  tree.cells("interrupts", std::array{kSpi, place.interrupt.value - kFirstSpi, kLevelHigh});
+  tree.cells("interrupts", std::array{kSpi, place.interrupt.value - kFirstSpi, trigger});
 }
 
 // The registers at these addresses are trapped: what the enclave sees is a virtual GICv3 of its own.
@@ -117,13 +119,15 @@ void write_devices(TreeWriter& tree, bool console) {
   tree.text("clock-names", "apb_pclk");
   tree.end();
 
-  for (const DevicePlace& place : {kNsm, kVsock}) {
+  const auto write_virtio = [&](const DevicePlace& place, std::uint32_t trigger) {
     tree.begin(UnitName{"virtio", place.base}.text());
     tree.text("compatible", "virtio,mmio");
-    write_registers(tree, place);
+    write_registers(tree, place, trigger);
     tree.flag("dma-coherent");
     tree.end();
-  }
+  };
+  write_virtio(kNsm, kLevelHigh);
+  write_virtio(kVsock, kEdgeRising);
 
   if (!console) return;
   constexpr std::uint32_t kUartFrequency = 1'843'200;  // of the PC's; what divides it is of no account

@@ -262,6 +262,10 @@ void raise_message(base::PartitionId partition, base::Intid intid) {
 
 void set_line(base::PartitionId partition, base::Intid intid, bool level) {
   PartitionInterrupts& interrupts = of(partition);
+  if (!level) {
+    const Locked locked{interrupts.lock};
+    if (interrupts.controller.fall(intid)) return;
+  }
   if (runs_guest_of(partition)) {
     Visit visit{interrupts, index_of(hal::current_core(), partition)};  // the guest's handler on this core is looking at it
     static_cast<void>(interrupts.controller.raise(intid, level, visit.actions()).ok());

@@ -53,10 +53,11 @@ constinit bool g_line_begun{};  // some console has put out bytes since packets 
 [[nodiscard]] std::size_t index_of(PartitionId port) { return std::size_t{port.value} - base::kParent.value; }
 [[nodiscard]] virtio::MmioDevice& transport_of(PartitionId port) { return g_transports[index_of(port)]; }
 
-void show_line(PartitionId port) {
-  const base::Intid intid = port == base::kParent ? board::kBoard.vsock_interrupt : enclave::kVsock.interrupt;
-  set_line(port, intid, transport_of(port).interrupt_line());
+[[nodiscard]] base::Intid interrupt_of(PartitionId port) {
+  return port == base::kParent ? board::kBoard.vsock_interrupt : enclave::kVsock.interrupt;
 }
+
+void show_line(PartitionId port) { set_line(port, interrupt_of(port), transport_of(port).interrupt_line()); }
 
 void reset_transport(PartitionId port, std::uint32_t cid) {
   std::array<std::uint8_t, 8> config{};  // struct virtio_vsock_config: guest_cid, little-endian
@@ -169,7 +170,8 @@ AccessResult access_vsock(PartitionId partition, const RegisterAccess& access, s
       case Kind::kDriverOk: connect(partition); break;
       case Kind::kReset: g_switch.disconnect(partition); break;
     }
-    if (written->line_changed) show_line(partition);
+    if (written->line_stays) set_line(partition, interrupt_of(partition), false);
+    if (written->line_changed || written->line_stays) show_line(partition);
     if (written->kind == Kind::kNone) return {true, 0};
     moving.emplace();
     moving->go_on();

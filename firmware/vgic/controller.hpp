@@ -104,6 +104,8 @@ class Controller {
   // The level of a line that the monitor drives. Edge-triggered ones become pending when it rises.
   // kNotOwned: not in Configuration::raised.
   [[nodiscard]] base::Status raise(base::Intid intid, bool level, Actions& actions);  // SPI
+  // An edge-triggered one of them falls, which changes nothing that a core sees. False: nothing was done, raise() is to be asked.
+  [[nodiscard]] bool fall(base::Intid intid);  // SPI
   [[nodiscard]] base::Status raise_private(CoreIndex core, base::Intid intid, bool level, Actions& actions);  // PPI
   // A device's message for an SPI of Configuration::message; as GICD_SETSPI_NSR, so a level-sensitive one stays until
   // GICD_CLRSPI_NSR. An SPI of Configuration::raised becomes pending once, however it is triggered: a doorbell.

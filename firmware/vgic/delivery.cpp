@@ -142,6 +142,13 @@ base::Status Controller::raise(base::Intid intid, bool level, Actions& actions) 
   set_line(at, level, actions);
   return {};
 }
+bool Controller::fall(base::Intid intid) {
+  if (intid.value < kFirstSpi || intid.value >= kIntids) return false;
+  const Place at = place(CoreIndex{0}, intid);
+  if ((at.bank.present & ~at.bank.physical & ~at.bank.message & at.bank.edge & at.bit) == 0) return false;
+  at.bank.line &= ~at.bit;
+  return true;
+}
 base::Status Controller::raise_private(CoreIndex core, base::Intid intid, bool level, Actions& actions) {
   if (core.value >= core_count_ || intid.value < kFirstPpi || intid.value >= kFirstSpi) return base::Error::kNotOwned;
   const Place at = place(core, intid);

@@ -145,6 +145,7 @@ base::Result<MmioEvent> MmioDevice::write(std::uint64_t offset, std::uint32_t si
       break;
     case kInterruptAcknowledge:
       state_.acknowledge(static_cast<std::uint8_t>(word));
+      event.line_stays = interrupt_line();
       break;
     case kStatus:
       switch (state_.write_status(static_cast<std::uint8_t>(word))) {

@@ -37,6 +37,7 @@ struct MmioEvent {
   Kind kind{};
   std::uint8_t queue{};
   bool line_changed{};  // interrupt_line() is another than before
+  bool line_stays{};    // causes are left after an acknowledgement: an edge-triggered line must rise anew for them
 };
 
 class MmioDevice {

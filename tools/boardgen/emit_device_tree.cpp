@@ -263,7 +263,7 @@ void write_vsock(TreeWriter& tree, const board::Board& board) {
   tree.node(unit("virtio_mmio", window->base), [&] {
     tree.strings("compatible", {"virtio,mmio"});
     tree.cells("reg", Cells().address(window->base).address(window->size));
-    tree.cells("interrupts", {kSpi, board.vsock_interrupt.value - board::kFirstSpi, kLevelHigh});
+    tree.cells("interrupts", {kSpi, board.vsock_interrupt.value - board::kFirstSpi, kEdgeRising});
     tree.flag("dma-coherent");
   });
 }

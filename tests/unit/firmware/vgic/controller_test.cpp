@@ -379,6 +379,23 @@ TEST_F(VirtualGic, MessagesArePendingOnceAndNotLostWhileActive) {
   EXPECT_EQ(on().acknowledge(0), kSpurious);
 }
 
+TEST_F(VirtualGic, AnEdgeTriggeredLineOfTheMonitorsFallsUnseen) {
+  EXPECT_FALSE(on().controller.fall(Intid{200})) << "level-sensitive";
+  make_edge(200);
+  enable(0, 200);
+  on().raise(200, true);
+  EXPECT_TRUE(on().controller.fall(Intid{200}));
+  EXPECT_EQ(on().acknowledge(0), 200) << "it was pending already";
+  on().raise(200, true);
+  on().end(0, 200);
+  EXPECT_EQ(on().acknowledge(0), 200) << "it has risen again";
+  on().end(0, 200);
+  EXPECT_EQ(on().acknowledge(0), kSpurious);
+  EXPECT_FALSE(on().controller.fall(Intid{kUart}));
+  EXPECT_FALSE(on().controller.fall(Intid{kMessage}));
+  EXPECT_FALSE(on().controller.fall(Intid{3}));
+}
+
 TEST_F(VirtualGic, LinesOfTheMonitorAreLevels) {
   enable(0, 200);
   enable(3, kLinePpi);

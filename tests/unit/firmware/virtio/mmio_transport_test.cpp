@@ -259,6 +259,17 @@ TEST_F(MmioTransport, TheInterruptStaysUntilItIsAcknowledged) {
   EXPECT_FALSE(device_.interrupt_line());
 }
 
+TEST_F(MmioTransport, WhatAnAcknowledgementLeavesNeedsAnEdgeOfItsOwn) {
+  bring_up();
+  device_.raise_used();
+  EXPECT_EQ(read(kInterruptStatus), 1U);
+  device_.fail();  // after the driver has looked
+  const auto event = write(kInterruptAcknowledge, 1);
+  EXPECT_TRUE(event.line_stays);
+  EXPECT_FALSE(event.line_changed);
+  EXPECT_FALSE(write(kInterruptAcknowledge, 2).line_stays);
+}
+
 TEST_F(MmioTransport, ABrokenDeviceSaysSoAndStopsUntilItIsReset) {
   bring_up();
   const std::uint32_t generation = device_.queue(1).generation();
