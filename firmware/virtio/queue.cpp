@@ -52,6 +52,13 @@ struct TableEntry {
   return total;
 }
 
+// As headers and short packets do: nothing to add up, one piece. The first descriptor of a chain is the first of its part.
+[[nodiscard]] bool lies_in_first(const Chain& chain, bool writable, std::uint32_t offset, std::size_t size) {
+  if (chain.count == 0 || size > kMaxPiece) return false;
+  const Descriptor& first = chain.descriptors[0];
+  return first.writable == writable && offset <= first.size && size <= first.size - offset;
+}
+
 // Calls copy(address, first, count) for each piece of [offset, offset + size) of one part of the chain.
 template <typename Copy>
 [[nodiscard]] base::Status for_pieces(const Chain& chain, bool writable, std::uint32_t offset, std::size_t size,
@@ -84,12 +91,14 @@ std::uint32_t Chain::readable_bytes() const { return part_bytes(*this, false); }
 std::uint32_t Chain::writable_bytes() const { return part_bytes(*this, true); }
 
 base::Status read_chain(GuestMemory& memory, const Chain& chain, std::uint32_t offset, base::MutableBytes to) {
+  if (lies_in_first(chain, false, offset, to.size())) return memory.copy_in(at(chain.descriptors[0].address, offset), to);
   return for_pieces(chain, false, offset, to.size(), [&](base::Ipa from, std::size_t first, std::size_t count) {
     return memory.copy_in(from, to.subspan(first, count));
   });
 }
 
 base::Status write_chain(GuestMemory& memory, const Chain& chain, std::uint32_t offset, base::Bytes from) {
+  if (lies_in_first(chain, true, offset, from.size())) return memory.copy_out(at(chain.descriptors[0].address, offset), from);
   return for_pieces(chain, true, offset, from.size(), [&](base::Ipa to, std::size_t first, std::size_t count) {
     return memory.copy_out(to, from.subspan(first, count));
   });

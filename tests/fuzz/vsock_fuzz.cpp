@@ -136,7 +136,7 @@ void send(World& world, std::size_t guest, Input& input) {
                              .op = static_cast<std::uint16_t>(choice % 8),
                              .flags = shape,
                              .buffer_size = 0x1000,
-                             .forwarded = 0};
+                             .forwarded = std::uint32_t{shape} * 8};
   const auto index = static_cast<std::uint16_t>(input.byte() % kRing);
   const vsock::HeaderBytes bytes = vsock::encode(header);
   const std::uint64_t at = kQueueBytes + kBuffers + std::uint64_t{index} * kBufferSize;
