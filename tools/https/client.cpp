@@ -1,6 +1,8 @@
 #include "tools/https/client.hpp"
 
 #include <httplib.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include <csignal>
 
@@ -30,6 +32,41 @@ cofferdam::Bytes leaf_of(SSL* session) {
   return bytes;
 }
 
+// What ended TLS after it was set up, or spoiled a record before: OpenSSL's code, which httplib keeps to itself.
+struct Breach {
+  unsigned long code{};    // as ERR_get_error() has it; 0: none
+  bool the_server_says{};  // an alert of the server's: a record of ours came to it altered
+  bool in_session{};       // the handshake is over: OpenSSL itself is "in init" again once it has failed
+};
+
+int breach_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+// Called by OpenSSL when a handshake begins and ends, and for alerts. A failure is in its queue before the alert that it causes goes out.
+void note_breach(const SSL* session, int where, int value) {
+  auto* breach = static_cast<Breach*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), breach_index()));
+  if (breach == nullptr) return;
+  if ((where & SSL_CB_HANDSHAKE_START) != 0) *breach = {};
+  if ((where & SSL_CB_HANDSHAKE_DONE) != 0) breach->in_session = true;
+  if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
+  const bool bad_record = (value & 0xFF) == SSL_AD_BAD_RECORD_MAC;
+  if ((where & SSL_CB_WRITE) != 0) {
+    if (bad_record || breach->in_session) breach->code = ERR_peek_last_error();
+  } else if (bad_record) {
+    breach->code = ERR_PACK(ERR_LIB_SSL, 0, SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
+    breach->the_server_says = true;
+  }
+}
+
+std::string text_of(const Breach& breach) {
+  const char* reason = ERR_reason_error_string(breach.code);
+  const bool cut = ERR_GET_REASON(breach.code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+  return std::string(cut ? "the TLS connection was cut on the way, without a goodbye" : "a record of the TLS connection was altered on the way") +
+         (breach.the_server_says ? ", says the server" : "") + " (" + (reason == nullptr ? "no reason given" : reason) + ")";
+}
+
 void take_head(const httplib::Response& from, Response& to) {
   to.status = from.status;
   to.content_type = from.get_header_value("Content-Type");
@@ -45,6 +82,7 @@ struct Client::State {
   void set_up(Connected& connected);
 
   ClientOptions options;
+  Breach breach;  // the context of `tls` points to it
   std::unique_ptr<httplib::SSLClient> tls;
   std::unique_ptr<httplib::ClientImpl> plain;
   cofferdam::Bytes leaf;
@@ -85,6 +123,8 @@ Client::Client(ClientOptions options) {
   state.set_up(*state.tls);
   auto* context = static_cast<SSL_CTX*>(state.tls->tls_context());
   if (SSL_CTX_set_min_proto_version(context, tls_version(state.options.minimum_tls)) != 1) throw HttpsError("the TLS version is refused");
+  if (SSL_CTX_set_ex_data(context, breach_index(), &state.breach) != 1) throw HttpsError("TLS can't be set up");
+  SSL_CTX_set_info_callback(context, note_breach);
   SSL_CTX_set_quiet_shutdown(context, 1);  // httplib would wait for the peer's goodbye, beyond every limit
   if (!state.options.ca_pem.empty()) state.tls->load_ca_cert_store(state.options.ca_pem.data(), state.options.ca_pem.size());
   // Called when the handshake is over, before a byte of the request is sent.
@@ -109,6 +149,7 @@ Response Client::send(const Request& request, const Sink& receive, const std::fu
   for (const auto& [name, value] : request.headers) sent.headers.emplace(name, value);
   Response response;
   bool too_large = false, stopped = false;
+  state.breach.code = 0;
   if (head) {
     sent.response_handler = [&](const httplib::Response& begun) {
       Response seen;
@@ -130,6 +171,8 @@ Response Client::send(const Request& request, const Sink& receive, const std::fu
   if (!result && !stopped) {
     const std::string where = state.options.host + ":" + std::to_string(state.options.port) + ": ";
     if (too_large) throw HttpsError(where + "the answer is larger than " + std::to_string(state.options.largest_body) + " bytes");
+    const bool broke = result.error() == httplib::Error::Read || result.error() == httplib::Error::Write || result.error() == httplib::Error::SSLConnection;
+    if (broke && state.breach.code != 0) throw ConnectionAltered(where + text_of(state.breach));
     const bool late = result.error() == httplib::Error::ConnectionTimeout || result.error() == httplib::Error::Timeout;
     const std::string reason = tls_reason();
     throw HttpsError(where + httplib::to_string(result.error()) + (late || reason == "no reason given" ? "" : " (" + reason + ")"));

@@ -19,6 +19,13 @@ class HttpsError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Somebody on the way, or a fault there: bytes of the TLS connection were changed or left out. What came before was the server's, but
+// the exchange has no answer.
+class ConnectionAltered : public HttpsError {
+ public:
+  using HttpsError::HttpsError;
+};
+
 struct ClientOptions {
   std::string host;               // the name that is asked for (SNI, Host) and that the certificate must have
   int port{443};

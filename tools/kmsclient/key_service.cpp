@@ -98,6 +98,9 @@ json KeyService::call(std::string_view operation, const json& body) {
   https::Response response;
   try {
     response = connection().send(request);
+  } catch (const https::ConnectionAltered& error) {
+    client_.reset();
+    throw KeyServiceError({}, "the answer of the key service " + where + " is lost: " + error.what());
   } catch (const https::HttpsError& error) {
     client_.reset();
     throw KeyServiceError({}, "can't reach the key service " + where + ": " + error.what());

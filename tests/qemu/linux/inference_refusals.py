@@ -70,7 +70,8 @@ REASONS = {
     "debug": ("an enclave started for debugging", OF_PROMPTS + ".*debug: its PCR0 to PCR2 are zero"),
     "closed": ("a key service that can't be reached", OF_WEIGHTS + "can't reach the key service localhost:.*connection failed"),
     "ended": ("somebody in the parent who ends TLS before the key service", OF_WEIGHTS + "can't reach the key service .*SSL server verification failed"),
-    "changed": ("one bit of the key service's answer changed", OF_WEIGHTS + "can't reach the key service .*Failed to read connection"),
+    "changed": ("one bit of the key service's answer changed", OF_WEIGHTS + "the answer of the key service localhost:.* is lost: "
+                "localhost:.*: a record of the TLS connection was altered on the way"),
     "tomorrow": ("a key service whose clock is a day fast", OF_PROMPTS + ".*the request's time is 86[34][0-9][0-9] s from ours.*clock"),
 }
 

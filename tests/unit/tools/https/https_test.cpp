@@ -461,6 +461,104 @@ TEST(Https, AnAnswerBeyondTheBoundOrTheTimeIsAnError) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 600ms);
 }
 
+// Stands between one client and the server, and passes records on until it is told otherwise.
+class Between {
+ public:
+  enum class Deed : std::uint8_t { kNone, kAlterAnswer, kAlterRequest, kCutAnswer, kEndAnswer };
+  explicit Between(int port) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(address);
+    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(listener_, 8) != 0) return;
+    if (getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0) port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this, port] {
+      for (int victim = 0; (victim = accept(listener_, nullptr, nullptr)) >= 0; close(victim)) carry(victim, port);
+    });
+  }
+  ~Between() {
+    shutdown(listener_, SHUT_RDWR);
+    if (thread_.joinable()) thread_.join();
+    close(listener_);
+  }
+  Between(const Between&) = delete;
+  Between& operator=(const Between&) = delete;
+  [[nodiscard]] int port() const { return port_; }
+  void next(Deed deed) { deed_ = deed; }  // done once, to the next record
+
+ private:
+  static bool take(int from, std::string& to, std::size_t size) {
+    const std::size_t before = to.size();
+    to.resize(before + size);
+    return size == 0 || recv(from, to.data() + before, size, MSG_WAITALL) == static_cast<ssize_t>(size);
+  }
+  // RFC 8446, 5.1: type, version, length, fragment.
+  bool pass_record(int from, int to, Deed altering) {
+    std::string record;
+    if (!take(from, record, 5) || !take(from, record, static_cast<std::size_t>(static_cast<unsigned char>(record[3]) << 8 | static_cast<unsigned char>(record[4])))) {
+      return false;
+    }
+    const Deed deed = deed_;
+    const bool ends = altering == Deed::kAlterAnswer && (deed == Deed::kCutAnswer || deed == Deed::kEndAnswer);
+    if (deed == altering || ends) deed_ = Deed::kNone;
+    if (deed == altering) record.back() = static_cast<char>(record.back() ^ 1);
+    if (ends) record.resize(deed == Deed::kCutAnswer ? record.size() / 2 : 0);
+    (void)!send(to, record.data(), record.size(), MSG_NOSIGNAL);
+    return !ends;
+  }
+  void carry(int victim, int port) {
+    const int real = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(static_cast<std::uint16_t>(port)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    pollfd waited[] = {{victim, POLLIN, 0}, {real, POLLIN, 0}};
+    if (connect(real, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
+      while (poll(waited, 2, 10'000) > 0) {
+        if (waited[0].revents != 0 && !pass_record(victim, real, Deed::kAlterRequest)) break;
+        if (waited[1].revents != 0 && !pass_record(real, victim, Deed::kAlterAnswer)) break;
+      }
+    }
+    shutdown(victim, SHUT_WR);
+    close(real);
+  }
+
+  int listener_, port_{0};
+  std::atomic<Deed> deed_{Deed::kNone};
+  std::thread thread_;
+};
+
+TEST(Https, WhatWasAlteredOrCutOnTheWayIsSaidAsThatAndWhoseItWas) {
+  const Running server(with_tls(), echo);
+  Between between(server.port());
+  const std::string peer = "server.test:" + std::to_string(between.port()) + ": ";
+  const struct {
+    Between::Deed deed;
+    std::string said;
+  } cases[] = {
+      {Between::Deed::kAlterAnswer, "a record of the TLS connection was altered on the way (decryption failed or bad record mac)"},
+      {Between::Deed::kAlterRequest, "a record of the TLS connection was altered on the way, says the server (sslv3 alert bad record mac)"},
+      {Between::Deed::kCutAnswer, "the TLS connection was cut on the way, without a goodbye (unexpected eof while reading)"},
+      {Between::Deed::kEndAnswer, "the TLS connection was cut on the way, without a goodbye (unexpected eof while reading)"},
+  };
+  https::Client client(to(between.port()));
+  for (const auto& [deed, said] : cases) {
+    EXPECT_EQ(client.send(post("/", "x")).status, 200);
+    between.next(deed);
+    try {
+      (void)client.send(post("/", "x"));
+      ADD_FAILURE() << said;
+    } catch (const https::ConnectionAltered& error) {
+      EXPECT_EQ(error.what(), peer + said);
+    }
+  }
+  // What was said of a connection is not said of the next.
+  EXPECT_EQ(client.send(post("/", "x")).status, 200);
+  https::Client nowhere(to(1));
+  try {
+    (void)nowhere.send(post("/", "x"));
+    ADD_FAILURE();
+  } catch (const https::ConnectionAltered& error) {
+    ADD_FAILURE() << error.what();
+  } catch (const https::HttpsError&) {
+  }
+}
+
 TEST(Https, RefusesOlderTlsAndWrongSetUps) {
   const Running server(with_tls(), echo);
   https::ServerOptions taken = with_tls();
