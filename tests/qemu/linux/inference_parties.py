@@ -18,7 +18,7 @@ import parent_runs
 import shell_enclave
 
 sys.path.insert(0, str(parent_runs.ROOT / "tools/guest"))
-sys.path.insert(0, str(parent_runs.ROOT / "tests/kms"))
+sys.path[:0] = [str(parent_runs.ROOT / "tests/kms"), str(parent_runs.ROOT / "tests/xks")]
 import inference_image  # noqa: E402
 
 BIN = parent_runs.ROOT / "build/bin"
@@ -64,20 +64,41 @@ def free_port():
 
 
 class Owner:
-    """A party with a key service of its own. It hears of the machine's root when the machine is made."""
+    """A party with a key service of its own. It hears of the machine's root when the machine is made. holds: its key stays in a token of
+    its own, behind `proxy`, an external key store of the key service."""
 
-    def __init__(self, name):
+    def __init__(self, name, holds=False):
         import attestation_documents  # needs Debian's python3-cryptography
         import running_service        # needs Debian's python3-boto3
-        self.name = name
+        self.name, self.proxy = name, None
         self.service = running_service.Service(roots=[attestation_documents.Chain().root_pem()], flags=["--allow-development"],
                                                principals=[{"arn": USER, "keys": [{"access_key_id": ACCESS, "secret": SECRET}]}])
+        if holds:
+            import running_proxy      # needs softhsm2
+            running_proxy.PROXY = str(BIN / "cofferdam-xks")
+            port = free_port()  # the same whenever it is started
+            self.proxy = running_proxy.Proxy(lambda configuration: configuration["listen"].update(port=port))
+            self.service.configure(lambda data: data.update(xks_authorities=str(self.proxy.folder / "authority.pem")))
         self.service.start()
         self.port = self.service.port
-        self.arn = self.service.client().create_key()["KeyMetadata"]["Arn"]
+        self.arn = self.service.client().create_key(**(self.store_of_its_own() if holds else {}))["KeyMetadata"]["Arn"]
 
-    def allow(self, pcr0):
-        condition = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:ImageSha384": pcr0}}
+    def store_of_its_own(self):
+        kms, proxy = self.service.client(), self.proxy
+        store = kms.create_custom_key_store(
+            CustomKeyStoreName=self.name, CustomKeyStoreType="EXTERNAL_KEY_STORE", XksProxyConnectivity="PUBLIC_ENDPOINT",
+            XksProxyUriEndpoint=f"https://localhost:{proxy.port}", XksProxyUriPath=proxy.path,
+            XksProxyAuthenticationCredential=proxy.credential)["CustomKeyStoreId"]
+        kms.connect_custom_key_store(CustomKeyStoreId=store)
+        return {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "cofferdam-key-1"}
+
+    def close(self):
+        self.service.__exit__()
+        if self.proxy:
+            self.proxy.close()
+
+    def allow(self, *pcr0s):
+        condition = {"StringEqualsIgnoreCase": {"kms:RecipientAttestation:ImageSha384": pcr0s}}
         statements = [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"},
                       {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:Decrypt", "Resource": "*", "Condition": condition}]
         self.service.client().put_key_policy(KeyId=self.arn, PolicyName="default",
@@ -108,12 +129,13 @@ class Owner:
 
 
 @contextlib.contextmanager
-def two_owners():
+def two_owners(*holding):
+    """holding: the names of those whose key stays in a token of theirs."""
     with contextlib.ExitStack() as stack:
         owners = {}
         for name in KEY_PORTS:
-            owners[name] = Owner(name)
-            stack.callback(owners[name].service.__exit__)
+            owners[name] = Owner(name, name in holding)
+            stack.callback(owners[name].close)
         yield owners
 
 
@@ -135,9 +157,24 @@ class ParentFiles:
 
     def image(self, name, model="cofferdam-small"):
         """Answers its PCR0."""
-        service = {"model": model, "most_bytes": 64 << 20, "threads": 1, "context_tokens": 256, "parallel": 1, "listen_port": 443,
-                   "parent": "vsock:parent:9100", "owners": {owner.name: owner.description() for owner in self.owners.values()}}
-        return json.loads(inference_image.make(self.added / f"{name}.eif", service, [self.authorities]))["Measurements"]["PCR0"]
+        return self.pcr0_of(inference_image.make(self.added / f"{name}.eif", self.service(model), [self.authorities]))
+
+    def image_without_server(self, folder):
+        """The same service in shell.eif, without llama-server: small, and asked as often as one likes. Answers its PCR0."""
+        own = folder / "without-server"
+        (own / "bin").mkdir(parents=True)
+        (own / "etc/cofferdam").mkdir(parents=True)
+        shutil.copy(parent_runs.ROOT / "build/guest-linux/bin/inference-service", own / "bin")
+        (own / "etc/cofferdam/service.json").write_text(json.dumps(self.service("cofferdam-small")), encoding="utf-8")
+        return self.pcr0_of(shell_enclave.make(self.added, [own, self.authorities]))
+
+    @staticmethod
+    def pcr0_of(measurements):
+        return json.loads(measurements)["Measurements"]["PCR0"]
+
+    def service(self, model):
+        return {"model": model, "most_bytes": 64 << 20, "threads": 1, "context_tokens": 256, "parallel": 1, "listen_port": 443,
+                "parent": "vsock:parent:9100", "owners": {owner.name: owner.description() for owner in self.owners.values()}}
 
     def launch(self, name, artifact):
         credential = {"access_key_id": ACCESS, "secret_access_key": SECRET}

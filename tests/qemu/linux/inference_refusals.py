@@ -4,7 +4,8 @@ clock is against it, start by start. Each time the reason is said, and whoever k
 
 Root in the parent leads the ways out of the enclave and into it astray (to a closed port, to somebody who ends TLS, to somebody
 who changes one bit), gives the enclave other artifacts, starts it for debugging, sets its own clock, uses the credentials that it
-holds. An owner refuses, hands on the document that he was shown, or has a clock that is a day fast.
+holds. An owner refuses, hands on the document that he was shown, has a clock that is a day fast, disables his key, or pulls the plug of
+the token that it is in.
 """
 import base64
 import contextlib
@@ -37,6 +38,13 @@ FRAME = 65536  # bytes of an artifact's frame in clear (artifact::kUsualFrame); 
 SCRIPT = r"""
 now() { echo "$(cat /sys/class/rtc/rtc0/since_epoch)"; }
 attempt() { launch "$@" --enclave-cid 20; finish; }
+# NAME: once more the same service, in an enclave that is there already
+again() {
+  local began=$(date +%s)
+  cofferdam-parent-store --listen vsock:9100 /store >/tmp/$1.words 2>/dev/null & store=$!
+  ask $cid /bin/inference-service >/tmp/$1.said; kill $store
+  sed "s/^/$1 said /" /tmp/$1.words; echo "TOOK $1 $(($(date +%s) - began)) s"
+}
 before=$(now); date -s @$(($(date +%s) - DAY)) >/dev/null; hwclock -w -u; echo "CLOCK $(($(now) - before))"
 ways SHOWN PROMPTS
 launch good inference good --enclave-cid 20
@@ -49,6 +57,9 @@ step weights; attempt weights inference good
 step prompts; attempt prompts inference good
 step agreed
 for artifact in another foreign cut exchanged; do attempt $artifact inference $artifact; done
+began=$(date +%s); cp /store/good.json /store/launch.json; start shell; echo "TOOK start $(($(date +%s) - began)) s"
+for state in disabled enabled unplugged plugged; do step $state; again $state; done
+nitro-cli terminate-enclave --all >/dev/null 2>&1
 attempt debug inference good --debug-mode
 ways CLOSED PROMPTS; attempt closed inference good
 ways ENDS PROMPTS; attempt ended inference good
@@ -60,6 +71,7 @@ exit 9
 """
 # What the enclave's last word must be. Those of the weights' owner come after the prompts' owner has agreed.
 OF_WEIGHTS, OF_PROMPTS = ("^refused: the owner of the %s does not release the key: " % name for name in ("weights", "prompts"))
+RELEASED = ["the owner of the prompts has released the key", "the owner of the weights has released the key; the model is whole"]
 REASONS = {
     "weights": ("the owner of the weights refuses", OF_WEIGHTS + ".*AccessDeniedException"),
     "prompts": ("the owner of the prompts refuses", OF_PROMPTS + ".*AccessDeniedException"),
@@ -67,6 +79,9 @@ REASONS = {
     "foreign": ("an artifact that somebody else encrypted, under the same name", "^refused: the artifact: none of its data keys is encrypted under arn:"),
     "cut": ("an artifact without its end", "^refused: the artifact: the artifact is cut short"),
     "exchanged": ("an artifact with two frames exchanged", "^refused: the artifact: frame 3 stands where frame 2 is due"),
+    "disabled": ("the owner of the weights has disabled the key", OF_WEIGHTS + ".*DisabledException: arn:.* is disabled.*enable the key"),
+    "unplugged": ("the owner of the weights has unplugged the token that the key is in", OF_WEIGHTS + ".*KMSInvalidStateException: .*external key store's "
+                  "proxy: unreachable: .*its key store cut off"),
     "debug": ("an enclave started for debugging", OF_PROMPTS + ".*debug: its PCR0 to PCR2 are zero"),
     "closed": ("a key service that can't be reached", OF_WEIGHTS + "can't reach the key service localhost:.*connection failed"),
     "ended": ("somebody in the parent who ends TLS before the key service", OF_WEIGHTS + "can't reach the key service .*SSL server verification failed"),
@@ -79,8 +94,9 @@ REASONS = {
 def lay_out(folder, owners, secret):
     files = ParentFiles(folder, owners, secret)
     pcr0 = files.image("inference")
+    images = (pcr0, files.image_without_server(folder))
     for owner in owners.values():
-        owner.allow(pcr0)
+        owner.allow(*images)
     good = (files.store / "model.artifact").read_bytes()
     for name, owner, called in (("another", "weights", "cofferdam-large"), ("foreign", "prompts", "cofferdam-small")):
         owners[owner].encrypt_artifact(MODEL, files.store / f"{name}.artifact", called)
@@ -90,7 +106,7 @@ def lay_out(folder, owners, secret):
     frames = [good[at:at + whole] for at in range(first, len(good), whole)]
     files.artifact("cut", b"".join([good[:first], *frames[:-1]]))
     files.artifact("exchanged", b"".join([good[:first], frames[0], frames[2], frames[1], *frames[3:]]))
-    return files, pcr0
+    return files, images
 
 
 class Visitor:
@@ -118,10 +134,10 @@ class Visitor:
 
 
 def offered(owner, blob, document=None):
-    """What the key service of the prompts' owner says to root in the parent, who has a credential, the ciphertext and a document."""
+    """What an owner's key service says to root in the parent, who has a credential, the ciphertext and a document."""
     recipient = {} if document is None else {"Recipient": {"KeyEncryptionAlgorithm": "RSAES_OAEP_SHA_256", "AttestationDocument": document}}
     try:
-        return owner.service.client(ACCESS, SECRET).decrypt(KeyId=owner.arn, CiphertextBlob=blob, EncryptionContext=CONTEXTS["prompts"], **recipient)
+        return owner.service.client(ACCESS, SECRET).decrypt(KeyId=owner.arn, CiphertextBlob=blob, EncryptionContext=CONTEXTS[owner.name], **recipient)
     except owner.service.client().exceptions.ClientError as error:
         return f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
 
@@ -197,10 +213,23 @@ def check_tomorrow(checks, owner, blob, shown):
     checks.expect("a document that is a day old gets no key", said.startswith("ValidationException") and "validity" in said, said)
 
 
+def check_unplugged(checks, weights, shown):
+    """Ends the proxy in front of the token, meanwhile asked for what the enclave may have."""
+    blob = weights.service.client().encrypt(KeyId=weights.arn, Plaintext=b"a data key", EncryptionContext=CONTEXTS["weights"])["CiphertextBlob"]
+    said = offered(weights, blob, shown)
+    checks.expect("the owner's token, plugged in, opens what the enclave asks for", not isinstance(said, str) and len(said["CiphertextForRecipient"]) > 256,
+                  said if isinstance(said, str) else sorted(said))
+    weights.proxy.stop(kill=True)
+    began = time.monotonic()
+    said = offered(weights, blob, shown)
+    took = time.monotonic() - began
+    checks.expect("unplugged, it is refused within a second", took < 1 and said.startswith("KMSInvalidStateException"), f"{took:.2f} s: {said}")
+
+
 def refuse_all(checks, owners, folder):
     """One machine from reset to power-off; answers its run."""
     secret = secrets.token_urlsafe(24)  # 32 characters
-    files, pcr0 = lay_out(folder, owners, secret)
+    files, images = lay_out(folder, owners, secret)
     weights, prompts = owners["weights"], owners["prompts"]
     door, side, old = (free_port() for _ in range(3))
     mallory, ends = between.make_key(folder, "mallory"), between.make_key(folder, "ends")
@@ -212,7 +241,7 @@ def refuse_all(checks, owners, folder):
     script = fill_in(SCRIPT, WEIGHTS=weights.port, PROMPTS=prompts.port, SHOWN=shown_to.port, CLOSED=closed.getsockname()[1], ENDS=ended.port,
                      CHANGES=changes.port, MALLORY=in_parent.port, REPLAY=replay.port, DOOR=DOOR, SIDE=SIDE_DOOR, OLD=OLD_DOOR, DAY=DAY)
     machine = Machine(folder, files, owners, script, [(door, DOOR), (side, SIDE_DOOR), (old, OLD_DOOR)], seconds=1400)
-    visitor, user, given = Visitor(door), User(folder, machine.root, pcr0, secret), b""
+    visitor, user, given = Visitor(door), User(folder, machine.root, images[0], secret), b""
     try:
         with machine.step("serving") as stream:
             if stream:
@@ -226,11 +255,23 @@ def refuse_all(checks, owners, folder):
                 weights.allow("0" * 96)
         with machine.step("prompts") as stream:
             if stream:
-                weights.allow(pcr0)
+                weights.allow(*images)
                 prompts.allow("0" * 96)
         with machine.step("agreed") as stream:
             if stream:
-                prompts.allow(pcr0)
+                prompts.allow(*images)
+        with machine.step("disabled") as stream:
+            if stream:
+                weights.service.client().disable_key(KeyId=weights.arn)
+        with machine.step("enabled") as stream:
+            if stream:
+                weights.service.client().enable_key(KeyId=weights.arn)
+        with machine.step("unplugged") as stream:
+            if stream:
+                check_unplugged(checks, weights, shown)
+        with machine.step("plugged") as stream:
+            if stream:
+                weights.proxy.start()
         with machine.step("tomorrow") as stream:
             if stream:
                 prompts.restart(*TOMORROW)
@@ -250,26 +291,29 @@ def refuse_all(checks, owners, folder):
 def check_reasons(checks, run):
     checks.expect("the parent's own clock was set back by a day", any(-DAY - 300 < int(match[1]) < -DAY + 300 for match in run.lines(r"^CLOCK (-?\d+)")),
                   [match.string for match in run.lines("^CLOCK")])
-    said = {name: [match[1] for match in run.lines(rf"^{name} said (.*)$")] for name in ("good", *REASONS)}
+    said = {name: [match[1] for match in run.lines(rf"^{name} said (.*)$")] for name in ("good", "enabled", "plugged", *REASONS)}
     checks.expect("with both owners agreed it serves", said["good"][-1:] == ["serving cofferdam-small"], said["good"])
+    for name, what in (("enabled", "with the key enabled again"), ("plugged", "with the token plugged in again")):
+        checks.expect(f"{what} the enclave gets the weights", said[name][:2] == RELEASED and said[name][2:3] and "llama-server" in said[name][2], said[name])
     for name, (what, reason) in REASONS.items():
         words = said[name]
-        before = [] if reason.startswith(OF_PROMPTS) else ["the owner of the prompts has released the key"]
+        before = [] if reason.startswith(OF_PROMPTS) else RELEASED[:1]
         checks.expect(f"refused: {what}", words[:-1] == before and bool(words) and re.search(reason, words[-1]), words)
 
 
 def main():
-    why = missing_parts() or (None if shutil.which(TOMORROW[0]) else "there is no faketime; ./x setup installs it")
+    without = [program for program in (TOMORROW[0], "softhsm2-util") if not shutil.which(program)]
+    why = missing_parts() or (f"there is no {without[0]}; ./x setup installs it" if without else None)
     if why:
         print(f"skipped: {why}")
         return parent_runs.NOT_RUN
     checks = parent_runs.Checks()
-    with tempfile.TemporaryDirectory() as scratch, two_owners() as owners:
+    with tempfile.TemporaryDirectory() as scratch, two_owners("weights") as owners:
         run = refuse_all(checks, owners, pathlib.Path(scratch))
     checks.expect("the script comes to its end", run.status == 9, run.status)
     check_reasons(checks, run)
     shell_enclave.check_kernel(checks, run)
-    print(f"     {run.seconds:.0f} s")
+    print(f"     {run.seconds:.0f} s, of them for the enclave that asks again and again: {', '.join(match[1] for match in run.lines(r'^TOOK (.*)'))}")
     return checks.close(run)
 
 
