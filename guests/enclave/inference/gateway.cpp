@@ -25,7 +25,14 @@ https::Response json_response(int status, std::string json) {
   response.body = std::move(json);
   return response;
 }
-https::Response refusal(int status, const char* type, const std::string& message) { return json_response(status, error_json(status, type, message)); }
+https::Response refusal(int status, const char* type, const std::string& message) {
+  return json_response(status, error_json(status, type, message));
+}
+https::Response come_again(const std::string& why) {
+  https::Response busy = refusal(503, "overloaded_error", why);
+  busy.headers.emplace_back("Retry-After", "5");
+  return busy;
+}
 
 bool is_json(const https::Request& request) {
   const auto type = request.header("content-type");
@@ -40,7 +47,7 @@ bool is_json(const https::Request& request) {
 
 Gateway::Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents, Bounds bounds)
     : backend_(std::move(backend)), key_digest_(cryptography::sha256(tls_key.spki())), secret_digest_(cryptography::sha256(secret.view())),
-      documents_(std::move(documents)), bounds_(bounds), places_(bounds.questions) {}
+      documents_(std::move(documents)), bounds_(bounds), places_(bounds.questions), lists_(bounds.lists) {}
 
 bool Gateway::may_ask(const https::Request& request) const {
   constexpr std::string_view kScheme = "Bearer ";
@@ -64,6 +71,8 @@ https::Response Gateway::attestation(std::string_view query) {
 }
 
 https::Response Gateway::models() {
+  const auto place = lists_.take();
+  if (!place) return come_again("as many lists of models are being fetched as may be; ask again");
   ModelExchange exchange(backend_, {.method = "GET", .target = "/v1/models", .headers = {}, .body = {}, .client_name = {}}, kModels);
   auto body = rest_of(exchange, kModels);
   if (!body) return refusal(502, "server_error", body.error());
@@ -75,11 +84,8 @@ https::Response Gateway::question(const https::Request& request, const std::stri
   auto asked = filtered(path, request.body);
   if (!asked) return refusal(400, "invalid_request_error", asked.error());
   auto place = places_.take();
-  if (!place || closed_) {
-    https::Response busy = refusal(503, "overloaded_error", closed_ ? "the model has ended" : "as many questions are being answered as may be; ask again");
-    busy.headers.emplace_back("Retry-After", "5");
-    return busy;
-  }
+  if (closed_) return come_again("the model has ended");
+  if (!place) return come_again("as many questions are being answered as may be; ask again");
   const auto exchange = std::make_shared<ModelExchange>(
       backend_,
       https::Request{.method = "POST", .target = path, .headers = {{"Content-Type", "application/json"}}, .body = std::move(asked->body), .client_name = {}},

@@ -1,8 +1,8 @@
 // The service's door: TLS 1.3 that ends here, in the enclave; a document that binds the TLS key; and for whoever has the prompts'
 // secret the way to llama-server. Prompts and answers are held in memory while they pass, and nowhere else.
 //
-// Questions have places of their own, and fewer than the server has threads: whatever asks and reads slowly, documents and health are
-// answered.
+// Questions and lists of models have places of their own, and fewer than the server has threads: whatever asks and reads slowly, and
+// whatever llama-server does, documents and health are answered.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,13 @@
 namespace inference {
 
 struct Bounds {
-  std::size_t questions{4};                        // at once, those included that llama-server lets wait; one more is told to come again
-  std::chrono::seconds patience{900};              // for one piece of llama-server's answer: a long prompt is read before the first
-  std::chrono::milliseconds head{10'000};          // after this the answer begins without llama-server's, as the client must be looked after
-  std::chrono::milliseconds beat{5'000};           // between signs of life while it waits; a client that is gone is found out by them
-  std::chrono::milliseconds reading{60'000};       // that a client may make us wait, over the whole of an answer
+  // At once, those included that llama-server lets wait; one more is told to come again.
+  std::size_t questions{4};
+  std::size_t lists{2};                       // of models, at once: llama-server has as many threads beside those of questions
+  std::chrono::seconds patience{900};         // for one piece of llama-server's answer: a long prompt is read before the first
+  std::chrono::milliseconds head{10'000};     // after this the answer begins without llama-server's: the client must be looked after
+  std::chrono::milliseconds beat{5'000};      // between signs of life while it waits; a client that is gone is found out by them
+  std::chrono::milliseconds reading{60'000};  // that a client may make us wait, over the whole of an answer
 };
 
 // Answers requests; on many threads at once.
@@ -48,7 +50,7 @@ class Gateway {
   cryptography::Digest256 key_digest_, secret_digest_;
   Documents documents_;
   Bounds bounds_;
-  Places places_;
+  Places places_, lists_;
   std::atomic<bool> closed_{false};
 };
 

@@ -336,6 +336,34 @@ TEST(Gateway, LongQuestionsKeepNobodyFromDocumentsAndHealth) {
   EXPECT_TRUE(comes_true([&] { return door.ask(question(kWhole)).status == 200; })) << "the places are free again";
 }
 
+TEST(Gateway, ListsOfAStalledModelKeepNobodyFromDocumentsAndHealth) {
+  std::atomic<int> waiting{0};
+  std::atomic<bool> goes_on{false};
+  Model model([&](int socket, const std::string& request) {
+    if (!request.starts_with("GET /v1/models")) return Model::answer(socket, 200, "{}");
+    ++waiting;
+    comes_true([&] { return goes_on.load(); });
+    Model::answer(socket, 200, "{}");
+  });
+  Door door(model.port());
+  std::vector<std::future<https::Response>> lists;
+  for (std::size_t i = 0; i < quick().lists; ++i) lists.push_back(std::async(std::launch::async, [&door] { return door.get("/v1/models"); }));
+  ASSERT_TRUE(comes_true([&] { return waiting == static_cast<int>(quick().lists); }));
+  // More than the server has threads: each is told at once.
+  for (int i = 0; i < 20; ++i) {
+    const https::Response busy = door.get("/v1/models");
+    EXPECT_EQ(busy.status, 503);
+    EXPECT_NE(std::ranges::find(busy.headers, std::pair<std::string, std::string>("Retry-After", "5")), busy.headers.end());
+  }
+  EXPECT_EQ(door.get("/health").status, 200);
+  EXPECT_EQ(door.get("/v1/attestation?nonce=" + std::string(32, 'a')).status, 200);
+  EXPECT_EQ(door.ask(question(kWhole)).status, 200);
+  EXPECT_EQ(waiting, static_cast<int>(quick().lists)) << "no more reach the model";
+  goes_on = true;
+  for (auto& each : lists) EXPECT_EQ(each.get().status, 200);
+  EXPECT_TRUE(comes_true([&] { return door.get("/v1/models").status == 200; })) << "the places are free again";
+}
+
 // What a client leaves behind while the model reads a long prompt, or writes: its slot.
 TEST(Gateway, AClientThatLeavesFreesTheModel) {
   for (const bool streams : {true, false}) {
