@@ -85,16 +85,20 @@ void read_tar(const std::string& file, ReadAttributes attributes, FileTree& tree
     ++members;
     TarMember member{.path = text_of(archive_entry_pathname(entry), archive_entry_pathname_utf8(entry)),
                      .target = text_of(archive_entry_hardlink(entry), archive_entry_hardlink_utf8(entry)),
-                     .mode = static_cast<std::uint32_t>(archive_entry_perm(entry)),
-                     .owner = {static_cast<std::uint32_t>(archive_entry_uid(entry)), static_cast<std::uint32_t>(archive_entry_gid(entry))},
-                     .device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry)),
-                     .device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry))};
+                     .mode = static_cast<std::uint32_t>(archive_entry_perm(entry))};
+    // A negative number is far beyond, too.
+    member.owner = {.user = in_32_bits(static_cast<std::uint64_t>(archive_entry_uid(entry)), "owner", member.path, file),
+                    .group = in_32_bits(static_cast<std::uint64_t>(archive_entry_gid(entry)), "group", member.path, file)};
     if (archive_entry_xattr_count(entry) > 0) ++with_attributes;
     if (!member.target.empty()) {
       member.kind = MemberKind::kHardLink;
     } else {
       member.kind = kind_of(entry, member.path, file);
       if (member.kind == MemberKind::kLink) member.target = text_of(archive_entry_symlink(entry), archive_entry_symlink_utf8(entry));
+      if (member.kind == MemberKind::kCharacterDevice || member.kind == MemberKind::kBlockDevice) {
+        member.device_major = in_32_bits(archive_entry_rdevmajor(entry), "device", member.path, file);
+        member.device_minor = in_32_bits(archive_entry_rdevminor(entry), "device", member.path, file);
+      }
       if (member.kind == MemberKind::kFile) member.content = reader.content(kMaxMemberBytes);
     }
     lay_member(std::move(member), file, attributes, tree);

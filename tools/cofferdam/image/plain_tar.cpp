@@ -179,13 +179,13 @@ void read_plain_tar(ByteView bytes, const std::string& name, ReadAttributes attr
     ++members;
     TarMember member{.path = next.path.value_or(global.path.value_or(path_in(*header))),
                      .target = next.target.value_or(text_in(*header, kLink)),
-                     .mode = static_cast<std::uint32_t>(archive.number(*header, kMode)),
-                     .owner = {static_cast<std::uint32_t>(next.user.value_or(archive.number(*header, kUser))),
-                               static_cast<std::uint32_t>(next.group.value_or(archive.number(*header, kGroup)))}};
+                     .mode = static_cast<std::uint32_t>(archive.number(*header, kMode))};
+    member.owner = {.user = in_32_bits(next.user.value_or(archive.number(*header, kUser)), "owner", member.path, name),
+                    .group = in_32_bits(next.group.value_or(archive.number(*header, kGroup)), "group", member.path, name)};
     member.kind = kind_of(type, member.path, name);
     if (member.kind == MemberKind::kCharacterDevice || member.kind == MemberKind::kBlockDevice) {
-      member.device_major = static_cast<std::uint32_t>(archive.number(*header, kMajor));
-      member.device_minor = static_cast<std::uint32_t>(archive.number(*header, kMinor));
+      member.device_major = in_32_bits(archive.number(*header, kMajor), "device", member.path, name);
+      member.device_minor = in_32_bits(archive.number(*header, kMinor), "device", member.path, name);
     }
     if (member.kind == MemberKind::kFile) {
       const ByteView content = archive.content(next.size.value_or(size));

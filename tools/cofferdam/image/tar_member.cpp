@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace cofferdam {
 namespace {
@@ -18,6 +19,14 @@ void refuse_to_leave(const std::string& path, const std::string& file) {
 }
 
 }  // namespace
+
+std::uint32_t in_32_bits(std::uint64_t value, const char* what, const std::string& path, const std::string& file) {
+  if (value > std::numeric_limits<std::uint32_t>::max()) {
+    throw Unreadable(file + ": the " + what + " of '" + path + "' is " + std::to_string(value) +
+                     ", and a ramdisk has 32 bits for it; pack it anew with a smaller one (tar --owner=0 --group=0)");
+  }
+  return static_cast<std::uint32_t>(value);
+}
 
 void lay_member(TarMember member, const std::string& file, ReadAttributes attributes, FileTree& tree) {
   refuse_to_leave(member.path, file);

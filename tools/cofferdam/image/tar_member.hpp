@@ -17,6 +17,9 @@ struct TarMember {
   Bytes content;  // of a file
 };
 
+// A number of the member at `path` that a ramdisk has 32 bits for; `what` it is, such as "owner". Throws Unreadable: it has more.
+[[nodiscard]] std::uint32_t in_32_bits(std::uint64_t value, const char* what, const std::string& path, const std::string& file);
+
 // `file`: the archive's name, for what is said. Throws Unreadable: a path that leaves the archive.
 void lay_member(TarMember member, const std::string& file, ReadAttributes attributes, FileTree& tree);
 

@@ -3,7 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <numeric>
 
 #include "tests/unit/tools/cofferdam/image/scratch_folder.hpp"
 #include "tools/cofferdam/image/cpio.hpp"
@@ -73,6 +77,56 @@ TEST_F(PlainTar, EveryCutAndEveryBrokenHeaderIsRefused) {
   EXPECT_THAT(refusal({}), testing::HasSubstr("empty archive"));
   EXPECT_THAT(refusal(Bytes(1024, 0)), testing::HasSubstr("empty archive"));
   EXPECT_THAT(refusal({0x1f, 0x8b, 8, 0}), testing::HasSubstr("gunzip"));
+}
+
+// A field of the first member's header in GNU's binary form, and the checksum that belongs to it.
+void set_number(Bytes& archive, std::size_t at, std::size_t size, std::uint64_t value) {
+  for (std::size_t i = size; i-- > 1; value >>= 8) archive[at + i] = static_cast<std::uint8_t>(value);
+  archive[at] = 0x80;
+  std::fill_n(archive.begin() + 148, 8, std::uint8_t{' '});
+  const unsigned sum = std::accumulate(archive.begin(), archive.begin() + 512, 0U);
+  std::snprintf(reinterpret_cast<char*>(archive.data() + 148), 8, "%06o", sum);
+}
+
+TEST_F(PlainTar, NumbersThatARamdiskHasNoRoomForAreRefusedByBothReaders) {
+  std::filesystem::create_directories(path("r"));
+  ASSERT_EQ(std::system(("mkfifo " + path("r/app")).c_str()), 0);
+  const auto refused = [this](const Bytes& archive) {
+    std::ofstream(path("x.tar"), std::ios::binary).write(reinterpret_cast<const char*>(archive.data()), static_cast<std::streamsize>(archive.size()));
+    FileTree tree;
+    std::vector<std::string> warnings;
+    try {
+      cofferdam::read_tar(path("x.tar"), {}, tree, warnings);
+    } catch (const cofferdam::Unreadable& error) {
+      return refusal(archive) + " | " + error.what();
+    }
+    return refusal(archive);
+  };
+  constexpr std::uint64_t kMost = 0xFFFFFFFF;
+  const Bytes good = packed("--format=gnu");
+  struct Field {
+    std::size_t at;
+    const char* said;
+    char type;  // of the member
+  };
+  for (const auto& [at, said, type] : {Field{108, "the owner of './' is ", '5'}, Field{116, "the group of './' is ", '5'},
+                                       Field{329, "the device of './' is ", '3'}, Field{337, "the device of './' is ", '4'}}) {
+    Bytes archive = good;
+    archive[156] = static_cast<std::uint8_t>(type);
+    if (at > 300) set_number(archive, at == 329 ? 337 : 329, 8, 1);
+    set_number(archive, at, 8, kMost);
+    EXPECT_EQ(refused(archive), "") << at;
+    set_number(archive, at, 8, kMost + 1);
+    const std::string both = refused(archive);
+    EXPECT_THAT(both, testing::StartsWith(std::string("x.tar: ") + said + "4294967296, and a ramdisk has 32 bits for it")) << at;
+    EXPECT_THAT(both, testing::HasSubstr(" | " + path("x.tar: ") + said + "4294967296")) << at;
+  }
+  // As pax headers say it, in decimal.
+  for (const char* name : {"uid", "gid"}) {
+    const std::string option = std::string("--format=pax --pax-option=") + name + ":=";
+    EXPECT_EQ(refused(packed(option + "4294967295")), "") << name;
+    EXPECT_THAT(refused(packed(option + "4294967296")), testing::ContainsRegex("is 4294967296.* [|] .*is 4294967296")) << name;
+  }
 }
 
 TEST_F(PlainTar, SparseFilesAndPathsThatLeaveAreRefused) {
