@@ -75,6 +75,8 @@ void write_service_requests() {
   write("xks_request_fuzz", "decrypt", body(2, R"(,"ciphertext":"SGVsbG8=","encryptionAlgorithm":"AES_GCM","ciphertextMetadata":"AQ==",)"
                                                R"("initializationVector":"HMrlRw85cAJUd5Ax","authenticationTag":"vBxN2ncH1oEkR8WVXpmyYQ==")"));
   write("xks_request_fuzz", "health", body(3, ""));
+  write("xks_request_fuzz", "target", with_choice(4, cofferdam::as_bytes("/fuzz/kms/xks/v1/keys/cofferdam-key-1/decrypt")));
+  write("xks_request_fuzz", "health_target", with_choice(4, cofferdam::as_bytes("/fuzz/kms/xks/v1/health")));
 }
 
 void write_images() {
