@@ -5,17 +5,18 @@
 
 What is demanded of every refusal: exit code 1, the reason in words, and that neither the API key nor the prompt reached the service.
 """
-import datetime
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 try:
     import fake_service
-    from fake_service import API_KEY, PCR0, Behaviour, Chain, FakeService, TlsKey
+    from attestation_documents import Chain
+    from fake_service import API_KEY, PCR0, Behaviour, FakeService, TlsKey
 except ImportError as missing:
     print(f"skipped: {missing} (Debian package python3-cryptography)")
     sys.exit(77)
@@ -127,7 +128,7 @@ class Chat(unittest.TestCase):
         self.refused(Behaviour(self.chain, self.tls, bound_to=self.tls.spki_digest[:31]), "names no TLS key", reason="tls-key")
 
     def test_an_expired_chain_is_refused(self):
-        old = Chain(datetime.datetime.utcnow() - datetime.timedelta(days=1))
+        old = Chain(begin=int(time.time()) - 86400)
         self.write("root.pem", old.root_pem())
         self.refused(Behaviour(old, self.tls), "valid from", reason="validity")
 
@@ -143,7 +144,7 @@ class Chat(unittest.TestCase):
         self.refused(Behaviour(self.chain, self.tls, pcrs=debug), "debug", reason="debug")
 
     def test_a_development_identity_needs_to_be_allowed(self):
-        development = Chain(development=True)
+        development = Chain(unit="DEVELOPMENT")
         self.write("root.pem", development.root_pem())
         self.refused(Behaviour(development, self.tls), "--allow-development", reason="development")
         with FakeService(Behaviour(development, self.tls)) as service:

@@ -1,8 +1,4 @@
-"""A stand-in for the inference service: TLS with a key of its own, documents under a chain of its own, and every way to cheat.
-
-Written from the published formats (nitro-formats: COSE_Sign1 of RFC 9052, CBOR of RFC 8949, the document of AWS's Nitro Enclaves), and
-not from the project's own code.
-"""
+"""A stand-in for the inference service: TLS with a key of its own, documents under a chain of its own, and every way to cheat."""
 import base64
 import dataclasses
 import datetime
@@ -11,74 +7,21 @@ import json
 import pathlib
 import socket
 import ssl
-import struct
+import sys
 import threading
 import time
 import urllib.parse
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "kms"))
+import attestation_documents  # noqa: E402
 
 API_KEY = "test-key-7f31"
 PCR0 = bytes([0x5a]) * 48
-
-
-def cbor(value):
-    """CBOR of what a document holds: numbers, bytes, texts, lists, maps; shortest heads."""
-    def head(major, number):
-        if number < 24:
-            return bytes([major << 5 | number])
-        for code, form, limit in ((24, ">B", 1 << 8), (25, ">H", 1 << 16), (26, ">I", 1 << 32), (27, ">Q", 1 << 64)):
-            if number < limit:
-                return bytes([major << 5 | code]) + struct.pack(form, number)
-        raise ValueError(number)
-
-    if isinstance(value, int):
-        return head(0, value) if value >= 0 else head(1, -1 - value)
-    if isinstance(value, bytes):
-        return head(2, len(value)) + value
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, list):
-        return head(4, len(value)) + b"".join(map(cbor, value))
-    return head(5, len(value)) + b"".join(cbor(key) + cbor(each) for key, each in value.items())
-
-
-class Chain:
-    """root -> authority -> leaf, all P-384; valid around `now`."""
-
-    def __init__(self, now=None, development=False):
-        self.now = now or datetime.datetime.utcnow()
-        self.keys = [ec.generate_private_key(ec.SECP384R1()) for _ in range(3)]
-        unit = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "DEVELOPMENT")] if development else []
-        names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"test {each}"), *unit]) for each in ("root", "authority", "leaf")]
-        self.certificates = []
-        for index, name in enumerate(names):
-            issuer = max(index - 1, 0)
-            authority = index < 2
-            builder = (x509.CertificateBuilder().subject_name(name).issuer_name(names[issuer]).public_key(self.keys[index].public_key())
-                       .serial_number(7 + index).not_valid_before(self.now - datetime.timedelta(hours=1))
-                       .not_valid_after(self.now + datetime.timedelta(hours=1))
-                       .add_extension(x509.BasicConstraints(ca=authority, path_length=1 - index if authority else None), critical=True)
-                       .add_extension(x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=False,
-                                                    content_commitment=False, key_encipherment=False, data_encipherment=False,
-                                                    key_agreement=False, encipher_only=False, decipher_only=False), critical=True))
-            self.certificates.append(builder.sign(self.keys[issuer], hashes.SHA384()))
-
-    def root_pem(self):
-        return self.certificates[0].public_bytes(serialization.Encoding.PEM)
-
-    def document(self, nonce, user_data, pcrs):
-        der = [each.public_bytes(serialization.Encoding.DER) for each in self.certificates]
-        payload = cbor({"module_id": "i-0test-enc0", "digest": "SHA384", "timestamp": int(time.time() * 1000),
-                        "pcrs": pcrs, "certificate": der[2], "cabundle": der[:2],
-                        **({"user_data": user_data} if user_data is not None else {}), "nonce": nonce})
-        protected = cbor({1: -35})
-        signed = cbor(["Signature1", protected, b"", payload])
-        r, s = utils.decode_dss_signature(self.keys[2].sign(signed, ec.ECDSA(hashes.SHA384())))
-        return b"\x84" + cbor(protected) + cbor({}) + cbor(payload) + cbor(r.to_bytes(48, "big") + s.to_bytes(48, "big"))
 
 
 class TlsKey:
@@ -103,7 +46,7 @@ class TlsKey:
 
 @dataclasses.dataclass
 class Behaviour:
-    chain: Chain
+    chain: attestation_documents.Chain
     tls: TlsKey
     pcrs: dict = dataclasses.field(default_factory=lambda: {0: PCR0, 1: bytes([1]) * 48, 2: bytes([2]) * 48})
     nonce: bytes = None               # None: the one asked for
@@ -196,7 +139,7 @@ class FakeService:
     def attest(self, connection, nonce):
         this = self.behaviour
         bound = this.tls.spki_digest if this.bound_to is None else this.bound_to
-        document = bytearray(this.chain.document(this.nonce or nonce, bound or None, this.pcrs))
+        document = bytearray(this.chain.document(pcrs=this.pcrs, changes={**({"user_data": bound} if bound else {}), "nonce": this.nonce or nonce}))
         if this.change_document is not None:
             document[this.change_document] ^= 1
         body = this.attestation or json.dumps({"document": base64.b64encode(bytes(document)).decode()}).encode()

@@ -1,4 +1,8 @@
-"""Attestation documents of a chain that the test makes itself: root to leaf, P-384, COSE_Sign1 (ES384), as AWS documents them."""
+"""Attestation documents of a chain that the test makes itself: root to leaf, P-384, COSE_Sign1 (ES384), as AWS documents them.
+
+Written from the published formats (nitro-formats: COSE_Sign1 of RFC 9052, CBOR of RFC 8949, the document of AWS's Nitro Enclaves), and
+not from the project's own code.
+"""
 import datetime
 import time
 
