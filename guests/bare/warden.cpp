@@ -5,7 +5,8 @@
 //     HOSTILE name state S reason R code C, words not zero Z, registers not zero G, honest enclave H
 // where R and C are kSlotInfo's (3: stopped because of its faults; 2: the parent stopped it after its time; 1: it
 // exited), Z counts what is left of it in its memory, G the bytes in the keys, vectors and
-// predicates of its cores when the parent has them back (core_state.hpp), and H is `alive` when the honest enclave answers as before.
+// predicates of its cores when the parent has them back (core_state.hpp), and H is `alive` when the honest enclave answers as
+// before.
 #include <atomic>
 
 #include "guests/bare/core_state.hpp"
@@ -93,7 +94,8 @@ std::uint64_t left_on_core(std::uint64_t core) {
   g_left.store(kNotSeen);
   auto* top = reinterpret_cast<Start*>(&g_stack[sizeof g_stack - sizeof(Start)]);
   *top = {look_at_core, core, {}};
-  bare::call_raw(cofferdam_abi::kPsciCpuOn, {core, reinterpret_cast<std::uint64_t>(&bare_secondary_start), reinterpret_cast<std::uint64_t>(top + 1)});
+  bare::call_raw(cofferdam_abi::kPsciCpuOn,
+                 {core, reinterpret_cast<std::uint64_t>(&bare_secondary_start), reinterpret_cast<std::uint64_t>(top + 1)});
   for (std::uint64_t i = 0; i < kPatience && g_left.load() == kNotSeen; ++i) asm volatile("yield");
   for (std::uint64_t i = 0; i < kPatience && bare::call_raw(cofferdam_abi::kPsciAffinityInfo, {core, 0}).status != kOff; ++i) {
   }
@@ -124,7 +126,8 @@ void run_hostile(const Tenant& honest, const bare::PayloadFile& file) {
   if (left != 0 || registers != 0 || !alive) ++g_failures;
   Line{}.text("HOSTILE ").text(file.name).text(" state ").number(info.x1 & 0xFFFF).text(" reason ")
       .number(info.x1 >> 40).text(" code ").number((info.x1 >> 32) & 0xFF).text(", words not zero ").number(left)
-      .text(", registers not zero ").number(registers).text(", honest enclave ").text(alive ? "alive" : "SILENT").text(ended ? "" : ", NOT FREED").print();
+      .text(", registers not zero ").number(registers).text(", honest enclave ").text(alive ? "alive" : "SILENT")
+      .text(ended ? "" : ", NOT FREED").print();
 }
 
 }  // namespace

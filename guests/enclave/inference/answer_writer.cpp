@@ -25,7 +25,8 @@ std::string late_error(const std::expected<std::string, std::string>& body) {
 }  // namespace
 
 std::string error_json(int status, const char* type, const std::string& message) {
-  return Json{{"error", {{"message", message}, {"type", type}, {"code", status}}}}.dump(-1, ' ', true, Json::error_handler_t::replace);
+  const Json error{{"error", {{"message", message}, {"type", type}, {"code", status}}}};
+  return error.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 bool BoundedSink::send(std::string_view bytes) {
@@ -74,7 +75,9 @@ void pass_events(ModelExchange& exchange, BoundedSink& client, std::chrono::mill
       if (!client.send(std::string_view(held).substr(0, end + kEventEnd.size()))) return;
       held.erase(0, end + kEventEnd.size());
     }
-    if (held.size() > kLongestEvent) return void(client.send(event_of(error_json(502, "server_error", "the model's answer has no events"))));
+    if (held.size() > kLongestEvent) {
+      return void(client.send(event_of(error_json(502, "server_error", "the model's answer has no events"))));
+    }
   }
   if (!exchange.whole()) return void(client.send(event_of(error_json(502, "server_error", kBrokenOff))));
   (void)client.send(held);

@@ -34,7 +34,7 @@ class BoundedSink {
 [[nodiscard]] std::expected<std::string, std::string> rest_of(ModelExchange& exchange, std::chrono::milliseconds patience);
 // Server-sent events, to their end. An error that comes when the answer has begun is an event: {"error": ...}.
 void pass_events(ModelExchange& exchange, BoundedSink& client, std::chrono::milliseconds beat);
-// One JSON text for which the client already waits: white space, which may precede it (RFC 8259, 2), then the answer or the error.
+// One JSON text for which the client already waits: white space, which may precede it (RFC 8259, 2), then answer or error.
 void pass_late_json(ModelExchange& exchange, BoundedSink& client, std::chrono::milliseconds beat);
 
 }  // namespace inference

@@ -67,7 +67,9 @@ Json parsed(std::string_view text, const char* file) {
     too_deep = too_deep || depth > kDeepest;
     if (too_deep) return false;
     if (event == Json::parse_event_t::object_start) open.emplace_back();
-    if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) twice = value.get<std::string>();
+    if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
+      twice = value.get<std::string>();
+    }
     if (event == Json::parse_event_t::object_end) open.pop_back();
     return true;
   };
@@ -81,7 +83,9 @@ Json parsed(std::string_view text, const char* file) {
 // They go into a header of the request to a key service: a line break would add headers, or a request, that are the parent's.
 std::string header_word(const Members& in, const char* name) {
   std::string word = in.text(name);
-  if (!std::ranges::all_of(word, [](char c) { return c > ' ' && c < 0x7F; })) in.wrong(name, "holds more than visible ASCII characters");
+  if (!std::ranges::all_of(word, [](char c) { return c > ' ' && c < 0x7F; })) {
+    in.wrong(name, "holds more than visible ASCII characters");
+  }
   return word;
 }
 
@@ -131,8 +135,11 @@ Launch parse_launch(std::string_view text) {
   const Members in(json, "launch.json:", {"artifact", "weights", "prompts"});
   Launch launch;
   launch.artifact = in.text("artifact");
-  const auto of_a_name = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'; };
-  if (launch.artifact.size() > kLongestArtifact || launch.artifact.front() == '.' || !std::ranges::all_of(launch.artifact, of_a_name)) {
+  const auto of_a_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  };
+  if (launch.artifact.size() > kLongestArtifact || launch.artifact.front() == '.' ||
+      !std::ranges::all_of(launch.artifact, of_a_name)) {
     in.wrong("artifact", "is no name of a file of the store: letters, digits, '.', '_', '-', at most 128");
   }
   for (const Owner owner : kOwners) {

@@ -45,23 +45,27 @@ bool is_json(const https::Request& request) {
 
 }  // namespace
 
-Gateway::Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents, Bounds bounds)
-    : backend_(std::move(backend)), key_digest_(cryptography::sha256(tls_key.spki())), secret_digest_(cryptography::sha256(secret.view())),
-      documents_(std::move(documents)), bounds_(bounds), places_(bounds.questions), lists_(bounds.lists) {}
+Gateway::Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents,
+                 Bounds bounds)
+    : backend_(std::move(backend)), key_digest_(cryptography::sha256(tls_key.spki())),
+      secret_digest_(cryptography::sha256(secret.view())), documents_(std::move(documents)), bounds_(bounds),
+      places_(bounds.questions), lists_(bounds.lists) {}
 
 bool Gateway::may_ask(const https::Request& request) const {
   constexpr std::string_view kScheme = "Bearer ";
   const auto header = request.header("authorization");
   if (!header || !header->starts_with(kScheme)) return false;
   // Digests, so that the comparison says nothing of the secret's length either.
-  return cryptography::equal_in_constant_time(cryptography::sha256(cofferdam::as_bytes(header->substr(kScheme.size()))), secret_digest_);
+  return cryptography::equal_in_constant_time(cryptography::sha256(cofferdam::as_bytes(header->substr(kScheme.size()))),
+                                              secret_digest_);
 }
 
 https::Response Gateway::attestation(std::string_view query) {
   constexpr std::string_view kNonce = "nonce=";
   const auto nonce = query.starts_with(kNonce) ? cofferdam::from_hex(query.substr(kNonce.size())) : std::nullopt;
   if (!nonce || nonce->size() < kLeastNonce || nonce->size() > kMostNonce) {
-    return refusal(400, "invalid_request_error", "GET /v1/attestation?nonce=HEX, with 16 to 64 bytes that were never used before");
+    return refusal(400, "invalid_request_error",
+                   "GET /v1/attestation?nonce=HEX, with 16 to 64 bytes that were never used before");
   }
   try {
     return json_response(200, Json{{"document", cofferdam::to_base64(documents_(*nonce, key_digest_))}}.dump());
@@ -73,7 +77,8 @@ https::Response Gateway::attestation(std::string_view query) {
 https::Response Gateway::models() {
   const auto place = lists_.take();
   if (!place) return come_again("as many lists of models are being fetched as may be; ask again");
-  ModelExchange exchange(backend_, {.method = "GET", .target = "/v1/models", .headers = {}, .body = {}, .client_name = {}}, kModels);
+  ModelExchange exchange(backend_, {.method = "GET", .target = "/v1/models", .headers = {}, .body = {}, .client_name = {}},
+                         kModels);
   auto body = rest_of(exchange, kModels);
   if (!body) return refusal(502, "server_error", body.error());
   return json_response(exchange.head().status, std::move(*body));
@@ -86,10 +91,9 @@ https::Response Gateway::question(const https::Request& request, const std::stri
   auto place = places_.take();
   if (closed_) return come_again("the model has ended");
   if (!place) return come_again("as many questions are being answered as may be; ask again");
-  const auto exchange = std::make_shared<ModelExchange>(
-      backend_,
-      https::Request{.method = "POST", .target = path, .headers = {{"Content-Type", "application/json"}}, .body = std::move(asked->body), .client_name = {}},
-      bounds_.patience);
+  https::Request forwarded{.method = "POST", .target = path, .headers = {{"Content-Type", "application/json"}},
+                           .body = std::move(asked->body), .client_name = {}};
+  const auto exchange = std::make_shared<ModelExchange>(backend_, std::move(forwarded), bounds_.patience);
   const bool begun = exchange->wait_for_head(bounds_.head);
   const https::Response head = exchange->head();
   https::Response response;
@@ -133,16 +137,21 @@ https::Response Gateway::answer(const https::Request& request) {
   if (request.method == "GET" && target == "/health") {
     return closed_ ? refusal(503, "unavailable_error", "the model has ended") : json_response(200, R"({"status":"ok"})");
   }
-  if (request.method == "GET" && path == "/v1/attestation") return attestation(mark == target.npos ? "" : target.substr(mark + 1));
+  if (request.method == "GET" && path == "/v1/attestation") {
+    return attestation(mark == target.npos ? "" : target.substr(mark + 1));
+  }
   const auto forwarded = forwarded_path(request.method, target);
   if (!forwarded) return refusal(404, "not_found_error", "there is no such path, or not with this method");
-  if (!may_ask(request)) return refusal(401, "authentication_error", "the Authorization header lacks the prompts' secret: Bearer SECRET");
+  if (!may_ask(request)) {
+    return refusal(401, "authentication_error", "the Authorization header lacks the prompts' secret: Bearer SECRET");
+  }
   return request.method == "POST" ? question(request, *forwarded) : models();
 }
 
 Identity new_identity() {
   cryptography::PrivateKey key = cryptography::PrivateKey::generate(cryptography::KeyKind::kP256);
-  std::string certificate = cryptography::self_signed_pem(key, "cofferdam inference", {"localhost", "127.0.0.1"}, kCertificateDays);
+  std::string certificate =
+      cryptography::self_signed_pem(key, "cofferdam inference", {"localhost", "127.0.0.1"}, kCertificateDays);
   return {std::move(key), std::move(certificate)};
 }
 

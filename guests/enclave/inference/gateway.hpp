@@ -1,8 +1,8 @@
 // The service's door: TLS 1.3 that ends here, in the enclave; a document that binds the TLS key; and for whoever has the prompts'
 // secret the way to llama-server. Prompts and answers are held in memory while they pass, and nowhere else.
 //
-// Questions and lists of models have places of their own, and fewer than the server has threads: whatever asks and reads slowly, and
-// whatever llama-server does, documents and health are answered.
+// Questions and lists of models have places of their own, and fewer than the server has threads: whatever asks and reads slowly,
+// and whatever llama-server does, documents and health are answered.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,10 @@
 namespace inference {
 
 struct Bounds {
-  // At once, those included that llama-server lets wait; one more is told to come again.
-  std::size_t questions{4};
+  std::size_t questions{4};                   // at once, those included that llama-server lets wait; others shall come again
   std::size_t lists{2};                       // of models, at once: llama-server has as many threads beside those of questions
   std::chrono::seconds patience{900};         // for one piece of llama-server's answer: a long prompt is read before the first
-  std::chrono::milliseconds head{10'000};     // after this the answer begins without llama-server's: the client must be looked after
+  std::chrono::milliseconds head{10'000};     // after this the answer begins without llama-server's: the client is looked after
   std::chrono::milliseconds beat{5'000};      // between signs of life while it waits; a client that is gone is found out by them
   std::chrono::milliseconds reading{60'000};  // that a client may make us wait, over the whole of an answer
 };
@@ -35,7 +34,8 @@ class Gateway {
   using Documents = std::function<cofferdam::Bytes(cofferdam::ByteView nonce, cofferdam::ByteView user_data)>;
 
   // `tls_key` is what the documents name. `secret` is what a client must bring as its bearer token.
-  Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents, Bounds bounds = {});
+  Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents,
+          Bounds bounds = {});
   [[nodiscard]] https::Response answer(const https::Request& request);
   // llama-server has ended: takes no more questions, and lets clients hear that theirs has no answer. False: some still hear it.
   bool close(std::chrono::milliseconds limit);

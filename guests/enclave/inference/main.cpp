@@ -99,7 +99,8 @@ enclave_keys::MemoryFile fetch_model(const Service& service, const Launch& launc
 
 void run(const Service& service) {
   // It lives as long as the process: its thread runs while a failure unwinds.
-  auto& carrier = *new relay::Relay(routes_of(service), {}, [](const std::string& line) { std::fprintf(stderr, "relay: %s\n", line.c_str()); });
+  auto& carrier = *new relay::Relay(routes_of(service), {},
+                                    [](const std::string& line) { std::fprintf(stderr, "relay: %s\n", line.c_str()); });
   std::thread([&carrier] { carrier.run(); }).detach();
   const Launch launch = parse_launch(whole_file(service.parent, "launch.json", kMostFile));
 
@@ -108,8 +109,9 @@ void run(const Service& service) {
   enclave_keys::KmsClient prompts(endpoint_of(service, launch, Owner::kPrompts), recipient);
   enclave_keys::KmsClient weights(endpoint_of(service, launch, Owner::kWeights), recipient);
   const KeyOwner& prompts_owner = service.of(Owner::kPrompts);
-  cryptography::SecretBytes secret =
-      released_by(Owner::kPrompts, [&] { return prompts.decrypt(launch.prompts_ciphertext, prompts_owner.key_arn, prompts_owner.context, {}, kSecret); });
+  cryptography::SecretBytes secret = released_by(Owner::kPrompts, [&] {
+    return prompts.decrypt(launch.prompts_ciphertext, prompts_owner.key_arn, prompts_owner.context, {}, kSecret);
+  });
   say(service.parent, "the owner of the prompts has released the key");
   const enclave_keys::MemoryFile model = fetch_model(service, launch, weights);
   say(service.parent, "the owner of the weights has released the key; the model is whole");
@@ -119,12 +121,14 @@ void run(const Service& service) {
     const enclave_keys::DocumentExtras extras{{nonce.begin(), nonce.end()}, {user_data.begin(), user_data.end()}};
     return enclave_keys::nsm_documents(extras)({});
   };
-  Gateway gateway({.port = kModelPort}, identity.key.public_key(), std::move(secret), documents, {.questions = questions_at_once(service)});
+  Gateway gateway({.port = kModelPort}, identity.key.public_key(), std::move(secret), documents,
+                  {.questions = questions_at_once(service)});
   // Linux lets everybody open it. What reads a stranger's model must not speak for this enclave.
   if (::chmod(kNsm, S_IRUSR | S_IWUSR) != 0) throw std::runtime_error("/dev/nsm can't be kept from llama-server");
   ModelProcess process(service, model.descriptor(), kModelPort);
   process.wait_until_ready(kLoadTime);
-  https::Server server(server_options(identity, kGatewayPort, questions_at_once(service)), [&gateway](const https::Request& request) { return gateway.answer(request); });
+  https::Server server(server_options(identity, kGatewayPort, questions_at_once(service)),
+                       [&gateway](const https::Request& request) { return gateway.answer(request); });
   std::thread([&server] { server.run(); }).detach();
   say(service.parent, "serving " + service.model);
   std::fprintf(stderr, "inference-service: serving\n");

@@ -28,7 +28,7 @@ class ModelExchange {
 
   // True: the head is there, or there will be none. False: nothing yet.
   bool wait_for_head(std::chrono::milliseconds limit);
-  // What has come of the body; empty: nothing in that time, or ended(). A reader that is slow holds up llama-server, not our memory.
+  // What has come of the body; empty: nothing in that time, or ended(). A slow reader holds up llama-server, not our memory.
   std::string next(std::chrono::milliseconds limit);
   // No more will come, and all of it was handed out.
   [[nodiscard]] bool ended() const;

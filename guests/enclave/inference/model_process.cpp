@@ -36,14 +36,19 @@ bool only_answer() {
 #endif
   const auto argument = [](std::size_t index) { return static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 8 * index); };
   const auto load = [](std::uint32_t at) { return sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, at}; };
-  const auto equal = [](std::uint32_t value, std::uint8_t yes, std::uint8_t no) { return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, yes, no, value}; };
-  const auto has = [](std::uint32_t bits, std::uint8_t yes, std::uint8_t no) { return sock_filter{BPF_JMP | BPF_JSET | BPF_K, yes, no, bits}; };
+  const auto equal = [](std::uint32_t value, std::uint8_t yes, std::uint8_t no) {
+    return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, yes, no, value};
+  };
+  const auto has = [](std::uint32_t bits, std::uint8_t yes, std::uint8_t no) {
+    return sock_filter{BPF_JMP | BPF_JSET | BPF_K, yes, no, bits};
+  };
   const sock_filter allow{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}, refuse{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM};
   sock_filter program[] = {
       load(offsetof(seccomp_data, arch)), equal(kArchitecture, 1, 0), refuse,
       load(offsetof(seccomp_data, nr)),
-      equal(__NR_connect, 12, 0), equal(__NR_ptrace, 11, 0), equal(__NR_io_uring_setup, 10, 0), equal(__NR_process_vm_readv, 9, 0),
-      equal(__NR_socket, 4, 0), equal(__NR_sendto, 5, 0), equal(__NR_sendmmsg, 4, 0), equal(__NR_sendmsg, 7, 0), allow,
+      equal(__NR_connect, 12, 0), equal(__NR_ptrace, 11, 0), equal(__NR_io_uring_setup, 10, 0),
+      equal(__NR_process_vm_readv, 9, 0), equal(__NR_socket, 4, 0), equal(__NR_sendto, 5, 0), equal(__NR_sendmmsg, 4, 0),
+      equal(__NR_sendmsg, 7, 0), allow,
       load(argument(0)), equal(AF_VSOCK, 2, 3),                     // of socket
       load(argument(3)), has(MSG_FASTOPEN, 0, 1),                   // of sendto, sendmmsg: a connection without connect()
       refuse, allow,
@@ -54,7 +59,8 @@ bool only_answer() {
 }
 
 std::string ending(int status) {
-  return WIFEXITED(status) ? "with status " + std::to_string(WEXITSTATUS(status)) : "by signal " + std::to_string(WTERMSIG(status));
+  if (WIFEXITED(status)) return "with status " + std::to_string(WEXITSTATUS(status));
+  return "by signal " + std::to_string(WTERMSIG(status));
 }
 
 }  // namespace
@@ -106,7 +112,8 @@ void ModelProcess::wait_until_ready(std::chrono::seconds time) {
     int status = 0;
     if (::waitpid(process_, &status, WNOHANG) == process_) {
       process_ = 0;
-      throw std::runtime_error("llama-server ended " + ending(status) + " before it was ready: is the model a GGUF, and is there memory for it?");
+      throw std::runtime_error("llama-server ended " + ending(status) +
+                               " before it was ready: is the model a GGUF, and is there memory for it?");
     }
     try {
       https::ClientOptions options;

@@ -13,14 +13,16 @@ using Checked = relay::OrReason<Json>;  // the value that is passed on, or what 
 
 constexpr std::string_view kChat = "/v1/chat/completions";
 constexpr std::array kPosts{kChat, std::string_view("/v1/completions"), std::string_view("/completion")};
-// They would change the answer, so that leaving them out would deceive. Schemas, tools and grammars become grammars in llama-server,
-// whose size and depth a request decides; templates are programs; adapters are state of all users; images come by address.
-constexpr std::array kNotOffered{"grammar", "json_schema", "tools", "functions", "function_call", "lora", "chat_template", "image_data", "input_prefix",
-                                 "input_suffix"};
+// They would change the answer, so that leaving them out would deceive. Schemas, tools and grammars become grammars in
+// llama-server, whose size and depth a request decides; templates are programs; adapters are all users'; images come by address.
+constexpr std::array kNotOffered{"grammar", "json_schema", "tools", "functions", "function_call", "lora", "chat_template",
+                                 "image_data", "input_prefix", "input_suffix"};
 constexpr std::array kRoles{"system", "developer", "user", "assistant"};
 
 bool is_whole(const Json& value, std::int64_t least, std::int64_t most) {
-  if (value.is_number_unsigned()) return value.get<std::uint64_t>() <= static_cast<std::uint64_t>(most) && value.get<std::int64_t>() >= least;
+  if (value.is_number_unsigned()) {
+    return value.get<std::uint64_t>() <= static_cast<std::uint64_t>(most) && value.get<std::int64_t>() >= least;
+  }
   return value.is_number_integer() && value.get<std::int64_t>() >= least && value.get<std::int64_t>() <= most;
 }
 
@@ -53,7 +55,9 @@ Checked probabilities(const Json& value) {
 }
 
 Checked stops(const Json& value) {
-  const auto good = [](const Json& each) { return each.is_string() && each.get_ref<const std::string&>().size() <= kLongestStop; };
+  const auto good = [](const Json& each) {
+    return each.is_string() && each.get_ref<const std::string&>().size() <= kLongestStop;
+  };
   if (good(value) || (value.is_array() && value.size() <= kMostStops && std::ranges::all_of(value, good))) return value;
   return relay::Reason("is text or a list of at most 16 texts, of at most 256 bytes each");
 }
@@ -62,7 +66,8 @@ Checked biases(const Json& value) {
   bool good = value.is_object() && value.size() <= kMostBiases;
   for (auto each = value.begin(); good && each != value.end(); ++each) {
     const std::string& token = each.key();
-    good = !token.empty() && token.size() < 10 && std::ranges::all_of(token, [](char c) { return c >= '0' && c <= '9'; }) && number<-100, 100>(*each);
+    good = !token.empty() && token.size() < 10 && std::ranges::all_of(token, [](char c) { return c >= '0' && c <= '9'; }) &&
+           number<-100, 100>(*each);
   }
   if (good) return value;
   return relay::Reason("is an object of at most 1024 numbers between -100 and 100, named by tokens' numbers");
@@ -78,7 +83,9 @@ Checked stream_options(const Json& value) {
 
 Checked response_format(const Json& value) {
   const auto type = value.is_object() ? value.find("type") : value.end();
-  if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object")) return Json{{"type", *type}};  // without its schema
+  if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object")) {
+    return Json{{"type", *type}};  // without its schema
+  }
   return relay::Reason("has the type text or json_object; schemas are not offered");
 }
 
@@ -106,7 +113,9 @@ Checked messages(const Json& value) {
       return relay::Reason("has a role that is none of system, developer, user, assistant");
     }
     auto good = content == message.end() ? std::nullopt : message_content(*content);
-    if (!good) return relay::Reason("has content that is no text, nor a list of 1 to 64 parts of text: this service takes nothing else");
+    if (!good) {
+      return relay::Reason("has content that is no text, nor a list of 1 to 64 parts of text: this service takes nothing else");
+    }
     kept.push_back({{"role", *role}, {"content", std::move(*good)}});
   }
   return kept;
@@ -116,9 +125,9 @@ struct Member {
   const char* name;
   Checked (*check)(const Json& value);
 };
-// OpenAI's API reference, "Create chat completion", "Create completion"; tools/server/README.md of llama.cpp, "POST /completion". Not
-// here, and so left out: `model` (there is one, and the answer says its measured name), id_slot and cache_prompt (others' state), and
-// whatever names a file or an address.
+// OpenAI's API reference, "Create chat completion", "Create completion"; tools/server/README.md of llama.cpp, "POST /completion".
+// Not here, and so left out: `model` (there is one, and the answer says its measured name), id_slot and cache_prompt (others'
+// state), and whatever names a file or an address.
 constexpr Member kMembers[] = {
     {"messages", messages},
     {"prompt", text},
@@ -148,14 +157,18 @@ constexpr Member kMembers[] = {
     {"echo", flag},
 };
 
-bool is_nothing(const Json& value) { return value.is_null() || (value.is_structured() && value.empty()) || value == "" || value == "none"; }
+bool is_nothing(const Json& value) {
+  return value.is_null() || (value.is_structured() && value.empty()) || value == "" || value == "none";
+}
 
 std::optional<std::string> refusal_of(const Json& json) {
   for (const char* name : kNotOffered) {
     if (json.contains(name) && !is_nothing(json[name])) return "\"" + std::string(name) + "\" is not offered by this service";
   }
   for (const char* name : {"n", "best_of", "n_cmpl"}) {
-    if (json.contains(name) && !json[name].is_null() && json[name] != 1) return "\"" + std::string(name) + "\" is 1: a request has one answer";
+    if (json.contains(name) && !json[name].is_null() && json[name] != 1) {
+      return "\"" + std::string(name) + "\" is 1: a request has one answer";
+    }
   }
   return std::nullopt;
 }

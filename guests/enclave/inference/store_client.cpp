@@ -24,7 +24,9 @@ relay::Descriptor connected(const relay::Address& store, int tries) {
     ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&where.storage), where.size) == 0) return socket;
-    if (attempt >= tries) throw StoreError("the parent's store at " + relay::to_text(store) + " can't be reached: " + std::strerror(errno));
+    if (attempt >= tries) {
+      throw StoreError("the parent's store at " + relay::to_text(store) + " can't be reached: " + std::strerror(errno));
+    }
     ::usleep(kPause);
   }
 }
@@ -56,7 +58,9 @@ StoredFile::StoredFile(relay::Descriptor store, std::string name) : socket_(std:
   const std::string head = receive_line(socket_.get());
   if (!head.starts_with("ok ")) throw StoreError("the parent's store does not give " + name_ + ": " + head);
   const auto [end, error] = std::from_chars(head.data() + 3, head.data() + head.size(), size_);
-  if (error != std::errc() || end != head.data() + head.size()) throw StoreError("the parent's store answers with something else");
+  if (error != std::errc() || end != head.data() + head.size()) {
+    throw StoreError("the parent's store answers with something else");
+  }
   left_ = size_;
 }
 
