@@ -75,8 +75,10 @@ void write_service_requests() {
   write("xks_request_fuzz", "decrypt", body(2, R"(,"ciphertext":"SGVsbG8=","encryptionAlgorithm":"AES_GCM","ciphertextMetadata":"AQ==",)"
                                                R"("initializationVector":"HMrlRw85cAJUd5Ax","authenticationTag":"vBxN2ncH1oEkR8WVXpmyYQ==")"));
   write("xks_request_fuzz", "health", body(3, ""));
-  write("xks_request_fuzz", "target", with_choice(4, cofferdam::as_bytes("/fuzz/kms/xks/v1/keys/cofferdam-key-1/decrypt")));
-  write("xks_request_fuzz", "health_target", with_choice(4, cofferdam::as_bytes("/fuzz/kms/xks/v1/health")));
+  const auto target = [](std::uint8_t choice, std::string_view text) { return with_choice(choice, cofferdam::as_bytes(text)); };
+  write("xks_route_fuzz", "whole", target(0, "/fuzz/kms/xks/v1/keys/cofferdam-key-1/decrypt"));
+  write("xks_route_fuzz", "behind_path", target(1, "/keys/cofferdam-key-1/encrypt"));
+  write("xks_route_fuzz", "health", target(1, "/health"));
 }
 
 void write_images() {
