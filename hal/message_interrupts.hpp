@@ -5,7 +5,7 @@
 // is dropped. What comes of a message is a physical interrupt in the monitor; virtual_spi() says what the parent is to
 // see. Nothing that the parent can reach tells the machine where to write.
 //
-// Callers of attach(), detach() and route() hold the state lock; virtual_spi() needs none.
+// Callers of attach(), detach() and route() exclude one another; virtual_spi() and present() need no lock.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,11 @@ namespace hal::message_interrupts {
 // Errors: kDeviceTimeout (the stream is detached all the same: messages are absent from then on).
 [[nodiscard]] base::Status detach(base::StreamId stream);
 
-// Messages for that SPI, of every stream, come to `core` from now on; the boot core before. Precondition: the core is
-// in the monitor. Errors: kOutOfRange, kNoSuchCore, kNoSuchDevice (absent), kDeviceTimeout (absent from then on).
-[[nodiscard]] base::Status route(base::Intid spi, base::CoreId core);
+// Messages for the SPIs 32 * word + n, of each bit n of `mask` and of every stream, come to `core` from now on; the boot core
+// before. One that waits where they came before waits at `core` then; one that was acknowledged there is that core's.
+// Precondition: the core is in the monitor. Errors: kOutOfRange (one of them is not of the range), kNoSuchCore,
+// kNoSuchDevice (absent): nothing is moved. kDeviceTimeout: absent from then on.
+[[nodiscard]] base::Status route(std::uint32_t word, std::uint32_t mask, base::CoreId core);
 
 // A physical interrupt that interrupts::acknowledge() answered is one of these.
 inline constexpr base::Intid kFirstMessage{8192};

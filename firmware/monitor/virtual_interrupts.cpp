@@ -11,6 +11,7 @@
 #include "firmware/hypercall/abi.hpp"
 #include "firmware/monitor/globals.hpp"
 #include "firmware/monitor/locked.hpp"
+#include "firmware/monitor/log.hpp"
 #include "firmware/monitor/panic.hpp"
 #include "firmware/monitor/parent_watchdog.hpp"
 #include "firmware/monitor/spin_lock.hpp"
@@ -34,6 +35,7 @@ constexpr base::Intid kPhysicalTimer{30};  // the EL1 physical timer
 constexpr std::uint64_t kFrameBytes = 0x1'0000;
 constexpr std::size_t kPartitions = board::kBoard.limits.enclaves + 2;  // their numbers begin at 2
 static_assert(board::kBoard.cores.size() <= vgic::kMaxCores);
+constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
 
 struct PartitionInterrupts {
   SpinLock lock;
@@ -69,7 +71,6 @@ constinit TicketLock g_trigger_lock{};
     for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
       if (interrupt.owner == board::Owner::kParent) configuration.physical.add(interrupt.intid);
     }
-    constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
     if (kMessages.offered && hal::message_interrupts::present()) {
       configuration.message.add(kMessages.first, base::Intid{kMessages.first.value + kMessages.count - 1});
     }
@@ -96,6 +97,24 @@ void for_each_intid(const Action& action, auto&& each) {
   }
 }
 
+// One action may name lines and devices' messages; the board's ranges tell them apart.
+[[gnu::noinline]] void route(const Action& action, base::CoreId core) {
+  std::uint32_t messages = 0;
+  for_each_intid(action, [&](base::Intid intid) {
+    if (intid.value - kMessages.first.value < kMessages.count) {
+      messages |= 1U << (intid.value % 32);
+    } else {
+      hal::interrupts::route(intid, core);
+    }
+  });
+  // The parent alone has messages, so its lock keeps those apart who move some. Devices were attached before it ran.
+  if (messages == 0 || !hal::message_interrupts::present()) return;
+  if (hal::message_interrupts::route(action.word, messages, core).ok()) return;
+  log_about(base::kParent, hal::message_interrupts::present()
+                               ? LogLine{}.text("devices' messages stay where they are: core ").number(core.value).text(" takes none")
+                               : LogLine{}.text("the ITS does not answer: no device's message is delivered any more"));
+}
+
 void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
   using hal::interrupts::Change;
   using hal::interrupts::Trigger;
@@ -107,8 +126,7 @@ void carry_out(const PartitionInterrupts& interrupts, const Action& action) {
     case ActionKind::kSetPending: return change_these(Change::kSetPending);
     case ActionKind::kClearPending: return change_these(Change::kClearPending);
     case ActionKind::kDeactivate: return change_these(Change::kDeactivate);
-    case ActionKind::kRoute:
-      return for_each_intid(action, [&](base::Intid intid) { hal::interrupts::route(intid, core); });
+    case ActionKind::kRoute: return route(action, core);
     case ActionKind::kMakeEdge:
       return for_each_intid(action, [](base::Intid intid) { trigger_by(intid, Trigger::kEdge); });
     case ActionKind::kMakeLevel:

@@ -13,7 +13,7 @@ namespace vgic {
 enum class ActionKind : std::uint8_t {
   kEnable,        // ISENABLER
   kDisable,       // ICENABLER, then wait for RWP if the caller relies on it
-  kRoute,         // IROUTER: to the machine's core that `core` runs on. SPIs only
+  kRoute,         // to the machine's core that `core` runs on: IROUTER of physical SPIs, where messages for others arrive
   kMakeEdge,      // ICFGR. SPIs only
   kMakeLevel,     // ICFGR. SPIs only
   kSetPending,    // ISPENDR
@@ -31,7 +31,7 @@ struct Action {
 };
 
 // One of these goes to each call into the controller (sync, one access, fill ... of one exit may share one). Only
-// Controller puts something in, and only INTIDs that were configured as physical.
+// Controller puts something in, and only INTIDs that were configured as physical; kRoute may name those of messages too.
 class Actions {
  public:
   // One access, or a core that comes or goes, can at most disable, set pending, deactivate, route and enable in every

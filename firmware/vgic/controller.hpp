@@ -16,6 +16,9 @@
 // active it can't come again. A pending state that the guest must not see now (disabled, moved, core off) goes back to the
 // physical GIC, set pending again if it is an edge; so there is always one place that knows.
 //
+// Devices' messages. Where the guest routes such an SPI, there its messages are to arrive (kRoute), as long as that core is
+// on; else on another that is. A message that arrives elsewhere all the same counts as much.
+//
 // Active interrupts for which no list register is left:
 //   EOImode 0   the guest's EOI finds none and counts in ICH_HCR_EL2.EOIcount; sync() takes the count and ends that many,
 //               highest priority first, which is the order in which a guest must end them. fill() asks for LRENPIE.
@@ -159,7 +162,7 @@ class Controller {
     std::uint8_t target;  // the core it goes to, or kNowhere
     std::uint8_t holder;  // the core that has it listed or active
     std::uint8_t queued;  // the core in whose queue it waits for a list register, or kNowhere
-    std::uint8_t routed;  // where the physical GIC sends it
+    std::uint8_t routed;  // where the physical GIC sends it, or messages for it; kNowhere: not said yet
     std::uint8_t ran_priority;  // as it was listed: the guest's end of it must find that (IHI 0069, 4.8.5)
     bool ran_group1;
   };

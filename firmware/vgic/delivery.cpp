@@ -53,7 +53,8 @@ void Controller::act(ActionKind kind, const Place& at, Actions& actions) const {
   const std::uint8_t core = kind == ActionKind::kRoute ? at.interrupt.routed
                             : bank < kMaxCores         ? static_cast<std::uint8_t>(bank)
                                                        : std::uint8_t{0};
-  const std::uint32_t own = at.bit & at.bank.physical;  // nothing else can get out of here
+  const std::uint32_t movable = kind == ActionKind::kRoute ? at.bank.physical | at.bank.message : at.bank.physical;
+  const std::uint32_t own = at.bit & movable;  // nothing else can get out of here
   if (own != 0) actions.add(kind, word_of_bank(bank), CoreIndex{core}, own);
 }
 

@@ -152,9 +152,15 @@ void Controller::retarget(const Place& at, Actions& actions) {
       if (cores_[i].affinity == interrupt.affinity) interrupt.target = i;
     }
   }
-  if ((at.bank.physical & at.bit) == 0 || !is_online(interrupt.target)) return;
-  if (interrupt.routed == interrupt.target) return;
-  interrupt.routed = interrupt.target;
+  std::uint8_t wanted = interrupt.target;
+  if (!is_online(wanted)) {
+    // A line is disabled meanwhile. A device's message comes nevertheless, and is kept here: on a core of the partition's.
+    if ((at.bank.message & at.bit) == 0) return;
+    wanted = is_online(interrupt.routed) ? interrupt.routed : lowest_online();
+    if (wanted == kNowhere) return;  // the last core has gone; the monitor takes in what comes to it
+  }
+  if (interrupt.routed == wanted) return;
+  interrupt.routed = wanted;
   act(ActionKind::kRoute, at, actions);
 }
 
@@ -162,7 +168,8 @@ void Controller::retarget_all(std::uint8_t core, Actions& actions) {
   for (std::size_t index = kMaxCores; index < kBanks; ++index) {
     for (std::uint32_t bits = banks_[index].present; bits != 0; bits &= bits - 1) {
       const Place at = place(32 * index + static_cast<std::size_t>(std::countr_zero(bits)));
-      if (at.interrupt.target != core && (at.bank.any_core & at.bit) == 0) continue;
+      // Messages may have gone to it for want of a better core, or have had none.
+      if (at.interrupt.target != core && ((at.bank.any_core | at.bank.message) & at.bit) == 0) continue;
       retarget(at, actions);
       reconfigure(at, actions);
     }

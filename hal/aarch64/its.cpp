@@ -67,7 +67,7 @@ alignas(0x1000) constinit std::array<Table<kLpis>, kOne> configuration{};  // al
 constinit std::array<PendingTable, kOne * kCores> pending{};
 constinit std::array<TranslationTable, kOne * kSlots> translations{};
 
-constinit bool usable = false;
+constinit std::atomic<bool> usable{false};  // written by who may send commands
 constinit bool queue_is_cached = true;  // false: the ITS does not look into the caches
 constinit std::uint32_t producer = 0;   // index of the next command
 constinit std::uint32_t unsent = 0;
@@ -93,7 +93,7 @@ void clean(const void* object, std::uint64_t bytes) {
 // Nothing is translated from here on. Pending LPIs are still signalled, and virtual_spi() knows none of them.
 base::Status give_up() {
   aarch64::write32(kBase + its::kControl, 0);
-  usable = false;
+  usable.store(false, std::memory_order_release);
   for (std::atomic<std::uint32_t>& slot : attached) slot.store(0, std::memory_order_relaxed);
   return base::Error::kDeviceTimeout;
 }
@@ -120,6 +120,16 @@ base::Status put(const its::Command& command) {
   }
   producer = (producer + 1) % kQueueEntries;
   return ++unsent == kMostAtOnce ? submit() : base::Status{};
+}
+
+// The SPIs 32 * word + n that messages may stand for, as bits.
+constexpr std::uint32_t messages_of(std::uint32_t word) {
+  std::uint32_t bits = 0;
+  for (std::uint32_t i = 0; i < 32; ++i) {
+    const std::uint32_t spi = 32 * word + i;
+    if (spi >= kMessages.first.value && spi - kMessages.first.value < kMessages.count) bits |= 1U << i;
+  }
+  return bits;
 }
 
 base::Status sync_all() {
@@ -278,7 +288,7 @@ void prepare_message_interrupts() {
       mapped_collections |= std::uint64_t{1} << core;
     }
     routes.fill(static_cast<std::uint8_t>(boot_core()));
-    usable = sync_all().ok();
+    usable.store(sync_all().ok(), std::memory_order_release);
   }
 }
 
@@ -286,11 +296,11 @@ void prepare_message_interrupts() {
 
 namespace message_interrupts {
 
-bool present() { return usable; }
+bool present() { return usable.load(std::memory_order_acquire); }
 
 base::Status attach(base::StreamId stream, base::Intid first, std::uint32_t count) {
   const std::size_t slot = slot_of(stream);
-  if (!usable || slot == kSlots || stream.value == 0) return base::Error::kNoSuchDevice;
+  if (!present() || slot == kSlots || stream.value == 0) return base::Error::kNoSuchDevice;
   if (count == 0 || count > kMessages.count || first < kMessages.first ||
       first.value - kMessages.first.value > kMessages.count - count) {
     return base::Error::kOutOfRange;
@@ -322,22 +332,29 @@ base::Status detach(base::StreamId stream) {
   return sync_all();
 }
 
-base::Status route(base::Intid spi, base::CoreId core) {
-  if (!usable) return base::Error::kNoSuchDevice;
-  if (spi < kMessages.first || spi.value - kMessages.first.value >= kMessages.count) return base::Error::kOutOfRange;
+base::Status route(std::uint32_t word, std::uint32_t mask, base::CoreId core) {
+  if (!present()) return base::Error::kNoSuchDevice;
+  if (word >= 32 || (mask & ~messages_of(word)) != 0) return base::Error::kOutOfRange;
   if (core.value >= kCores || (mapped_collections >> core.value & 1) == 0 ||
       !takes_lpis[core.value].load(std::memory_order_acquire)) {
     return base::Error::kNoSuchCore;
   }
-  const std::uint32_t message = spi.value - kMessages.first.value;
-  if (routes[message] == core.value) return {};
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    const std::uint32_t messages = attached[slot].load(std::memory_order_relaxed);
-    if (messages == 0 || message - (messages >> 16) >= (messages & 0xFFFF)) continue;
-    MON_TRY(put(its::make_move_event(board::kBoard.devices[slot].stream, spi.value, core.value)));
+  std::uint64_t left = 0;
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const std::uint32_t spi = 32 * word + static_cast<std::uint32_t>(std::countr_zero(rest));
+    const std::uint32_t message = spi - kMessages.first.value;
+    if (routes[message] == core.value) continue;
+    left |= std::uint64_t{1} << routes[message];
+    routes[message] = core.value;
+    for (std::size_t slot = 0; slot < kSlots; ++slot) {
+      const std::uint32_t messages = attached[slot].load(std::memory_order_relaxed);
+      if (messages == 0 || message - (messages >> 16) >= (messages & 0xFFFF)) continue;
+      MON_TRY(put(its::make_move_event(board::kBoard.devices[slot].stream, spi, core.value)));  // a pending one goes too
+    }
   }
-  routes[message] = core.value;
-  return sync_all();
+  // Complete where they were (IHI 0069, 5.3, MOVI and SYNC): no new one is made pending there.
+  for (; left != 0; left &= left - 1) MON_TRY(put(its::make_sync(targets[static_cast<std::size_t>(std::countr_zero(left))])));
+  return submit();
 }
 
 std::optional<base::Intid> virtual_spi(base::Intid message) {

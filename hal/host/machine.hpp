@@ -147,6 +147,7 @@ class Machine {
   void signal_cores();
   void make_pending(base::CoreId core, base::Intid intid);
   void drop_pending(base::Intid intid);  // on every core
+  void move_pending(base::Intid intid, base::CoreId to);  // if it is pending anywhere
   void maybe_preempt();
   [[nodiscard]] base::Status start_core(base::CoreId core);
   void route(base::Intid intid, base::CoreId core);
@@ -180,6 +181,7 @@ class Machine {
  private:
   void run_core(Core& core, const std::function<void()>& body);
   void launch(Core& core, std::function<void()> body);
+  void add_pending(base::CoreId core, base::Intid intid);
   void invalidate_cores(const Invalidation& invalidation);
   void complete_invalidations();
   bool run_others();

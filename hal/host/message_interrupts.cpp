@@ -1,6 +1,8 @@
 // hal/message_interrupts.hpp over the one machine, and the model behind it.
 #include "hal/host/message_interrupts.hpp"
 
+#include <bit>
+
 #include "hal/host/machine.hpp"
 #include "hal/message_interrupts.hpp"
 
@@ -41,9 +43,14 @@ std::vector<base::Intid> MessageInterrupts::detach(base::StreamId stream) {
   return messages;
 }
 
-void MessageInterrupts::route(base::Intid spi, base::CoreId core) {
+std::vector<base::Intid> MessageInterrupts::route(base::Intid spi, base::CoreId core) {
   const std::lock_guard lock(mutex_);
   routes_[spi] = core;
+  std::vector<base::Intid> messages;
+  for (const auto& [stream, of_stream] : attached_) {
+    if (spi.value - of_stream.first.value < of_stream.count) messages.push_back(physical_of(of_stream.slot, spi.value));
+  }
+  return messages;
 }
 
 std::optional<base::Intid> MessageInterrupts::virtual_spi(base::Intid message) const {
@@ -111,12 +118,16 @@ base::Status detach(base::StreamId stream) {
   return {};
 }
 
-base::Status route(base::Intid spi, base::CoreId core) {
+base::Status route(std::uint32_t word, std::uint32_t mask, base::CoreId core) {
   Machine& machine = Machine::current();
   if (!present()) return base::Error::kNoSuchDevice;
-  if (spi.value < 32 || spi.value >= host::kInterrupts) return base::Error::kOutOfRange;
+  // SPIs begin with word 1 and end in the middle of word 31.
+  if (word == 0 || word >= 32 || (word == 31 && mask >> (host::kInterrupts % 32) != 0)) return base::Error::kOutOfRange;
   if (core.value >= machine.cores().size()) return base::Error::kNoSuchCore;
-  machine.messages().route(spi, core);
+  for (; mask != 0; mask &= mask - 1) {
+    const base::Intid spi{32 * word + static_cast<std::uint32_t>(std::countr_zero(mask))};
+    for (const base::Intid message : machine.messages().route(spi, core)) machine.move_pending(message, core);
+  }
   return {};
 }
 

@@ -23,7 +23,8 @@ class MessageInterrupts {
   void attach(base::StreamId stream, base::Intid first, std::uint32_t count);
   // Its messages, which may still be pending somewhere.
   [[nodiscard]] std::vector<base::Intid> detach(base::StreamId stream);
-  void route(base::Intid spi, base::CoreId core);
+  // What is pending of these elsewhere moves as well.
+  [[nodiscard]] std::vector<base::Intid> route(base::Intid spi, base::CoreId core);
   [[nodiscard]] std::optional<base::Intid> virtual_spi(base::Intid message) const;
 
   // ---- what a device's write of `data` to the message page meets; nullopt: it is dropped

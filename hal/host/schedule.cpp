@@ -335,12 +335,27 @@ void Machine::shutdown() {
 
 void Machine::make_pending(base::CoreId core, base::Intid intid) {
   const std::lock_guard lock(wake_mutex_);
+  add_pending(core, intid);
+}
+
+// The wake mutex is held.
+void Machine::add_pending(base::CoreId core, base::Intid intid) {
   Core& target = *cores_.at(core.value);
   target.pending.insert(intid);
   target.interrupt_pending = true;
   target.event = true;  // an interrupt wakes a core that waits, once, taken or not
   news_ = true;
   wake_.notify_all();
+}
+
+void Machine::move_pending(base::Intid intid, base::CoreId to) {
+  const std::lock_guard lock(wake_mutex_);
+  std::size_t moved = 0;
+  for (const auto& core : cores_) {
+    moved += core->pending.erase(intid);
+    core->interrupt_pending = !core->pending.empty();
+  }
+  if (moved != 0) add_pending(to, intid);
 }
 
 void Machine::drop_pending(base::Intid intid) {

@@ -85,7 +85,10 @@ class Pair {
   }
 
   std::string run() {
-    for (int step = 0; step < 400 && !choices_.empty() && sound(); ++step) one_step();
+    for (int step = 0; step < 400 && !choices_.empty() && sound(); ++step) {
+      one_step();
+      compare_message_routes();
+    }
     for (unsigned core = 0; core < cores() && sound(); ++core) drain(core);
     if (sound()) compare_all();
     return difference_.empty() ? machine_.broken : difference_;
@@ -260,7 +263,17 @@ class Pair {
     }
     (one.edge ? one.latch : one.high) = true;
     if (how == 1) return machine_.write(core, kDistributor, offset::kSetSpi, intid);
-    machine_.message(intid);
+    machine_.message(intid, how == 2 ? Machine::Arrival::kElsewhere : Machine::Arrival::kWhereItIsRouted);
+  }
+  // Not to a core that would have to pass them on, whoever came, went or was named in between.
+  void compare_message_routes() {
+    for (const std::uint32_t intid : kMessages) {
+      const std::optional<unsigned> wanted = spec_.destination(intid);
+      const unsigned route = machine_.gic.line(0, intid).route;
+      if (wanted && route != *wanted) {
+        differ("messages for INTID " + std::to_string(intid) + " go to core " + std::to_string(route) + ", not " + std::to_string(*wanted));
+      }
+    }
   }
   void send_sgi(unsigned core) {
     const unsigned which = choices_.below(4) < 2 ? 1 : choices_.below(3);
@@ -514,7 +527,7 @@ class Late {
         machine_.set_high(0, intid, true);
         machine_.set_high(0, intid, false);
       } else {
-        machine_.message(intid);
+        machine_.message(intid, choices_.below(4) == 0 ? Machine::Arrival::kElsewhere : Machine::Arrival::kWhereItIsRouted);
       }
     } else if (what < 22) {
       enable(core, intid, false);

@@ -27,7 +27,8 @@ void PhysicalGic::apply(const vgic::Action& action, std::string& broken) {
   for (unsigned i = 0; i < 32; ++i) {
     if ((action.mask >> i & 1) == 0) continue;
     const base::Intid intid{action.word * 32U + i};
-    if (!configuration_.physical.contains(intid) || action.core.value >= configuration_.cores) {
+    const bool movable = action.kind == vgic::ActionKind::kRoute && configuration_.message.contains(intid);
+    if (!(configuration_.physical.contains(intid) || movable) || action.core.value >= configuration_.cores) {
       if (broken.empty()) broken = "an action about INTID " + std::to_string(intid.value) + ", which is not the guest's";
       continue;
     }
@@ -99,6 +100,7 @@ void Machine::carry_out(const vgic::Actions& actions) {
   for (unsigned i = 0; i < 8; ++i) {
     if ((actions.kicks() >> i & 1) != 0 && (i >= cores() || !interfaces_[i].online)) fail("a kick for a core that is off");
   }
+  check_message_routes();
 }
 
 void Machine::exit(unsigned core, vgic::Actions& actions) {
@@ -116,6 +118,16 @@ void Machine::enter(unsigned core) {
                               std::span(at.list_registers).first(list_registers_), at.groups_at_fill);
   kicked_ &= static_cast<std::uint8_t>(~(1U << core));
   check_list_registers();
+}
+
+// A device's message comes when it wants, and no core that is off, perhaps another partition's, is to be troubled by it.
+void Machine::check_message_routes() {
+  const bool any = std::ranges::any_of(interfaces_, [](const CpuInterface& at) { return at.online; });
+  for (std::uint32_t intid = vgic::kFirstSpi; any && intid < vgic::kIntids; ++intid) {
+    if (!configuration_.message.contains(base::Intid{intid})) continue;
+    const unsigned route = gic.line(0, intid).route;
+    if (route >= cores() || !interfaces_[route].online) fail("messages for INTID " + std::to_string(intid) + " go to a core that is off");
+  }
 }
 
 // What the architecture forbids in list registers (IHI 0069, 12.4, ICH_LR<n>_EL2).
@@ -265,11 +277,15 @@ void Machine::raise_private(unsigned core, std::uint32_t intid, bool level) {
   carry_out(actions);
   if (prompt) settle();
 }
-void Machine::message(std::uint32_t intid) {
+void Machine::message(std::uint32_t intid, Arrival arrival) {
   begin();
   vgic::Actions actions;
+  const unsigned core = gic.line(0, intid).route;
+  const bool in_guest = arrival == Arrival::kWhereItIsRouted && core < cores() && interfaces_[core].online;
+  if (in_guest) exit(core, actions);
   if (!controller.message(base::Intid{intid}, actions).ok()) fail("a message was refused");
   carry_out(actions);
+  if (in_guest) enter(core);
   if (prompt) settle();
 }
 

@@ -37,7 +37,7 @@ class PhysicalGic {
     bool high{};
     bool active{};
     bool edge{};
-    unsigned route{99};
+    unsigned route{99};  // of a message's SPI: the core where the message arrives
     [[nodiscard]] bool pending() const { return latch || (!edge && high); }
   };
   explicit PhysicalGic(const vgic::Configuration& configuration) : configuration_(configuration) {}
@@ -88,7 +88,9 @@ class Machine {
   void set_high(unsigned core, std::uint32_t intid, bool high);  // a physical line
   void raise(std::uint32_t intid, bool level);
   void raise_private(unsigned core, std::uint32_t intid, bool level);
-  void message(std::uint32_t intid);
+  // Elsewhere: on a core that does not run this guest, where it was on its way when its route changed.
+  enum class Arrival : std::uint8_t { kWhereItIsRouted, kElsewhere };
+  void message(std::uint32_t intid, Arrival arrival = Arrival::kWhereItIsRouted);
 
   // The guest's ICC_IAR<n>_EL1, ICC_EOIR<n>_EL1, ICC_DIR_EL1.
   [[nodiscard]] std::uint32_t acknowledge(unsigned core);
@@ -116,6 +118,7 @@ class Machine {
   void enter(unsigned core);
   void carry_out(const vgic::Actions& actions);
   void check_list_registers();
+  void check_message_routes();
   void fail(const std::string& what) {
     if (broken.empty()) broken = what;
   }

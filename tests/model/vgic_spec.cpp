@@ -83,6 +83,11 @@ std::optional<unsigned> Spec::target(std::pair<unsigned, std::uint32_t> key, con
   return std::nullopt;
 }
 
+std::optional<unsigned> Spec::destination(std::uint32_t intid) {
+  const std::optional<unsigned> core = target({0, intid}, *find(0, intid));
+  return core && cores_[*core].online ? core : std::nullopt;
+}
+
 bool Spec::signals(unsigned core, std::pair<unsigned, std::uint32_t> key, const SpecInterrupt& one) const {
   const SpecCore& at = cores_[core];
   const bool group = one.group1 ? (control_ & 2) != 0 && at.group1 : (control_ & 1) != 0 && at.group0;

@@ -54,6 +54,8 @@ class Spec {
 
   // Would this be a right answer to a read of the acknowledge register? If so it is taken; if not, the text says why not.
   [[nodiscard]] std::string acknowledge(unsigned core, std::uint32_t intid);
+  // The core that an SPI goes to now, whatever else holds it back; nothing: that core is off, or there is none.
+  [[nodiscard]] std::optional<unsigned> destination(std::uint32_t intid);
   void end(unsigned core, std::uint32_t intid);
 
   [[nodiscard]] const std::map<std::pair<unsigned, std::uint32_t>, SpecInterrupt>& all() const { return interrupts_; }

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Four cores come and go while disks and network work; then what cofferdam-status shows is read, as text and as JSON.
 
+Before and afterwards, devices' messages must come to the monitor on the core that Linux wants them on, and nowhere else first.
+
 COFFERDAM_HOTPLUG: how often each core goes (4 here, 100 in ./x soak).
 """
 import json
@@ -11,6 +13,22 @@ import parent_runs
 SCRIPT = r"""
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
+seen() { awk -v name=$1 -v core=$2 '$NF == name { print $(core + 2) }' /proc/interrupts; }
+count() {  # NAME INTERRUPT CORE: how often Linux saw it there, its ticks there and on core 0, and all the monitor's counters
+  echo "COUNT $1 $3 $(seen $2 $3) $(seen arch_timer $3) $(seen arch_timer 0) $(cofferdam-status --json)"
+}
+read_disk() { taskset 8 dd if=/dev/nvme0n1 of=/dev/null bs=4k count=1000 iflag=direct 2>/dev/null; }
+# Linux spreads the queues of a disk; those of the network are root's to move.
+count disk nvme0q4 3
+read_disk
+count disk nvme0q4 3
+for line in $(awk '/virtio1-(in|out)put/ { sub(":", "", $1); print $1 }' /proc/interrupts); do
+  echo 4 >/proc/irq/$line/smp_affinity || echo "IRQ $line does not move"
+done
+ping -c 1 -W 10 10.0.2.2 >/dev/null
+count network virtio1-input.0 2
+ping -c 300 -A -W 10 10.0.2.2 | grep transmitted
+count network virtio1-input.0 2
 dd if=/dev/urandom of=/tmp/data bs=1M count=4 2>/dev/null
 touch /tmp/go
 work_on() {  # DISK: written, its cache dropped, read, compared, until told to stop
@@ -47,6 +65,9 @@ echo "HOTPLUG rounds ROUNDS failed $failed files $(ls /sys/devices/system/cpu/cp
 rm /tmp/go
 wait
 echo "online $(cat /sys/devices/system/cpu/online)"
+count again nvme0q4 3
+read_disk
+count again nvme0q4 3
 for core in 0 1 2 3; do taskset $((1 << core)) true && echo "runs on $core"; done
 dmesg | grep -E 'BUG|WARNING|Oops|stall|failed to come online|timeout|I/O error' | sed 's/^/complaint /'
 cofferdam-status | sed 's/^/TEXT /'
@@ -75,6 +96,28 @@ def check_status(checks, run):
         checks.expect("cofferdam-status --json is JSON with its sections", False, repr(error))
 
 
+def check_messages(checks, run):
+    """Passed on from another core, a message would be a physical interrupt there and a kick (SGI) of the core it is for."""
+    for name in ("disk", "network", "again"):
+        counts = run.lines(rf"^COUNT {name} (\d+) (\d+) (\d+) (\d+) (\{{.*\}})$")
+        if len(counts) != 2:
+            checks.expect(f"{name}: messages are counted twice", False, len(counts))
+            continue
+        before, after = counts
+        core = int(before[1])
+        messages, ticks, boot_ticks = (int(after[i]) - int(before[i]) for i in (2, 3, 4))
+        traps = [[at["traps"] for at in json.loads(one[5])["cores"]] for one in counts]
+
+        def grown(at, cause):
+            return traps[1][at][cause] - traps[0][at][cause]
+
+        here, passed_on = grown(core, "physical_interrupt") - ticks, grown(core, "sgi")
+        boot = grown(0, "physical_interrupt") - boot_ticks
+        checks.expect(f"{name}: messages come to core {core}, which Linux wants them on, and to no other first",
+                      messages >= 100 and here > 0.9 * messages and passed_on < messages / 2 and boot < messages / 4,
+                      f"{messages} messages; core {core}: {here} interrupts, {passed_on} kicks; boot core: {boot} interrupts; no ticks")
+
+
 def main():
     why = parent_runs.missing_parts()
     if why:
@@ -97,6 +140,7 @@ def main():
                   network and network[0].string)
     checks.expect("the kernel complains of nothing", not run.lines(r"^complaint "), [m.string for m in run.lines(r"^complaint ")])
     checks.expect("nothing was refused", run.refusals() == 0, run.refusals())
+    check_messages(checks, run)
     check_status(checks, run)
     print(f"     {run.seconds:.0f} s")
     return checks.close(run)

@@ -467,6 +467,31 @@ TEST_F(VirtualGic, ACoreThatLeavesTakesNothingAlong) {
   EXPECT_EQ(on().acknowledge(3), kUart);
 }
 
+TEST_F(VirtualGic, MessagesArriveAtTheCoreTheyAreForWhileItIsOn) {
+  const auto arrives = [this](std::uint32_t intid) { return on().gic.line(0, intid).route; };
+  EXPECT_EQ(arrives(kMessage), 0);
+  route(kMessage, 3);
+  EXPECT_EQ(arrives(kMessage), 3);
+  EXPECT_EQ(arrives(kMessage + 1), 0) << "its neighbour stays";
+  on().power_off(3);
+  EXPECT_EQ(arrives(kMessage), 0) << "the core may be another's by now";
+  on().power_off(0);
+  EXPECT_EQ(arrives(kMessage), 1);
+  EXPECT_EQ(arrives(kMessage + 1), 1);
+  on().power_on(0);
+  EXPECT_EQ(arrives(kMessage + 1), 0) << "where the guest wants it";
+  EXPECT_EQ(arrives(kMessage), 1) << "no reason to move";
+  on().power_on(3);
+  EXPECT_EQ(arrives(kMessage), 3);
+  on().write(0, kDistributor, offset::kIrouter + 8 * kMessage, 0x8000'0000);  // one of all
+  EXPECT_EQ(arrives(kMessage), 0);
+  for (std::uint32_t i = 0; i < 4; ++i) on().power_off(i);
+  EXPECT_EQ(arrives(kMessage), 3) << "the last to go";
+  on().power_on(2);
+  EXPECT_EQ(arrives(kMessage), 2);
+  EXPECT_EQ(arrives(kMessage + 1), 2);
+}
+
 TEST_F(VirtualGic, WhatIsNotTheirsCantBeTouched) {
   vgic::Controller& controller = on().controller;
   for (std::uint64_t at = 0x40; at < 0x8000; at += 4) {

@@ -20,6 +20,7 @@ constexpr StreamId kDisk{0x10}, kNetwork{0x18};  // of the board `host`
 constexpr Intid kFirst{224};
 constexpr std::uint32_t kCount = 16;
 constexpr base::CoreId kCore0{0};
+constexpr std::uint32_t kWord = kFirst.value / 32, kFirstBit = 1U << (kFirst.value % 32);
 
 // A guest on core 0; the monitor notes which SPI every message stands for.
 class MessageInterrupts : public ::testing::Test {
@@ -120,7 +121,10 @@ TEST_F(MessageInterrupts, RefusalsChangeNothing) {
     EXPECT_EQ(messages::attach(kDisk, Intid{31}, 1).error(), Error::kOutOfRange);
     EXPECT_EQ(messages::attach(kDisk, Intid{1019}, 2).error(), Error::kOutOfRange);
     EXPECT_EQ(messages::attach(kDisk, kFirst, 0xFFFF'FFFF).error(), Error::kOutOfRange);
-    EXPECT_EQ(messages::route(kFirst, base::CoreId{200}).error(), Error::kNoSuchCore);
+    EXPECT_EQ(messages::route(kWord, kFirstBit, base::CoreId{200}).error(), Error::kNoSuchCore);
+    EXPECT_EQ(messages::route(0, 1, base::CoreId{1}).error(), Error::kOutOfRange);
+    EXPECT_EQ(messages::route(32, 1, base::CoreId{1}).error(), Error::kOutOfRange);
+    EXPECT_EQ(messages::route(31, 1U << 28, base::CoreId{1}).error(), Error::kOutOfRange);  // INTID 1020
     EXPECT_TRUE(messages::detach(kDisk).ok());
   });
   EXPECT_FALSE(machine_.messages().attached(kDisk));
@@ -137,9 +141,25 @@ TEST_F(MessageInterrupts, AFailedDetachDeliversNothingEither) {
 TEST_F(MessageInterrupts, TheyGoWhereTheyAreRouted) {
   attach(kDisk);
   EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value)->core, kCore0);
-  in_monitor([] { EXPECT_TRUE(messages::route(kFirst, base::CoreId{2}).ok()); });
+  in_monitor([] { EXPECT_TRUE(messages::route(kWord, kFirstBit | kFirstBit << 2, base::CoreId{2}).ok()); });
   EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value)->core, base::CoreId{2});
   EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value + 1)->core, kCore0);
+  EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value + 2)->core, base::CoreId{2});
+}
+
+TEST_F(MessageInterrupts, OneThatWaitsMovesWithItsRouteOnceAndNoOther) {
+  attach(kDisk);
+  attach(kNetwork);
+  in_monitor([&] {
+    for (const StreamId stream : {kDisk, kNetwork}) {
+      for (const std::uint32_t data : {kFirst.value, kFirst.value + 1}) {
+        machine_.make_pending(base::CoreId{2}, machine_.messages().deliver(stream, data)->physical);
+      }
+    }
+    EXPECT_TRUE(messages::route(kWord, kFirstBit, kCore0).ok());
+  });
+  machine_.settle();
+  EXPECT_EQ(seen_, (std::vector<std::optional<Intid>>{kFirst, kFirst}));  // of both devices; the others wait on core 2
 }
 
 }  // namespace
