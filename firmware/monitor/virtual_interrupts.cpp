@@ -110,9 +110,9 @@ void for_each_intid(const Action& action, auto&& each) {
   // The parent alone has messages, so its lock keeps those apart who move some. Devices were attached before it ran.
   if (messages == 0 || !hal::message_interrupts::present()) return;
   if (hal::message_interrupts::route(action.word, messages, core).ok()) return;
-  log_about(base::kParent, hal::message_interrupts::present()
-                               ? LogLine{}.text("devices' messages stay where they are: core ").number(core.value).text(" takes none")
-                               : LogLine{}.text("the ITS does not answer: no device's message is delivered any more"));
+  const bool only_here = hal::message_interrupts::present();
+  log_about(base::kParent, LogLine{}.text("devices' messages do not move to core ").number(core.value)
+                               .text(only_here ? ", which takes none" : ": the ITS does not answer, none is delivered any more"));
 }
 
 void carry_out(const PartitionInterrupts& interrupts, const Action& action) {

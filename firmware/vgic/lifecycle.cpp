@@ -75,7 +75,11 @@ base::Status Controller::reset(const Configuration& configuration) {
   // GICD_TYPER: ITLinesNumber to INTID 1019, MBIS, IDbits = 10, A3V, RSS. No extended SPIs, no LPIs, 1 of N supported.
   type_ = 31U | (messages ? 1U << 16 : 0) | 9U << 19 | (affinity3 ? 1U << 24 : 0) | (wide_affinity0 ? 1U << 26 : 0);
   Actions none;  // every core is off, nothing goes out
-  for (std::size_t slot = 32U * kMaxCores; slot < interrupts_.size(); ++slot) retarget(place(slot), none);
+  for (std::size_t index = kMaxCores; index < kBanks; ++index) {
+    for (std::uint32_t bits = banks_[index].present; bits != 0; bits &= bits - 1) {
+      retarget(place(32 * index + static_cast<std::size_t>(std::countr_zero(bits))), none);
+    }
+  }
   return {};
 }
 
@@ -152,6 +156,7 @@ void Controller::retarget(const Place& at, Actions& actions) {
       if (cores_[i].affinity == interrupt.affinity) interrupt.target = i;
     }
   }
+  if (((at.bank.physical | at.bank.message) & at.bit) == 0) return;
   std::uint8_t wanted = interrupt.target;
   if (!is_online(wanted)) {
     // A line is disabled meanwhile. A device's message comes nevertheless, and is kept here: on a core of the partition's.

@@ -271,7 +271,8 @@ class Pair {
       const std::optional<unsigned> wanted = spec_.destination(intid);
       const unsigned route = machine_.gic.line(0, intid).route;
       if (wanted && route != *wanted) {
-        differ("messages for INTID " + std::to_string(intid) + " go to core " + std::to_string(route) + ", not " + std::to_string(*wanted));
+        differ("messages for INTID " + std::to_string(intid) + " go to core " + std::to_string(route) + ", not " +
+               std::to_string(*wanted));
       }
     }
   }

@@ -126,7 +126,7 @@ void Machine::check_message_routes() {
   for (std::uint32_t intid = vgic::kFirstSpi; any && intid < vgic::kIntids; ++intid) {
     if (!configuration_.message.contains(base::Intid{intid})) continue;
     const unsigned route = gic.line(0, intid).route;
-    if (route >= cores() || !interfaces_[route].online) fail("messages for INTID " + std::to_string(intid) + " go to a core that is off");
+    if (route >= cores() || !interfaces_[route].online) fail("messages go to a core that is off: " + std::to_string(intid));
   }
 }
 
