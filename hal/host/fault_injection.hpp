@@ -16,7 +16,7 @@ namespace host {
 enum class FallibleStep : std::uint8_t {
   kStage2Create, kStage2Map, kStage2Unmap, kStage2Invalidate, kTableFrame,
   kStreamAttach, kStreamDetach, kSmmuInvalidate, kEntropy, kStartCore,
-  kMessageAttach, kMessageDetach,
+  kMessageAttach, kMessageDetach, kMessageRoute,
 };
 
 [[nodiscard]] constexpr std::string_view name_of(FallibleStep step) {
@@ -33,6 +33,7 @@ enum class FallibleStep : std::uint8_t {
     case FallibleStep::kStartCore: return "power::start_core";
     case FallibleStep::kMessageAttach: return "message_interrupts::attach";
     case FallibleStep::kMessageDetach: return "message_interrupts::detach";
+    case FallibleStep::kMessageRoute: return "message_interrupts::route";
   }
   return "";
 }

@@ -53,6 +53,17 @@ std::vector<base::Intid> MessageInterrupts::route(base::Intid spi, base::CoreId 
   return messages;
 }
 
+void MessageInterrupts::lose() {
+  const std::lock_guard lock(mutex_);
+  lost_ = true;
+  attached_.clear();
+}
+
+bool MessageInterrupts::lost() const {
+  const std::lock_guard lock(mutex_);
+  return lost_;
+}
+
 std::optional<base::Intid> MessageInterrupts::virtual_spi(base::Intid message) const {
   if (!hal::message_interrupts::is_message(message)) return std::nullopt;
   const std::uint32_t index = message.value - hal::message_interrupts::kFirstMessage.value;
@@ -96,7 +107,10 @@ namespace hal::message_interrupts {
 
 using host::Machine;
 
-bool present() { return Machine::current().board().smmu_base != 0; }  // the source's id comes from the same place
+bool present() {  // the source's id comes from where the SMMU's does
+  Machine& machine = Machine::current();
+  return machine.board().smmu_base != 0 && !machine.messages().lost();
+}
 
 base::Status attach(base::StreamId stream, base::Intid first, std::uint32_t count) {
   Machine& machine = Machine::current();
@@ -124,6 +138,10 @@ base::Status route(std::uint32_t word, std::uint32_t mask, base::CoreId core) {
   // SPIs begin with word 1 and end in the middle of word 31.
   if (word == 0 || word >= 32 || (word == 31 && mask >> (host::kInterrupts % 32) != 0)) return base::Error::kOutOfRange;
   if (core.value >= machine.cores().size()) return base::Error::kNoSuchCore;
+  if (machine.faults().strikes(host::FallibleStep::kMessageRoute)) {
+    machine.messages().lose();
+    return base::Error::kDeviceTimeout;
+  }
   for (; mask != 0; mask &= mask - 1) {
     const base::Intid spi{32 * word + static_cast<std::uint32_t>(std::countr_zero(mask))};
     for (const base::Intid message : machine.messages().route(spi, core)) machine.move_pending(message, core);

@@ -26,6 +26,8 @@ class MessageInterrupts {
   // What is pending of these elsewhere moves as well.
   [[nodiscard]] std::vector<base::Intid> route(base::Intid spi, base::CoreId core);
   [[nodiscard]] std::optional<base::Intid> virtual_spi(base::Intid message) const;
+  void lose();  // it does not answer, and is off from now on
+  [[nodiscard]] bool lost() const;
 
   // ---- what a device's write of `data` to the message page meets; nullopt: it is dropped
   [[nodiscard]] std::optional<Delivery> deliver(base::StreamId stream, std::uint32_t data) const;
@@ -40,6 +42,7 @@ class MessageInterrupts {
   mutable std::mutex mutex_;
   std::map<base::StreamId, Messages> attached_;
   std::map<base::Intid, base::CoreId> routes_;
+  bool lost_{};
 };
 
 }  // namespace host

@@ -86,5 +86,25 @@ TEST_F(DeviceMessages, NeverComeToACoreOfAnEnclavesAndOneOnItsWayIsPassedOn) {
   EXPECT_EQ(arrival(), kSecond);
 }
 
+TEST_F(DeviceMessages, AreLostWhenTheItsDoesNotAnswerAndNothingElseIs) {
+  constexpr std::string_view kSaid = "the ITS does not answer";
+  start(kSecond);
+  machine().faults().arm(0);
+  route(kSecond);
+  EXPECT_EQ(machine().faults().hit(), host::FallibleStep::kMessageRoute);
+  machine().faults().disarm();
+  EXPECT_FALSE(machine().messages().deliver(kDisk, kMessage.value));
+  send();
+  route(kBoot);
+  stop(kSecond);
+  EXPECT_EQ(parent().take_interrupt(), std::nullopt);
+  const std::string console = machine().console();
+  const std::size_t first = console.find(kSaid);
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(console.find(kSaid, first + 1), std::string::npos) << "said once";
+  write(distributor::kSetPending + kMessage.value / 32 * 4, 4, 1U << (kMessage.value % 32));
+  EXPECT_EQ(parent().take_interrupt(), kMessage) << "the controller works, and the parent goes on";
+}
+
 }  // namespace
 }  // namespace scenario
