@@ -3,8 +3,10 @@ shell script, a user with `cofferdam chat`."""
 import base64
 import contextlib
 import json
+import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -70,7 +72,7 @@ class Owner:
     def __init__(self, name, holds=False):
         import attestation_documents  # needs Debian's python3-cryptography
         import running_service        # needs Debian's python3-boto3
-        self.name, self.proxy = name, None
+        self.name, self.proxy, self.leads = name, None, None
         self.service = running_service.Service(roots=[attestation_documents.Chain().root_pem()], flags=["--allow-development"],
                                                principals=[{"arn": USER, "keys": [{"access_key_id": ACCESS, "secret": SECRET}]}])
         if holds:
@@ -93,6 +95,9 @@ class Owner:
         return {"Origin": "EXTERNAL_KEY_STORE", "CustomKeyStoreId": store, "XksKeyId": "cofferdam-key-1"}
 
     def close(self):
+        if self.leads:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.leads.pid, signal.SIGTERM)
         self.service.__exit__()
         if self.proxy:
             self.proxy.close()
@@ -115,7 +120,8 @@ class Owner:
         service.stop()
         service.errors = open(service.folder / "stderr", "ab")
         service.process = subprocess.Popen([*under, BIN / "cofferdam-kms", "serve", "--config", service.home / "kms.json", "--port", str(self.port),
-                                            *service.flags], stdout=subprocess.PIPE, stderr=service.errors)
+                                            *service.flags], stdout=subprocess.PIPE, stderr=service.errors, start_new_session=True)
+        self.leads = service.process  # of a group: a program like faketime does not hand on the signal that ends it
         service.process.stdout.readline()
 
     def description(self):
