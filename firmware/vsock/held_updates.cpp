@@ -1,5 +1,7 @@
 #include "firmware/vsock/held_updates.hpp"
 
+#include <utility>
+
 namespace vsock {
 
 namespace {
@@ -12,9 +14,12 @@ HeldUpdates::Direction& HeldUpdates::at(Index index, Side writer) { return direc
 const HeldUpdates::Direction& HeldUpdates::at(Index index, Side writer) const { return directions_[index][number_of(writer)]; }
 
 // Each list gets the updates for one side, so only one of a connection's directions can be in it.
-HeldUpdates::Direction& HeldUpdates::in_list(Reference reference, std::size_t list) {
-  std::array<Direction, 2>& both = directions_[reference - 1U];
+const HeldUpdates::Direction& HeldUpdates::in_list(Reference reference, std::size_t list) const {
+  const std::array<Direction, 2>& both = directions_[reference - 1U];
   return both[0].list == list + 1 ? both[0] : both[1];
+}
+HeldUpdates::Direction& HeldUpdates::in_list(Reference reference, std::size_t list) {
+  return const_cast<Direction&>(std::as_const(*this).in_list(reference, list));
 }
 
 // By what it was told the writer may still send at least half of what the reader has room for.
@@ -53,7 +58,7 @@ bool HeldUpdates::hold(Index index, Side writer, std::size_t list, const Credit&
   direction.held = credit;
   if (direction.list != 0) return true;  // since when stays: many updates must not put one off
   direction.held_at = static_cast<std::uint32_t>(now);
-  link_last(index, direction, list);
+  link(index, direction, list, lists_[list].last, 0);
   return true;
 }
 
@@ -67,10 +72,7 @@ bool HeldUpdates::is_due(Index index, Side writer, std::uint64_t now) const {
 }
 
 bool HeldUpdates::is_urgent(std::size_t list) const {
-  const Reference first = lists_[list].first;
-  if (first == 0) return false;
-  const std::array<Direction, 2>& both = directions_[first - 1U];
-  return (both[0].list == list + 1 ? both[0] : both[1]).urgent;
+  return !empty(list) && in_list(lists_[list].first, list).urgent;
 }
 
 Credit HeldUpdates::take(Index index, Side writer) {
@@ -83,30 +85,18 @@ void HeldUpdates::hurry(Index index, Direction& direction) {
   if (direction.urgent) return;
   const std::size_t list = direction.list - 1U;
   unlink(direction);
-  link_first(index, direction, list);
+  link(index, direction, list, 0, lists_[list].first);
   direction.urgent = true;
 }
 
-void HeldUpdates::link_first(Index index, Direction& direction, std::size_t list) {
+void HeldUpdates::link(Index index, Direction& direction, std::size_t list, Reference previous, Reference next) {
   const auto reference = static_cast<Reference>(index + 1);
   List& ends = lists_[list];
   direction.list = static_cast<std::uint8_t>(list + 1);
-  direction.previous = 0;
-  direction.next = ends.first;
-  if (ends.first != 0) in_list(ends.first, list).previous = reference;
-  ends.first = reference;
-  if (ends.last == 0) ends.last = reference;
-}
-
-void HeldUpdates::link_last(Index index, Direction& direction, std::size_t list) {
-  const auto reference = static_cast<Reference>(index + 1);
-  List& ends = lists_[list];
-  direction.list = static_cast<std::uint8_t>(list + 1);
-  direction.next = 0;
-  direction.previous = ends.last;
-  if (ends.last != 0) in_list(ends.last, list).next = reference;
-  ends.last = reference;
-  if (ends.first == 0) ends.first = reference;
+  direction.previous = previous;
+  direction.next = next;
+  (previous == 0 ? ends.first : in_list(previous, list).next) = reference;
+  (next == 0 ? ends.last : in_list(next, list).previous) = reference;
 }
 
 void HeldUpdates::unlink(Direction& direction) {

@@ -66,9 +66,9 @@ class HeldUpdates {
   [[nodiscard]] Direction& at(Index index, Side writer);
   [[nodiscard]] const Direction& at(Index index, Side writer) const;
   [[nodiscard]] Direction& in_list(Reference reference, std::size_t list);
+  [[nodiscard]] const Direction& in_list(Reference reference, std::size_t list) const;
   [[nodiscard]] static bool has_enough(const Direction& direction);
-  void link_first(Index index, Direction& direction, std::size_t list);
-  void link_last(Index index, Direction& direction, std::size_t list);
+  void link(Index index, Direction& direction, std::size_t list, Reference previous, Reference next);
   void unlink(Direction& direction);
   void hurry(Index index, Direction& direction);
 
