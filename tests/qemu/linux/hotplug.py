@@ -13,7 +13,7 @@ import parent_runs
 SCRIPT = r"""
 # Linux before 6.17 counts a core's fair server as a task that runs there, and warns when it runs while the core goes off: on a
 # machine whose host lets processors stand still for a second. Without it, a warning is somebody else's.
-for file in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do [ -f $file ] && echo 0 >$file; done
+for file in /sys/kernel/debug/sched/fair_server/cpu*/runtime; do [ -f $file ] && echo 0 >$file && echo "FAIR $(cat $file)"; done
 ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
 seen() { awk -v name=$1 -v core=$2 '$NF == name { print $(core + 2) }' /proc/interrupts; }
@@ -130,6 +130,7 @@ def main():
     run = parent_runs.Run(["--cpus", "4"], SCRIPT.replace("ROUNDS", str(rounds)), parent_runs.SECONDS + 20 * rounds)
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 0, run.status)
+    checks.expect("the fair server of every core is off", len(run.lines("^FAIR 0$")) == 4, [m.string for m in run.lines("^FAIR ")])
     hotplug = run.lines(r"^HOTPLUG rounds (\d+) failed (\d+) files (\d+)")
     checks.expect("every core goes and comes back", bool(hotplug) and hotplug[0][2] == "0" and int(hotplug[0][3]) >= 3,
                   hotplug and hotplug[0].string)
