@@ -24,7 +24,7 @@ bool all_zero(base::Bytes bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
 }
 
-bool well_formed(const std::array<char, 32>& name) {
+bool well_formed_name(const std::array<char, 32>& name) {
   const auto* const end = std::find(name.begin(), name.end(), '\0');
   return std::all_of(name.begin(), end, [](char c) { return c >= ' ' && c <= '~'; }) &&
          std::all_of(end, name.end(), [](char c) { return c == '\0'; });
@@ -39,7 +39,7 @@ ManifestVerdict check_fields(const Manifest& manifest, const ManifestPolicy& pol
   if (manifest.load_address != policy.load_address) return ManifestVerdict::kWrongLoadAddress;
   const bool inside = manifest.entry >= manifest.load_address && manifest.entry - manifest.load_address < size;
   if (!inside || manifest.entry % 4 != 0) return ManifestVerdict::kWrongEntry;
-  if (!well_formed(manifest.name)) return ManifestVerdict::kWrongName;
+  if (!well_formed_name(manifest.name)) return ManifestVerdict::kWrongName;
   return ManifestVerdict::kAccepted;
 }
 

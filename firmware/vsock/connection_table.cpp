@@ -2,12 +2,6 @@
 
 namespace vsock {
 
-namespace {
-
-[[nodiscard]] constexpr std::size_t number_of(Side side) { return side == Side::kParent ? 0 : 1; }
-
-}  // namespace
-
 std::size_t ConnectionTable::bucket_of(const Connection& connection) {
   // Ports count up from some start at either end, so the low bits of both must matter.
   const std::uint32_t mixed = (connection.enclave_port * 0x9E37'79B1U) ^ (connection.parent_port * 0x85EB'CA77U);

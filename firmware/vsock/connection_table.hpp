@@ -27,6 +27,7 @@ struct Connection {
 };
 
 enum class Side : std::uint8_t { kParent, kEnclave };
+[[nodiscard]] constexpr std::size_t number_of(Side side) { return side == Side::kParent ? 0 : 1; }
 
 // All zero when empty. An Index is valid until the entry is removed.
 class ConnectionTable {

@@ -4,12 +4,6 @@
 
 namespace vsock {
 
-namespace {
-
-[[nodiscard]] constexpr std::size_t number_of(Side side) { return side == Side::kParent ? 0 : 1; }
-
-}  // namespace
-
 HeldUpdates::Direction& HeldUpdates::at(Index index, Side writer) { return directions_[index][number_of(writer)]; }
 const HeldUpdates::Direction& HeldUpdates::at(Index index, Side writer) const { return directions_[index][number_of(writer)]; }
 

@@ -20,7 +20,7 @@ using cofferdam::Unreadable;
 
 constexpr std::size_t kMostPem = 1 << 20, kMostBlob = 0xFFFF, kPiece = 1 << 20;
 
-struct Options {
+struct ArtifactArguments {
   std::string input, output, endpoint, region{"us-east-1"}, ca, key_id, credentials, data_key_file,
       encrypted_data_key_file;
   std::vector<std::string> context;
@@ -40,7 +40,7 @@ Context context_of(const std::vector<std::string>& pairs) {
   return context;
 }
 
-kmsclient::Endpoint endpoint_of(const Options& options) {
+kmsclient::Endpoint endpoint_of(const ArtifactArguments& options) {
   kmsclient::Endpoint endpoint;
   endpoint.region = options.region;
   endpoint.host = options.endpoint.empty() ? "kms." + options.region + ".amazonaws.com" : options.endpoint;
@@ -71,7 +71,7 @@ SecretBytes data_key_from_file(const std::string& path) {
   return key;
 }
 
-void refuse_same_file(const Options& options) {
+void refuse_same_file(const ArtifactArguments& options) {
   std::error_code error;
   if (std::filesystem::equivalent(options.input, options.output, error)) {
     throw Unreadable("input and output are the same file: " + options.input);
@@ -80,7 +80,7 @@ void refuse_same_file(const Options& options) {
 
 // ---- encrypt ------------------------------------------------------------------------------------------------
 
-int run_encrypt(const Options& options) {
+int run_encrypt(const ArtifactArguments& options) {
   refuse_same_file(options);
   const Context context = context_of(options.context);
   kmsclient::DataKey key;
@@ -134,7 +134,7 @@ int run_encrypt(const Options& options) {
 
 // ---- decrypt ------------------------------------------------------------------------------------------------
 
-SecretBytes data_key_for(const Options& options, const Header& header) {
+SecretBytes data_key_for(const ArtifactArguments& options, const Header& header) {
   if (!options.data_key_file.empty()) return data_key_from_file(options.data_key_file);
   const auto wanted = std::ranges::find_if(header.data_keys, [&](const EncryptedDataKey& key) {
     return key.provider == kKmsProvider && (options.key_id.empty() || key.information == options.key_id);
@@ -148,7 +148,7 @@ SecretBytes data_key_for(const Options& options, const Header& header) {
   return service.decrypt(wanted->ciphertext, wanted->information, header.context);
 }
 
-int run_decrypt(const Options& options) {
+int run_decrypt(const ArtifactArguments& options) {
   refuse_same_file(options);
   const Context required = context_of(options.context);
   InputFile input(options.input);
@@ -184,7 +184,7 @@ std::string printable(const std::string& text) {
                                                             : "hex:" + cofferdam::to_hex(cofferdam::as_bytes(text));
 }
 
-int run_describe(const Options& options) {
+int run_describe(const ArtifactArguments& options) {
   InputFile input(options.input);
   const Decryptor decryptor(input.source());
   const Header& header = decryptor.header();
@@ -218,7 +218,7 @@ int run_describe(const Options& options) {
   return cofferdam::kAccepted;
 }
 
-void add_key_options(CLI::App& command, Options& o) {
+void add_key_options(CLI::App& command, ArtifactArguments& o) {
   const char* group = "Key service";
   command.add_option("--kms-endpoint", o.endpoint, "HOST or HOST:PORT; without it AWS's own, kms.REGION.amazonaws.com")
       ->group(group);
@@ -235,7 +235,7 @@ void add_key_options(CLI::App& command, Options& o) {
 }
 
 // What parses and then fails as the command it is: a bad artifact is a refusal, everything else an error.
-Run guarded(std::function<int(const Options&)> command, std::shared_ptr<Options> options) {
+Run guarded(std::function<int(const ArtifactArguments&)> command, std::shared_ptr<ArtifactArguments> options) {
   return [command = std::move(command), options] {
     try {
       return command(*options);
@@ -255,8 +255,8 @@ void add_artifact_commands(CLI::App& application, Run& run) {
   CLI::App* artifact =
       application.add_subcommand("artifact", "Encrypt, decrypt and describe artifacts, such as a model's weights");
   artifact->require_subcommand(1);
-  const auto options = std::make_shared<Options>();
-  Options& o = *options;
+  const auto options = std::make_shared<ArtifactArguments>();
+  ArtifactArguments& o = *options;
   const char* exits =
       "Exit codes: 0 done, 1 refused (the artifact or the key service's answer says why), 2 unreadable input or wrong "
       "usage.";
@@ -298,7 +298,7 @@ void add_artifact_commands(CLI::App& application, Run& run) {
       artifact->add_subcommand("describe", "Print an artifact's header, which nothing vouches for yet");
   describe->add_option("INPUT", o.input, "The artifact; - for standard input")->required();
 
-  const std::pair<CLI::App*, int (*)(const Options&)> commands[] = {
+  const std::pair<CLI::App*, int (*)(const ArtifactArguments&)> commands[] = {
       {encrypt, run_encrypt}, {decrypt, run_decrypt}, {describe, run_describe}};
   for (const auto& [command, what] : commands) {
     command->add_flag("--json", o.json, "Print a JSON object");

@@ -8,7 +8,7 @@ std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\
 
 std::string truth(bool value) { return value ? "true" : "false"; }
 
-std::string owner(board::Owner owner) {
+std::string owner_constant(board::Owner owner) {
   switch (owner) {
     case board::Owner::kMonitor:
       return "Owner::kMonitor";
@@ -62,15 +62,15 @@ std::string tables_of(const Description& d) {
                 [](const board::Core& core) { return "{" + hexadecimal(core.mpidr) + ", " + truth(core.boot) + "}"; });
   text += table("Mmio", "kBoardMmio", d.windows.entries, [](const board::Mmio& window) {
     return "{" + quoted(window.name) + ", " + hexadecimal(window.base) + ", " + hexadecimal(window.size) + ", " +
-           owner(window.owner) + ", " + truth(window.bypasses_smmu) + ", " + view(window.parent_view) + "}";
+           owner_constant(window.owner) + ", " + truth(window.bypasses_smmu) + ", " + view(window.parent_view) + "}";
   });
   text += table("Device", "kBoardDevices", d.devices.entries, [](const board::Device& device) {
     return "{" + quoted(device.name) + ", base::StreamId{" + hexadecimal(device.stream.value) + "}, " +
            hexadecimal(device.mmio_base) + ", " + hexadecimal(device.mmio_size) + ", base::Intid{" +
-           std::to_string(device.interrupt.value) + "}, " + owner(device.owner) + "}";
+           std::to_string(device.interrupt.value) + "}, " + owner_constant(device.owner) + "}";
   });
   text += table("Interrupt", "kBoardInterrupts", d.interrupts.entries, [](const board::Interrupt& interrupt) {
-    return "{base::Intid{" + std::to_string(interrupt.intid.value) + "}, " + owner(interrupt.owner) + "}";
+    return "{base::Intid{" + std::to_string(interrupt.intid.value) + "}, " + owner_constant(interrupt.owner) + "}";
   });
   return text;
 }

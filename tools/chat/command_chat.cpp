@@ -18,12 +18,12 @@ namespace chat {
 namespace {
 
 using cofferdam::Unreadable;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 constexpr std::size_t kMaxApiKey = 4096;
 constexpr std::size_t kMaxMessage = 64 * 1024;
 constexpr std::size_t kMaxConversation = 1 << 20;  // bytes of all messages; the model's own window is smaller
 
-struct Options {
+struct ChatArguments {
   std::string service, api_key_file, model;
   std::optional<std::string> system;
   std::vector<std::string> messages;
@@ -45,7 +45,7 @@ cryptography::SecretBytes api_key_of(const std::string& path) {
   return key;
 }
 
-cofferdam::VerifyOptions demands_of(const Options& options) {
+cofferdam::VerifyOptions demands_of(const ChatArguments& options) {
   if (options.aws_root == !options.verify.roots.empty()) {
     throw Unreadable("say whose enclaves are believed: either --root FILE (may be given again) or --aws-root");
   }
@@ -79,7 +79,7 @@ class Teller {
     const std::string root = report.chain.front().subject, root_digest = cofferdam::to_hex(cofferdam::sha256(report.chain.front().der));
     const std::string tls = cofferdam::to_hex(verified.tls_key);
     if (json_) {
-      Json event{{"event", "verified"}, {"module_id", report.document->module_id}, {"pcr0", pcr0_of(report)},
+      OrderedJson event{{"event", "verified"}, {"module_id", report.document->module_id}, {"pcr0", pcr0_of(report)},
                  {"platform", platform_words(report)}, {"root", root}, {"root_sha256", root_digest}, {"tls_key_sha256", tls},
                  {"debug", report.debug}, {"development", report.development}, {"warnings", report.warnings}};
       return line(event);
@@ -90,16 +90,16 @@ class Teller {
     for (const std::string& warning : report.warnings) std::cerr << "warning: " << terminal_text(warning) << '\n';
   }
   void token(std::string_view text) const {
-    if (json_) return line(Json{{"event", "token"}, {"text", text}});
+    if (json_) return line(OrderedJson{{"event", "token"}, {"text", text}});
     std::cout << terminal_text(text) << std::flush;
   }
   void answered(const Answer& answer) const {
-    if (json_) return line(Json{{"event", "answer"}, {"text", answer.text()}, {"finish_reason", answer.finish_reason()}});
+    if (json_) return line(OrderedJson{{"event", "answer"}, {"text", answer.text()}, {"finish_reason", answer.finish_reason()}});
     std::cout << '\n' << std::flush;
     if (answer.finish_reason() == "length") std::cerr << "(the answer reached the limit of tokens)\n";
   }
   void refused(const Refused& refused, bool in_answer) const {
-    if (json_) return line(Json{{"event", "refused"}, {"reason", refused.code()}, {"message", terminal_text(refused.what())}});
+    if (json_) return line(OrderedJson{{"event", "refused"}, {"reason", refused.code()}, {"message", terminal_text(refused.what())}});
     if (in_answer) std::cout << '\n' << std::flush;
     std::cerr << "refused: " << terminal_text(refused.what()) << '\n';
   }
@@ -108,7 +108,7 @@ class Teller {
   }
 
  private:
-  static void line(const Json& event) {
+  static void line(const OrderedJson& event) {
     std::cout << event.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
   }
   bool json_;
@@ -142,7 +142,7 @@ void check_message(const std::string& message) {
 
 class Conversation {
  public:
-  explicit Conversation(const Options& options) : options_(options), messages_(Json::array()) {
+  explicit Conversation(const ChatArguments& options) : options_(options), messages_(OrderedJson::array()) {
     if (!options.system) return;
     check_message(*options.system);
     add("system", *options.system);
@@ -150,10 +150,10 @@ class Conversation {
   void add(const char* role, const std::string& content) {
     size_ += content.size();
     if (size_ > kMaxConversation) throw Unreadable("the conversation is longer than 1048576 bytes; begin a new one");
-    messages_.push_back(Json{{"role", role}, {"content", content}});
+    messages_.push_back(OrderedJson{{"role", role}, {"content", content}});
   }
   [[nodiscard]] std::string request() const {
-    Json request;
+    OrderedJson request;
     if (!options_.model.empty()) request["model"] = options_.model;
     request["messages"] = messages_;
     request["stream"] = true;
@@ -164,12 +164,12 @@ class Conversation {
   }
 
  private:
-  const Options& options_;
-  Json messages_;
+  const ChatArguments& options_;
+  OrderedJson messages_;
   std::size_t size_{};
 };
 
-int run_chat(const Options& options) {
+int run_chat(const ChatArguments& options) {
   // All that the caller can have wrong comes before the first connection.
   const ServiceAddress address = parse_address(options.service);
   const cryptography::SecretBytes api_key = api_key_of(options.api_key_file);
@@ -203,8 +203,8 @@ int run_chat(const Options& options) {
 }  // namespace
 
 void add_chat_command(CLI::App& application, cofferdam::Run& run) {
-  const auto options = std::make_shared<Options>();
-  Options& o = *options;
+  const auto options = std::make_shared<ChatArguments>();
+  ChatArguments& o = *options;
   CLI::App* chat = application.add_subcommand("chat", "Talk with a language model in an enclave, after the enclave has proven what it is");
   chat->add_option("--service", o.service, "Where the service is reached: its parent, or anything that passes bytes on")
       ->type_name("HOST:PORT")->required();

@@ -10,6 +10,7 @@ add_library(fdt_for_cofferdam STATIC ${cofferdam_dtc}/libfdt/fdt.c ${cofferdam_d
             ${cofferdam_dtc}/libfdt/fdt_addresses.c ${cofferdam_dtc}/libfdt/fdt_wip.c ${cofferdam_dtc}/libfdt/fdt_strerror.c)
 target_include_directories(fdt_for_cofferdam SYSTEM PUBLIC ${cofferdam_dtc}/libfdt)
 target_link_libraries(fdt_for_cofferdam PRIVATE cofferdam_freestanding_c)
+set_target_properties(fdt_for_cofferdam PROPERTIES UNITY_BUILD OFF)
 target_compile_options(fdt_for_cofferdam PRIVATE -w -ffile-prefix-map=${cofferdam_dtc}=dtc)
 if(COFFERDAM_MACHINE STREQUAL aarch64)
   # Called outside hal::FloatingPointScope.

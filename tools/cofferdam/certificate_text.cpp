@@ -4,10 +4,6 @@
 namespace cofferdam {
 namespace {
 
-void require(bool condition, const char* what) {
-  if (!condition) throw CryptoError(what);
-}
-
 // One arc in decimal: base 128 in, base 10 out, of any size (UUID-based arcs have 128 bits).
 std::string decimal(ByteView arc) {
   std::string digits = "0";  // the last digit first

@@ -12,12 +12,12 @@ namespace {
 
 constexpr std::size_t kMaxFirmware = std::size_t{64} << 20;
 
-struct Options {
+struct ReferenceArguments {
   std::string rom, monitor, board_digest, signer, format{"json"}, output;
   std::uint32_t version{};
 };
 
-int run_reference_values(const Options& options) {
+int run_reference_values(const ReferenceArguments& options) {
   const reference_values::ReferenceValues values = reference_values::compute({
       .rom = read_file(options.rom, kMaxFirmware),
       .monitor = read_file(options.monitor, kMaxFirmware),
@@ -43,8 +43,8 @@ int run_reference_values(const Options& options) {
 }  // namespace
 
 void add_reference_values_command(CLI::App& application, Run& run) {
-  const auto options = std::make_shared<Options>();
-  Options& o = *options;
+  const auto options = std::make_shared<ReferenceArguments>();
+  ReferenceArguments& o = *options;
   CLI::App* command = application.add_subcommand(
       "reference-values", "Print the platform registers that a machine shows when it booted exactly these files");
   command->footer("Compare a document with them: cofferdam verify --reference-values FILE --event-log FILE ...");

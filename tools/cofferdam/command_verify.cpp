@@ -13,7 +13,7 @@
 namespace cofferdam {
 namespace {
 
-struct Options {
+struct VerifyArguments {
   std::string document;
   std::optional<std::string> time, nonce;  // given and empty is a mistake, not an absence
   VerifyFlags flags;
@@ -32,7 +32,7 @@ std::int64_t time_of(const std::optional<std::string>& given) {
   return seconds;
 }
 
-int run_verify(const Options& options) {
+int run_verify(const VerifyArguments& options) {
   VerifyOptions verify = verify_options_of(options.flags);
   verify.time = time_of(options.time);
   if (options.nonce) {
@@ -58,8 +58,8 @@ int run_verify(const Options& options) {
 }  // namespace
 
 void add_verify_command(CLI::App& application, Run& run) {
-  const auto options = std::make_shared<Options>();
-  Options& o = *options;
+  const auto options = std::make_shared<VerifyArguments>();
+  VerifyArguments& o = *options;
   CLI::App* verify = application.add_subcommand(
       "verify",
       "Verify an attestation document of AWS Nitro Enclaves or of a Cofferdam monitor");

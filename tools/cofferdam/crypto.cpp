@@ -39,10 +39,6 @@ const CurveFacts& facts_of(Curve curve) {
   return *std::find_if(kCurves.begin(), kCurves.end(), [&](const CurveFacts& facts) { return facts.curve == curve; });
 }
 
-void require(bool condition, const char* what) {
-  if (!condition) throw CryptoError(what);
-}
-
 Bytes hash(mbedtls_md_type_t type, ByteView bytes) {
   const mbedtls_md_info_t* info = mbedtls_md_info_from_type(type);
   require(info != nullptr, "the hash is not built in");

@@ -18,6 +18,9 @@ class CryptoError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+inline void require(bool condition, const char* what) {
+  if (!condition) throw CryptoError(what);
+}
 
 using Digest256 = std::array<std::uint8_t, 32>;
 using Digest384 = std::array<std::uint8_t, 48>;

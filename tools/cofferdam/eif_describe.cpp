@@ -6,7 +6,7 @@
 namespace cofferdam {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // As OpenSSL prints it: "Nov  1 04:53:07 2026 GMT".
 std::string openssl_time(std::int64_t seconds) {
@@ -35,10 +35,10 @@ std::string colon_hex(ByteView bytes) {
   return text;
 }
 
-Json certificate_json(const Certificate& certificate) {
+OrderedJson certificate_json(const Certificate& certificate) {
   std::map<std::string, std::string> issuer;  // nitro-cli: sorted, the last of equal names
   for (const auto& [name, value] : certificate.issuer_attributes) issuer[name] = value;
-  Json json;
+  OrderedJson json;
   json["IssuerName"] = issuer;
   json["Algorithm"] = certificate.signature_algorithm;
   json["NotBefore"] = openssl_time(certificate.not_before);
@@ -47,7 +47,7 @@ Json certificate_json(const Certificate& certificate) {
   return json;
 }
 
-std::string text_at(const Json& json, const char* key) {
+std::string text_at(const OrderedJson& json, const char* key) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_string()) {
     throw BadImage(std::string("the metadata section: \"") + key + "\" is missing or not a text");
@@ -56,12 +56,12 @@ std::string text_at(const Json& json, const char* key) {
 }
 
 // Sorted at every depth, as serde_json keeps the values that users gave.
-Json sorted(const Json& json) { return Json::parse(nlohmann::json::parse(json.dump()).dump()); }
+OrderedJson sorted(const OrderedJson& json) { return OrderedJson::parse(nlohmann::json::parse(json.dump()).dump()); }
 
 }  // namespace
 
-Json measurements_json(const EifImage& image) {
-  Json json;
+OrderedJson measurements_json(const EifImage& image) {
+  OrderedJson json;
   json["HashAlgorithm"] = "Sha384 { ... }";
   json["PCR0"] = to_hex(image.measurement.pcr0);
   json["PCR1"] = to_hex(image.measurement.pcr1);
@@ -75,7 +75,7 @@ Json measurements_json(const EifImage& image) {
 
 Description describe_eif(const EifImage& image) {
   Description description;
-  Json& json = description.json;
+  OrderedJson& json = description.json;
   json["EifVersion"] = image.layout.version;
   json["Measurements"] = measurements_json(image);
   json["IsSigned"] = image.layout.signature.has_value();
@@ -94,7 +94,7 @@ Description describe_eif(const EifImage& image) {
 
   const ByteView section = image.section(*image.layout.metadata);
   if (!is_valid_utf8(section)) throw BadImage("the metadata section is not UTF-8");
-  const Json metadata = Json::parse(as_text(section), nullptr, /*allow_exceptions=*/false);
+  const OrderedJson metadata = OrderedJson::parse(as_text(section), nullptr, /*allow_exceptions=*/false);
   if (!metadata.is_object()) throw BadImage("the metadata section is not a JSON object");
   const auto build = metadata.find("BuildMetadata");
   if (build == metadata.end() || !build->is_object()) {
@@ -102,14 +102,14 @@ Description describe_eif(const EifImage& image) {
   }
   json["ImageName"] = text_at(metadata, "ImageName");
   json["ImageVersion"] = text_at(metadata, "ImageVersion");
-  Json shown;
+  OrderedJson shown;
   for (const char* key : {"BuildTime", "BuildTool", "BuildToolVersion", "OperatingSystem", "KernelVersion"}) {
     shown[key] = text_at(*build, key);
   }
-  shown["DockerInfo"] = metadata.contains("DockerInfo") ? sorted(metadata["DockerInfo"]) : Json();
+  shown["DockerInfo"] = metadata.contains("DockerInfo") ? sorted(metadata["DockerInfo"]) : OrderedJson();
   // nitro-cli flattens what the user added into the same object.
   if (metadata.contains("CustomMetadata") && metadata["CustomMetadata"].is_object()) {
-    const Json custom = sorted(metadata["CustomMetadata"]);
+    const OrderedJson custom = sorted(metadata["CustomMetadata"]);
     for (const auto& [key, value] : custom.items()) shown[key] = value;
   }
   json["Metadata"] = shown;
@@ -117,17 +117,17 @@ Description describe_eif(const EifImage& image) {
 }
 
 std::string metadata_section(const EifMetadata& metadata) {
-  Json json;
+  OrderedJson json;
   json["ImageName"] = metadata.image_name;
   json["ImageVersion"] = metadata.image_version;
-  Json& build = json["BuildMetadata"];
+  OrderedJson& build = json["BuildMetadata"];
   build["BuildTime"] = metadata.build_time;
   build["BuildTool"] = metadata.build_tool;
   build["BuildToolVersion"] = metadata.build_tool_version;
   build["OperatingSystem"] = metadata.operating_system;
   build["KernelVersion"] = metadata.kernel_version;
   json["DockerInfo"] = nullptr;
-  json["CustomMetadata"] = Json::parse(metadata.custom.dump());
+  json["CustomMetadata"] = OrderedJson::parse(metadata.custom.dump());
   return json.dump();
 }
 

@@ -3,12 +3,12 @@
 namespace cofferdam {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json hex_or_null(const std::optional<Bytes>& bytes) { return bytes ? Json(to_hex(*bytes)) : Json(); }
+OrderedJson hex_or_null(const std::optional<Bytes>& bytes) { return bytes ? OrderedJson(to_hex(*bytes)) : OrderedJson(); }
 
-Json certificate_json(const Certificate& certificate) {
-  Json json;
+OrderedJson certificate_json(const Certificate& certificate) {
+  OrderedJson json;
   json["subject"] = certificate.subject;
   json["issuer"] = certificate.issuer;
   json["serial"] = certificate.serial;
@@ -23,12 +23,12 @@ Json certificate_json(const Certificate& certificate) {
   return json;
 }
 
-Json document_json(const Document& document) {
-  Json json;
+OrderedJson document_json(const Document& document) {
+  OrderedJson json;
   json["module_id"] = document.module_id;
   json["digest"] = document.digest;
   json["timestamp_ms"] = document.timestamp;
-  json["pcrs"] = Json::object();
+  json["pcrs"] = OrderedJson::object();
   for (const auto& [index, value] : document.pcrs) json["pcrs"][std::to_string(index)] = to_hex(value);
   json["public_key"] = hex_or_null(document.public_key);
   json["user_data"] = hex_or_null(document.user_data);
@@ -36,21 +36,21 @@ Json document_json(const Document& document) {
   return json;
 }
 
-Json platform_json(const Platform& platform) {
-  Json json = Json::object();
+OrderedJson platform_json(const Platform& platform) {
+  OrderedJson json = OrderedJson::object();
   if (platform.tcb) {
-    Json& tcb = json["monitor"];
+    OrderedJson& tcb = json["monitor"];
     tcb["vendor"] = platform.tcb->vendor;
     tcb["model"] = platform.tcb->model;
     tcb["version"] = platform.tcb->version;
     tcb["security_version"] = platform.tcb->security_version;
     tcb["layer"] = platform.tcb->layer;
-    tcb["firmware_ids"] = Json::array();
+    tcb["firmware_ids"] = OrderedJson::array();
     for (const Bytes& id : platform.tcb->firmware_ids) tcb["firmware_ids"].push_back(to_hex(id));
     tcb["debug"] = platform.tcb->debug;
   }
   if (platform.state) {
-    Json& state = json["state"];
+    OrderedJson& state = json["state"];
     state["platform_digest"] = to_hex(platform.state->bank_digest);
     state["launch_digest"] = to_hex(platform.state->launch_digest);
     state["ledger_head"] = to_hex(platform.state->ledger_head);
@@ -65,7 +65,7 @@ Json platform_json(const Platform& platform) {
   if (!platform.registers.empty()) {
     for (const auto& [index, value] : platform.registers) json["pcrs"][std::to_string(index)] = to_hex(value);
     for (const PlatformEvent& event : platform.events) {
-      json["events"].push_back(Json{{"pcr", event.pcr}, {"name", event.name}, {"digest", to_hex(event.digest)}});
+      json["events"].push_back(OrderedJson{{"pcr", event.pcr}, {"name", event.name}, {"digest", to_hex(event.digest)}});
     }
   }
   for (const LedgerRecord& record : platform.ledger) json["ledger"].push_back(describe(record));
@@ -74,21 +74,21 @@ Json platform_json(const Platform& platform) {
 
 }  // namespace
 
-Json report_json(const Report& report) {
-  Json json;
+OrderedJson report_json(const Report& report) {
+  OrderedJson json;
   json["schema"] = 1;
   json["verdict"] = report.refused ? "refused" : "accepted";
-  json["reason"] = report.refused ? Json(code_of(*report.refused)) : Json();
-  json["message"] = report.refused ? Json(report.message) : Json();
+  json["reason"] = report.refused ? OrderedJson(code_of(*report.refused)) : OrderedJson();
+  json["message"] = report.refused ? OrderedJson(report.message) : OrderedJson();
   json["time"] = report.time;
   json["signature_valid"] = report.signature_valid;
   json["debug"] = report.debug;
   json["development"] = report.development;
   json["warnings"] = report.warnings;
-  json["document"] = report.document ? document_json(*report.document) : Json();
-  json["chain"] = Json::array();
+  json["document"] = report.document ? document_json(*report.document) : OrderedJson();
+  json["chain"] = OrderedJson::array();
   for (const Certificate& certificate : report.chain) json["chain"].push_back(certificate_json(certificate));
-  json["platform"] = report.platform ? platform_json(*report.platform) : Json();
+  json["platform"] = report.platform ? platform_json(*report.platform) : OrderedJson();
   return json;
 }
 

@@ -9,6 +9,14 @@
 #include "tools/https/tls_context.hpp"
 
 namespace https {
+
+// What ended TLS after it was set up, or spoiled a record before: OpenSSL's code, which httplib keeps to itself.
+struct Breach {
+  unsigned long code{};    // as ERR_get_error() has it; 0: none
+  bool the_server_says{};  // an alert of the server's: a record of ours came to it altered
+  bool in_session{};       // the handshake is over: OpenSSL itself is "in init" again once it has failed
+};
+
 namespace {
 
 httplib::SSLClient::PemMemory identity(const ClientOptions& options) {
@@ -31,13 +39,6 @@ cofferdam::Bytes leaf_of(SSL* session) {
   OPENSSL_free(der);
   return bytes;
 }
-
-// What ended TLS after it was set up, or spoiled a record before: OpenSSL's code, which httplib keeps to itself.
-struct Breach {
-  unsigned long code{};    // as ERR_get_error() has it; 0: none
-  bool the_server_says{};  // an alert of the server's: a record of ours came to it altered
-  bool in_session{};       // the handshake is over: OpenSSL itself is "in init" again once it has failed
-};
 
 int breach_index() {
   static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);

@@ -15,7 +15,7 @@
 
 namespace kms {
 
-using Json = strict_json::Json;
+using strict_json::Json;
 
 class Fields {
  public:

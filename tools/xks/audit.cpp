@@ -11,7 +11,7 @@
 namespace xks {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::string time_text() {
   timespec now{};
@@ -57,13 +57,13 @@ bool AuditLog::has_a_line(bool stranger) {
 }
 
 void AuditLog::tell_number(std::uint64_t number) {
-  write_line(Json({{"time", time_text()}, {"event", "strangers-refused"}, {"count", number},
+  write_line(OrderedJson({{"time", time_text()}, {"event", "strangers-refused"}, {"count", number},
                    {"detail", "more requests within a minute without a good signature"}}).dump());
 }
 
 void AuditLog::write(const AuditEntry& entry) {
   if (!has_a_line(entry.access_key_id.empty())) return;
-  Json line = {{"time", time_text()}, {"call", entry.call}, {"status", entry.status}};
+  OrderedJson line = {{"time", time_text()}, {"call", entry.call}, {"status", entry.status}};
   const auto add = [&line](const char* name, const std::string& value) {
     if (!value.empty()) line[name] = value;
   };
@@ -78,11 +78,11 @@ void AuditLog::write(const AuditEntry& entry) {
   add("awsPrincipalArn", entry.metadata.principal_arn);
   add("kmsViaService", entry.metadata.via_service);
   line["microseconds"] = entry.took.count();
-  write_line(line.dump(-1, ' ', true, Json::error_handler_t::replace));
+  write_line(line.dump(-1, ' ', true, OrderedJson::error_handler_t::replace));
 }
 
 void AuditLog::note(const std::string& event, const std::string& detail) {
-  write_line(Json({{"time", time_text()}, {"event", event}, {"detail", detail}}).dump(-1, ' ', true, Json::error_handler_t::replace));
+  write_line(OrderedJson({{"time", time_text()}, {"event", event}, {"detail", detail}}).dump(-1, ' ', true, OrderedJson::error_handler_t::replace));
 }
 
 void AuditLog::write_line(const std::string& line) {

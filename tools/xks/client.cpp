@@ -15,6 +15,12 @@
 #include "tools/xks/host_addresses.hpp"
 
 namespace xks {
+
+struct Endpoint {
+  std::string host;
+  int port{443};
+};
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -22,11 +28,6 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr int kDeepest = 8;  // of an answer's JSON
-
-struct Endpoint {
-  std::string host;
-  int port{443};
-};
 
 Endpoint endpoint_of(const std::string& text) {
   constexpr std::string_view kScheme = "https://";

@@ -15,7 +15,7 @@ namespace xks {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using cryptography::CertificatePurpose;
 using cryptography::KeyKind;
 using cryptography::PrivateKey;
@@ -79,15 +79,15 @@ DevelopmentResult make_development_setup(const DevelopmentSetup& setup) {
   write(folder / "server.key", server_key.pkcs8_pem());
 
   const std::string id = random_text(kLetters, 20), secret = random_text(kAll, 43);
-  const Json configuration = {
+  const OrderedJson configuration = {
       {"listen", {{"address", "127.0.0.1"}, {"port", setup.port}}},
       {"tls", {{"certificate", "server.pem"}, {"key", "server.key"}, {"minimum", "1.3"}}},
       {"uri_prefix", setup.uri_prefix},
-      {"credentials", Json::array({{{"access_key_id", id}, {"secret", secret}}})},
+      {"credentials", OrderedJson::array({{{"access_key_id", id}, {"secret", secret}}})},
       {"token", {{"label", kToken}, {"pin_file", "pin"}, {"softhsm_configuration", "softhsm2.conf"}, {"health_key", kHealthKey}}},
-      {"keys", Json::array({{{"id", setup.external_key}, {"label", setup.external_key}, {"usage", {"ENCRYPT", "DECRYPT"}}, {"enabled", true}}})}};
+      {"keys", OrderedJson::array({{{"id", setup.external_key}, {"label", setup.external_key}, {"usage", {"ENCRYPT", "DECRYPT"}}, {"enabled", true}}})}};
   write(folder / "xks.json", configuration.dump(2) + "\n");
-  const Json key_service = {{"XksProxyUriEndpoint", "https://" + setup.names.front() + (setup.port == 0 ? "" : ":" + std::to_string(setup.port))},
+  const OrderedJson key_service = {{"XksProxyUriEndpoint", "https://" + setup.names.front() + (setup.port == 0 ? "" : ":" + std::to_string(setup.port))},
                             {"XksProxyUriPath", setup.uri_prefix + std::string(kApiPath)},
                             {"XksProxyAuthenticationCredential", {{"AccessKeyId", id}, {"RawSecretAccessKey", secret}}},
                             {"XksKeyId", setup.external_key},

@@ -12,7 +12,7 @@
 namespace xks {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 https::ServerOptions server_options(const ListenOptions& listen) {
   https::ServerOptions options;
@@ -58,7 +58,7 @@ int serve(const std::string& path) {
     }
     server.stop();
   });
-  std::cout << Json({{"ready", true}, {"address", address}, {"port", server.port()}, {"path", uri_path}}).dump() << std::endl;
+  std::cout << OrderedJson({{"ready", true}, {"address", address}, {"port", server.port()}, {"path", uri_path}}).dump() << std::endl;
   server.run();
   pthread_kill(signal_thread.native_handle(), SIGTERM);  // in case the listener ended by itself
   signal_thread.join();
@@ -68,7 +68,7 @@ int serve(const std::string& path) {
 int init(const DevelopmentSetup& setup, bool as_json) {
   const DevelopmentResult result = make_development_setup(setup);
   if (as_json) {
-    std::cout << Json({{"configuration", result.configuration}, {"key_service", result.key_service}, {"authority", result.authority},
+    std::cout << OrderedJson({{"configuration", result.configuration}, {"key_service", result.key_service}, {"authority", result.authority},
                        {"access_key_id", result.access_key_id}, {"external_key", setup.external_key}}).dump() << "\n";
   } else {
     std::cout << "Made " << setup.folder << ": a SoftHSM token with the key " << setup.external_key

@@ -5,7 +5,7 @@
 namespace inference {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 constexpr const char* kNoAnswer = "the model gave no answer";
 constexpr const char* kBrokenOff = "the model ended before its answer did";
@@ -16,8 +16,8 @@ std::string event_of(const std::string& json) { return "data: " + json + std::st
 // llama-server's own words where they are JSON with an error, as an event's line.
 std::string late_error(const std::expected<std::string, std::string>& body) {
   if (body) {
-    const Json json = Json::parse(*body, nullptr, false);
-    if (json.is_object() && json.contains("error")) return json.dump(-1, ' ', true, Json::error_handler_t::replace);
+    const OrderedJson json = OrderedJson::parse(*body, nullptr, false);
+    if (json.is_object() && json.contains("error")) return json.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
   }
   return error_json(502, "server_error", body ? kNoAnswer : body.error());
 }
@@ -25,8 +25,8 @@ std::string late_error(const std::expected<std::string, std::string>& body) {
 }  // namespace
 
 std::string error_json(int status, const char* type, const std::string& message) {
-  const Json error{{"error", {{"message", message}, {"type", type}, {"code", status}}}};
-  return error.dump(-1, ' ', true, Json::error_handler_t::replace);
+  const OrderedJson error{{"error", {{"message", message}, {"type", type}, {"code", status}}}};
+  return error.dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
 }
 
 bool BoundedSink::send(std::string_view bytes) {

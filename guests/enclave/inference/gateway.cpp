@@ -10,7 +10,7 @@
 namespace inference {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 constexpr std::size_t kLeastNonce = 16, kMostNonce = 64;  // bytes
 constexpr std::size_t kMostQuestion = 1 << 20;
 constexpr std::size_t kOtherThreads = 16;                 // for documents, health, and refusals
@@ -68,7 +68,7 @@ https::Response Gateway::attestation(std::string_view query) {
                    "GET /v1/attestation?nonce=HEX, with 16 to 64 bytes that were never used before");
   }
   try {
-    return json_response(200, Json{{"document", cofferdam::to_base64(documents_(*nonce, key_digest_))}}.dump());
+    return json_response(200, OrderedJson{{"document", cofferdam::to_base64(documents_(*nonce, key_digest_))}}.dump());
   } catch (const std::runtime_error& error) {
     return refusal(503, "unavailable_error", error.what());
   }

@@ -17,7 +17,6 @@
 namespace enclave_cli {
 namespace {
 
-constexpr std::chrono::milliseconds kInfoTime{5000};
 constexpr std::chrono::milliseconds kDescribeTime{600'000};   // an image may still be being measured
 constexpr std::chrono::milliseconds kLastWords{3000};
 constexpr std::chrono::milliseconds kTerminateTime{600'000};  // the monitor scrubs all of the memory
@@ -44,11 +43,11 @@ std::vector<Answer> ask_all(const std::vector<EnclaveProcess>& processes, const 
 
 // A process that gave no answer because its enclave ended just then: it removes its socket when it has read the last words.
 bool has_ended(const EnclaveProcess& process) {
-  constexpr std::chrono::milliseconds kStep{50};
+  constexpr std::chrono::milliseconds kPause{50};
   std::error_code error;
-  for (auto waited = std::chrono::milliseconds{0}; waited < kLastWords; waited += kStep) {
+  for (auto waited = std::chrono::milliseconds{0}; waited < kLastWords; waited += kPause) {
     if (!std::filesystem::exists(process.path, error)) return true;
-    std::this_thread::sleep_for(kStep);
+    std::this_thread::sleep_for(kPause);
   }
   return false;
 }

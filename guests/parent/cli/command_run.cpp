@@ -11,8 +11,6 @@
 namespace enclave_cli {
 namespace {
 
-constexpr std::chrono::milliseconds kInfoTime{5000};
-
 std::vector<std::string> names_taken(const Environment& environment) {
   std::vector<std::string> names;
   std::size_t refused = 0;

@@ -18,6 +18,7 @@ namespace enclave_cli {
 using Json = nlohmann::ordered_json;
 
 inline constexpr std::size_t kLongestLine = 1 << 20;
+inline constexpr std::chrono::milliseconds kInfoTime{5000};  // for an answer to "info", which a process knows at once
 
 // False when the far end has gone.
 bool send_line(int socket, const Json& line);

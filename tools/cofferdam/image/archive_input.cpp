@@ -9,7 +9,7 @@ namespace cofferdam {
 namespace {
 
 constexpr std::size_t kMaxMemberBytes = std::size_t{8} << 30;
-constexpr std::size_t kBlock = 1 << 16;
+constexpr std::size_t kReadAhead = 1 << 16;
 
 class Reader {
  public:
@@ -38,7 +38,7 @@ class Reader {
   }
   [[nodiscard]] Bytes content(std::size_t limit) const {
     Bytes bytes;
-    std::vector<std::uint8_t> chunk(kBlock);
+    std::vector<std::uint8_t> chunk(kReadAhead);
     while (true) {
       const la_ssize_t count = archive_read_data(archive_, chunk.data(), chunk.size());
       if (count < 0) throw Unreadable("can't read " + name_ + ": " + reason());
@@ -78,7 +78,7 @@ MemberKind kind_of(archive_entry* entry, const std::string& path, const std::str
 void read_tar(const std::string& file, ReadAttributes attributes, FileTree& tree, std::vector<std::string>& warnings) {
   const Reader reader(file);
   archive_read_support_format_tar(reader.get());
-  reader.check(archive_read_open_filename(reader.get(), file.c_str(), kBlock), "can't open ");
+  reader.check(archive_read_open_filename(reader.get(), file.c_str(), kReadAhead), "can't open ");
   std::size_t with_attributes = 0, members = 0;
   archive_entry* entry = nullptr;
   while (reader.next(entry)) {

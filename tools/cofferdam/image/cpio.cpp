@@ -11,7 +11,7 @@ namespace cofferdam {
 namespace {
 
 constexpr std::string_view kTrailer = "TRAILER!!!";
-constexpr std::size_t kBlock = 512;
+constexpr std::size_t kCpioBlock = 512;
 
 std::uint32_t type_bits(FileKind kind) {
   switch (kind) {
@@ -86,7 +86,7 @@ Bytes write_cpio(const FileTree& tree) {
     put(out, header, path, content);
   }
   put(out, {.links = 1}, kTrailer, {});
-  pad(out, kBlock);
+  pad(out, kCpioBlock);
   return out;
 }
 

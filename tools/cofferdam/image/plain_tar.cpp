@@ -8,7 +8,7 @@
 namespace cofferdam {
 namespace {
 
-constexpr std::size_t kBlock = 512;
+constexpr std::size_t kTarBlock = 512;
 constexpr std::size_t kMaxText = 1 << 20;  // of a pax header or a GNU long name
 
 struct Field {
@@ -42,15 +42,15 @@ class Archive {
   // The next header, or nothing at the end: a block of zeros, or the archive's last byte.
   [[nodiscard]] std::optional<ByteView> next_header() {
     if (at_ == bytes_.size()) return std::nullopt;
-    if (bytes_.size() - at_ < kBlock) damaged("it ends inside of a header");
-    const ByteView header = bytes_.subspan(at_, kBlock);
+    if (bytes_.size() - at_ < kTarBlock) damaged("it ends inside of a header");
+    const ByteView header = bytes_.subspan(at_, kTarBlock);
     if (std::ranges::all_of(header, [](std::uint8_t byte) { return byte == 0; })) return std::nullopt;
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) {
+    for (std::size_t i = 0; i < kTarBlock; ++i) {
       sum += i >= kChecksum.at && i < kChecksum.at + kChecksum.size ? std::uint64_t{' '} : header[i];
     }
     if (sum != number(header, kChecksum)) damaged("a header's checksum is wrong (no tar archive, or a damaged one)");
-    at_ += kBlock;
+    at_ += kTarBlock;
     return header;
   }
 
@@ -58,7 +58,7 @@ class Archive {
     if (size > bytes_.size() - at_) damaged("it ends inside of a file");
     const ByteView found = bytes_.subspan(at_, static_cast<std::size_t>(size));
     // The last file's padding may be missing.
-    at_ += std::min<std::size_t>(static_cast<std::size_t>((size + kBlock - 1) / kBlock * kBlock), bytes_.size() - at_);
+    at_ += std::min<std::size_t>(static_cast<std::size_t>((size + kTarBlock - 1) / kTarBlock * kTarBlock), bytes_.size() - at_);
     return found;
   }
   [[nodiscard]] std::string text(std::uint64_t size) {

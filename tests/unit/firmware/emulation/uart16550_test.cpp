@@ -10,7 +10,7 @@ namespace {
 using base::Error;
 using emulation::Uart16550;
 
-constexpr std::uint64_t kData = 0, kInterruptEnable = 1, kIdentification = 2, kFifoControl = 2, kLineControl = 3,
+constexpr std::uint64_t kTransmit = 0, kInterruptEnable = 1, kIir = 2, kFifoControl = 2, kLineControl = 3,
                         kModemControl = 4, kLineStatus = 5, kModemStatus = 6, kScratch = 7;
 constexpr std::uint8_t kTransmitter = 2;
 
@@ -37,7 +37,7 @@ TEST_F(Uart, EarlyConsoleWritesWithoutSettingAnythingUp) {
   EXPECT_EQ(*g_chip.read(kLineStatus, 1), 0x60);
   for (const char letter : std::string("boot\r\n")) {
     EXPECT_EQ(read(kLineStatus) & 0x60, 0x60);
-    write(kData, static_cast<std::uint8_t>(letter));
+    write(kTransmit, static_cast<std::uint8_t>(letter));
   }
   EXPECT_EQ(line_, "boot\r\n");
 }
@@ -58,7 +58,7 @@ TEST_F(Uart, ProbingFindsA16550A) {
   write(kLineControl, 0xbf);
   write(kLineControl, 0);
   write(kFifoControl, 1);
-  EXPECT_EQ(read(kIdentification) >> 6, 3);  // working FIFOs
+  EXPECT_EQ(read(kIir) >> 6, 3);  // working FIFOs
   for (const std::uint8_t mode : {std::uint8_t{0x80}, std::uint8_t{0xbf}}) {
     write(kLineControl, mode);
     EXPECT_NE(read(kFifoControl), 0);  // no enhanced feature register
@@ -72,13 +72,13 @@ TEST_F(Uart, ProbingFindsA16550A) {
   for (const std::uint8_t mode : {std::uint8_t{0}, std::uint8_t{0x80}}) {
     write(kLineControl, mode);
     write(kFifoControl, 0x21);
-    EXPECT_EQ(read(kIdentification) >> 5, 6);  // no 64-byte FIFOs
+    EXPECT_EQ(read(kIir) >> 5, 6);  // no 64-byte FIFOs
   }
   write(kLineControl, 0);
   write(kInterruptEnable, 0x40);
   EXPECT_EQ(read(kInterruptEnable), 0);  // no UART of an XScale
   write(kFifoControl, 0);
-  EXPECT_EQ(read(kIdentification) >> 6, 0);
+  EXPECT_EQ(read(kIir) >> 6, 0);
   EXPECT_EQ(line_, "");
 }
 
@@ -87,14 +87,14 @@ TEST_F(Uart, ScratchDivisorAndLineControlKeepWhatIsWritten) {
   EXPECT_EQ(read(kScratch), 0xa5);
   write(kInterruptEnable, 5);
   write(kLineControl, 0x83);
-  write(kData, 0x34);
+  write(kTransmit, 0x34);
   write(kInterruptEnable, 0x12);
-  EXPECT_EQ(read(kData), 0x34);
+  EXPECT_EQ(read(kTransmit), 0x34);
   EXPECT_EQ(read(kInterruptEnable), 0x12);
   write(kLineControl, 0x03);
   EXPECT_EQ(read(kLineControl), 0x03);
   EXPECT_EQ(read(kInterruptEnable), 5);
-  EXPECT_EQ(read(kData), 0);
+  EXPECT_EQ(read(kTransmit), 0);
   EXPECT_EQ(line_, "");  // a divisor is nothing to send
 }
 
@@ -104,9 +104,9 @@ TEST_F(Uart, EnablingTheTransmitterInterruptRaisesItEachTime) {
   for (int i = 0; i < 2; ++i) {
     write(kInterruptEnable, kTransmitter);
     EXPECT_TRUE(chip_.interrupt_line());
-    EXPECT_EQ(read(kIdentification), 0xc2);
+    EXPECT_EQ(read(kIir), 0xc2);
     EXPECT_FALSE(chip_.interrupt_line());
-    EXPECT_EQ(read(kIdentification), 0xc1);
+    EXPECT_EQ(read(kIir), 0xc1);
     write(kInterruptEnable, 0);
   }
 }
@@ -119,21 +119,21 @@ TEST_F(Uart, TransmissionByInterruptSendsAllAndEnds) {
   int interrupts = 0;
   while (chip_.interrupt_line()) {
     ASSERT_LT(++interrupts, 200);
-    ASSERT_EQ(read(kIdentification) & 0x0f, 2);
+    ASSERT_EQ(read(kIir) & 0x0f, 2);
     ASSERT_EQ(read(kLineStatus) & 0x61, 0x60);
-    for (int i = 0; i < 16 && position < text.size(); ++i) write(kData, static_cast<std::uint8_t>(text[position++]));
+    for (int i = 0; i < 16 && position < text.size(); ++i) write(kTransmit, static_cast<std::uint8_t>(text[position++]));
     if (position == text.size()) write(kInterruptEnable, 0x05);
   }
   EXPECT_EQ(line_, text);
-  EXPECT_EQ(read(kIdentification), 0xc1);
+  EXPECT_EQ(read(kIir), 0xc1);
 }
 
 TEST_F(Uart, OnlyTheTransmitterInterrupts) {
   write(kInterruptEnable, 0x0d);
-  write(kData, 'x');
+  write(kTransmit, 'x');
   write(kModemControl, 0x1b);
   EXPECT_FALSE(chip_.interrupt_line());
-  EXPECT_EQ(read(kIdentification), 0x01);
+  EXPECT_EQ(read(kIir), 0x01);
   write(kInterruptEnable, 0x0f);
   EXPECT_TRUE(chip_.interrupt_line());
 }
@@ -141,12 +141,12 @@ TEST_F(Uart, OnlyTheTransmitterInterrupts) {
 TEST_F(Uart, NothingIsEverReceived) {
   EXPECT_EQ(read(kModemStatus), 0xb0);  // the other side is there and ready
   write(kModemControl, 0x10);
-  for (int i = 0; i < 256; ++i) write(kData, static_cast<std::uint8_t>(i));
+  for (int i = 0; i < 256; ++i) write(kTransmit, static_cast<std::uint8_t>(i));
   EXPECT_EQ(read(kLineStatus), 0x60);
-  EXPECT_EQ(read(kData), 0);
+  EXPECT_EQ(read(kTransmit), 0);
   EXPECT_EQ(line_, "");  // looped back it does not leave the chip
   write(kModemControl, 0x0b);
-  write(kData, '!');
+  write(kTransmit, '!');
   EXPECT_EQ(line_, "!");
 }
 

@@ -3,19 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "firmware/measure/tcb_info.hpp"
+#include "tests/unit/firmware/filled_digest.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace {
 
 using base::Error;
 using measure::Digest;
+using test_data::filled;
 using test_data::to_hex;
-
-Digest filled(std::uint8_t byte) {
-  Digest digest{};
-  digest.fill(byte);
-  return digest;
-}
 
 measure::LayerMeasurement layer() { return {filled(0x11), filled(0x22), 7, 1}; }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "firmware/measure/launch_bank.hpp"
+#include "tests/unit/firmware/filled_digest.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace {
@@ -14,13 +15,8 @@ using measure::LaunchMeasurement;
 using measure::LaunchMode;
 using measure::PcrBank;
 using test_data::bytes_of;
+using test_data::filled;
 using test_data::to_hex;
-
-Digest filled(std::uint8_t byte) {
-  Digest digest{};
-  digest.fill(byte);
-  return digest;
-}
 
 // The example of AWS's documentation.
 TEST(PcrBank, RoleVector) {

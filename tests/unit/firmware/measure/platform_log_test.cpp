@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "firmware/measure/handover_check.hpp"
+#include "tests/unit/firmware/filled_digest.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace {
@@ -13,13 +14,8 @@ using measure::Event;
 using measure::Handover;
 using measure::PlatformLog;
 using measure::PlatformPcr;
+using test_data::filled;
 using test_data::to_hex;
-
-Digest filled(std::uint8_t byte) {
-  Digest digest{};
-  digest.fill(byte);
-  return digest;
-}
 
 PlatformLog small_log() {
   PlatformLog log;

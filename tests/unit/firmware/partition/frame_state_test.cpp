@@ -13,15 +13,15 @@ using base::PartitionId;
 using partition::FrameEntry;
 using partition::FrameState;
 
-constexpr PartitionId kFirst{2}, kSecond{3}, kLast{63};
+constexpr PartitionId kFirstId{2}, kSecondId{3}, kLastId{63};
 
 // Every entry that can be written with four partitions.
 std::vector<FrameEntry> all_entries() {
   std::vector<FrameEntry> all;
   for (const FrameState state :
        {FrameState::kNone, FrameState::kMonitor, FrameState::kOwned, FrameState::kShared, FrameState::kScrubbing}) {
-    for (const PartitionId owner : {base::kMonitor, kParent, kFirst, kSecond, kLast}) {
-      for (const PartitionId peer : {base::kMonitor, kParent, kFirst, kSecond, kLast})
+    for (const PartitionId owner : {base::kMonitor, kParent, kFirstId, kSecondId, kLastId}) {
+      for (const PartitionId peer : {base::kMonitor, kParent, kFirstId, kSecondId, kLastId})
         all.push_back({state, owner, peer});
     }
   }
@@ -43,7 +43,7 @@ TEST(FrameState, ExactlyTheMovesOfTheHeaderAreLegal) {
       legal += partition::is_legal_move(from, to) ? 1 : 0;
     }
   }
-  for (const PartitionId enclave : {kFirst, kSecond, kLast}) {
+  for (const PartitionId enclave : {kFirstId, kSecondId, kLastId}) {
     EXPECT_TRUE(partition::is_legal_move(owned_by(kParent), owned_by(enclave)));
     EXPECT_TRUE(partition::is_legal_move(owned_by(enclave), scrubbing_from(enclave)));
     EXPECT_TRUE(partition::is_legal_move(scrubbing_from(enclave), owned_by(kParent)));
@@ -54,7 +54,7 @@ TEST(FrameState, ExactlyTheMovesOfTheHeaderAreLegal) {
     EXPECT_FALSE(partition::is_legal_move(shared_with(enclave), owned_by(enclave))) << "the parent still reaches it";
     EXPECT_FALSE(partition::is_legal_move(scrubbing_from(enclave), owned_by(enclave)));
   }
-  EXPECT_FALSE(partition::is_legal_move(owned_by(kFirst), owned_by(kSecond)));
+  EXPECT_FALSE(partition::is_legal_move(owned_by(kFirstId), owned_by(kSecondId)));
   EXPECT_EQ(legal, 5U * 3U) << "five kinds of moves for each of three enclaves, and no other";
 }
 
@@ -62,7 +62,7 @@ TEST(FrameState, AtMostOneReachesAFrameThatIsNotShared) {
   for (const FrameEntry entry : all_entries()) {
     if (!partition::is_well_formed(entry)) continue;
     std::size_t reach = 0;
-    for (const PartitionId who : {base::kMonitor, kParent, kFirst, kSecond, kLast}) {
+    for (const PartitionId who : {base::kMonitor, kParent, kFirstId, kSecondId, kLastId}) {
       reach += partition::may_reach(entry, who) ? 1 : 0;
     }
     EXPECT_LE(reach, entry.state == FrameState::kShared ? 2U : 1U);

@@ -14,7 +14,7 @@ using pci::MsixTable;
 std::vector<Message> list(const Messages& messages) { return {messages.begin(), messages.end()}; }
 using List = std::vector<Message>;
 
-constexpr Message kFirst{0x0809'0040, 224}, kSecond{0x1'0809'0040, 225};
+constexpr Message kFirstMessage{0x0809'0040, 224}, kSecondMessage{0x1'0809'0040, 225};
 
 // As Linux writes an entry: address, high address, data, each by itself, then the mask.
 void program(MsixTable& table, std::uint32_t vector, const Message& message) {
@@ -27,8 +27,8 @@ void program(MsixTable& table, std::uint32_t vector, const Message& message) {
 MsixTable ready() {
   MsixTable table{2};
   EXPECT_TRUE(table.set_control(true, false).empty());
-  program(table, 0, kFirst);
-  program(table, 1, kSecond);
+  program(table, 0, kFirstMessage);
+  program(table, 1, kSecondMessage);
   return table;
 }
 List unmask(MsixTable& table, std::uint32_t vector) { return list(table.write_table(16 * vector + 12, 4, 0)); }
@@ -37,9 +37,9 @@ TEST(MsixTable, SendsAtOnceWhenNothingMasksIt) {
   MsixTable table = ready();
   EXPECT_EQ(unmask(table, 0), List{});
   EXPECT_EQ(unmask(table, 1), List{});
-  EXPECT_EQ(table.raise(0), kFirst);
-  EXPECT_EQ(table.raise(1), kSecond);
-  EXPECT_EQ(table.raise(0), kFirst);
+  EXPECT_EQ(table.raise(0), kFirstMessage);
+  EXPECT_EQ(table.raise(1), kSecondMessage);
+  EXPECT_EQ(table.raise(0), kFirstMessage);
   EXPECT_EQ(table.read_pending(0, 8), 0U);
 }
 
@@ -61,7 +61,7 @@ TEST(MsixTable, AMaskedVectorIsPendingUntilItIsUnmasked) {
   EXPECT_EQ(table.read_pending(0, 8), 2U);
   EXPECT_EQ(table.read_pending(4, 4), 0U);
   EXPECT_EQ(unmask(table, 0), List{}) << "another vector's mask";
-  EXPECT_EQ(unmask(table, 1), List{kSecond}) << "once, however often it was raised";
+  EXPECT_EQ(unmask(table, 1), List{kSecondMessage}) << "once, however often it was raised";
   EXPECT_EQ(table.read_pending(0, 4), 0U);
   EXPECT_EQ(unmask(table, 1), List{});
 }
@@ -75,7 +75,7 @@ TEST(MsixTable, TheFunctionsMaskHoldsAllBack) {
   EXPECT_EQ(table.raise(1), std::nullopt);
   EXPECT_EQ(unmask(table, 0), List{}) << "still masked as a whole";
   EXPECT_EQ(table.read_pending(0, 4), 3U);
-  EXPECT_EQ(list(table.set_control(true, false)), (List{kFirst, kSecond}));
+  EXPECT_EQ(list(table.set_control(true, false)), (List{kFirstMessage, kSecondMessage}));
   EXPECT_EQ(table.read_pending(0, 4), 0U);
 }
 
@@ -122,7 +122,7 @@ TEST(MsixTable, HostileAccessesDoNothing) {
   EXPECT_EQ(table.raise(~0U), std::nullopt);
   EXPECT_EQ(table.read_pending(0, 8), 0U);
   EXPECT_EQ(table.read_table(12, 4), 1U);
-  EXPECT_EQ(table.read_table(0, 8), kFirst.address);
+  EXPECT_EQ(table.read_table(0, 8), kFirstMessage.address);
 }
 
 }  // namespace

@@ -12,17 +12,13 @@
 
 #include "firmware/crypto/ecdsa_p384.hpp"
 #include "firmware/crypto/sha384.hpp"
+#include "tests/unit/firmware/filled_digest.hpp"
 
 namespace rom {
 namespace {
 
 using measure::Manifest;
-
-crypto::P384KeyPair key_of(std::uint8_t seed_byte) {
-  crypto::Digest seed{};
-  seed.fill(seed_byte);
-  return crypto::P384KeyPair::from_seed(seed).value();
-}
+using test_data::key_of;
 
 const crypto::P384KeyPair& signer() {
   static const crypto::P384KeyPair key = key_of(1);

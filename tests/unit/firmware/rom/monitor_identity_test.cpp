@@ -12,21 +12,17 @@
 #include "firmware/measure/dice.hpp"
 #include "firmware/measure/handover_check.hpp"
 #include "firmware/measure/tcb_info.hpp"
+#include "tests/unit/firmware/filled_digest.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace rom {
 namespace {
 
+using test_data::key_of;
 using test_data::to_hex;
 
 constexpr std::uint64_t kBegin = 1'735'689'600, kEnd = kBegin + 1'000'000;
 constexpr std::uint64_t kMemoryBytes = 0x2000'0000;
-
-crypto::P384KeyPair key_of(std::uint8_t seed_byte) {
-  crypto::Digest seed{};
-  seed.fill(seed_byte);
-  return crypto::P384KeyPair::from_seed(seed).value();
-}
 
 measure::Certificate issue(const crypto::CertificateRequest& request, const crypto::P384KeyPair& issuer) {
   std::array<std::uint8_t, measure::kMaxCertificateSize> buffer{};
@@ -74,7 +70,7 @@ const Identity& development() {
   return identity;
 }
 
-measure::Manifest good_manifest() {
+measure::Manifest monitor_manifest() {
   measure::Manifest manifest{};
   manifest.security_version = 5;
   manifest.image_digest.fill(0x33);
@@ -92,7 +88,7 @@ measure::Handover handover_of(const Identity& identity, const measure::Manifest&
 }
 
 TEST(MonitorIdentity, TheHandoverIsOneThatTheMonitorTakes) {
-  const measure::Handover handover = handover_of(development(), good_manifest());
+  const measure::Handover handover = handover_of(development(), monitor_manifest());
   EXPECT_TRUE(measure::validate(handover).ok());
   EXPECT_EQ(handover.event_count, 3u);
   EXPECT_EQ(handover.memory_bytes, kMemoryBytes);
@@ -101,7 +97,7 @@ TEST(MonitorIdentity, TheHandoverIsOneThatTheMonitorTakes) {
 }
 
 TEST(MonitorIdentity, TheChainLeadsFromTheRootToTheKeyOfTheSecret) {
-  const measure::Handover handover = handover_of(development(), good_manifest());
+  const measure::Handover handover = handover_of(development(), monitor_manifest());
   std::array<crypto::CertificateView, 4> views;
   for (std::size_t i = 0; i < views.size(); ++i) {
     const auto view = crypto::read_certificate(bytes_of(handover.chain[i]));
@@ -124,15 +120,15 @@ TEST(MonitorIdentity, TheChainLeadsFromTheRootToTheKeyOfTheSecret) {
 }
 
 TEST(MonitorIdentity, TheCertificateStatesWhatWasMeasured) {
-  const measure::Handover handover = handover_of(development(), good_manifest());
+  const measure::Handover handover = handover_of(development(), monitor_manifest());
   const auto view = crypto::read_certificate(bytes_of(handover.chain[3]));
   ASSERT_TRUE(view.ok());
   const auto extension = crypto::find_extension(view.value(), measure::kTcbInfoOid);
   ASSERT_TRUE(extension.ok());
   const auto info = measure::read_tcb_info(extension.value());
   ASSERT_TRUE(info.ok());
-  EXPECT_EQ(info->code, good_manifest().image_digest);
-  EXPECT_EQ(info->configuration, good_manifest().board_digest);
+  EXPECT_EQ(info->code, monitor_manifest().image_digest);
+  EXPECT_EQ(info->configuration, monitor_manifest().board_digest);
   EXPECT_EQ(info->security_version, 5u);
   EXPECT_EQ(info->layer, 1u);
   EXPECT_EQ(info->flags, measure::kTcbNotSecure);
@@ -140,7 +136,7 @@ TEST(MonitorIdentity, TheCertificateStatesWhatWasMeasured) {
 }
 
 TEST(MonitorIdentity, AProductionDeviceIsNotMarked) {
-  const measure::Handover handover = handover_of(make_identity({}), good_manifest());
+  const measure::Handover handover = handover_of(make_identity({}), monitor_manifest());
   EXPECT_EQ(handover.development, 0u);
   const auto view = crypto::read_certificate(bytes_of(handover.chain[3]));
   ASSERT_TRUE(view.ok());
@@ -151,30 +147,30 @@ TEST(MonitorIdentity, AProductionDeviceIsNotMarked) {
 }
 
 TEST(MonitorIdentity, TheSameSoftwareHasTheSameIdentity) {
-  const measure::Handover first = handover_of(development(), good_manifest());
-  const measure::Handover second = handover_of(development(), good_manifest());
+  const measure::Handover first = handover_of(development(), monitor_manifest());
+  const measure::Handover second = handover_of(development(), monitor_manifest());
   EXPECT_EQ(first.cdi, second.cdi);
   EXPECT_EQ(first.chain[3].der, second.chain[3].der);
 }
 
 TEST(MonitorIdentity, AnythingElseHasAnother) {
-  std::set<std::string> secrets{to_hex(handover_of(development(), good_manifest()).cdi)};
+  std::set<std::string> secrets{to_hex(handover_of(development(), monitor_manifest()).cdi)};
   const auto changed = [&](const std::function<void(measure::Manifest&)>& change) {
-    measure::Manifest manifest = good_manifest();
+    measure::Manifest manifest = monitor_manifest();
     change(manifest);
     return secrets.insert(to_hex(handover_of(development(), manifest).cdi)).second;
   };
   EXPECT_TRUE(changed([](measure::Manifest& m) { m.image_digest[47] ^= 1; }));
   EXPECT_TRUE(changed([](measure::Manifest& m) { m.board_digest[47] ^= 1; }));
   EXPECT_TRUE(changed([](measure::Manifest& m) { m.security_version = 6; }));
-  EXPECT_TRUE(secrets.insert(to_hex(handover_of(make_identity({}), good_manifest()).cdi)).second);
+  EXPECT_TRUE(secrets.insert(to_hex(handover_of(make_identity({}), monitor_manifest()).cdi)).second);
 }
 
 TEST(MonitorIdentity, RefusesADeviceCertificateForAnotherSecret) {
   Identity identity = development();
   identity.uds[0] ^= 1;
-  const BootEvents events = measure_boot({}, identity.signer_digest, good_manifest());
-  const auto handover = make_handover(identity, events, good_manifest(), kMemoryBytes);
+  const BootEvents events = measure_boot({}, identity.signer_digest, monitor_manifest());
+  const auto handover = make_handover(identity, events, monitor_manifest(), kMemoryBytes);
   ASSERT_FALSE(handover.ok());
   EXPECT_EQ(handover.error(), base::Error::kDenied);
 }
@@ -182,14 +178,14 @@ TEST(MonitorIdentity, RefusesADeviceCertificateForAnotherSecret) {
 TEST(MonitorIdentity, RefusesADeviceCertificateThatCantBeRead) {
   Identity identity = development();
   identity.certificates[2].der[4] ^= 0xff;
-  const BootEvents events = measure_boot({}, identity.signer_digest, good_manifest());
-  EXPECT_FALSE(make_handover(identity, events, good_manifest(), kMemoryBytes).ok());
+  const BootEvents events = measure_boot({}, identity.signer_digest, monitor_manifest());
+  EXPECT_FALSE(make_handover(identity, events, monitor_manifest(), kMemoryBytes).ok());
 }
 
 // A known answer of our own: UDS 00 01 .. 2f, the manifest above, a development identity. Made with Python's hmac from
 // firmware/measure/dice.hpp's definition.
 TEST(MonitorIdentity, KnownAnswer) {
-  EXPECT_EQ(to_hex(handover_of(development(), good_manifest()).cdi),
+  EXPECT_EQ(to_hex(handover_of(development(), monitor_manifest()).cdi),
             "d9926ed2f8d140d7c1d1138ba0a897ba36631075e5fb6f9e28c68cdaa0db205efb6556f4c976a6d0420622ddf75564e3");
 }
 

@@ -14,7 +14,7 @@ namespace {
 using base::Error;
 using virtio::MmioDevice;
 using virtio::MmioEvent;
-using Kind = virtio::MmioEvent::Kind;
+using EventKind = virtio::MmioEvent::Kind;
 
 constexpr std::uint64_t kDeviceFeatures = 0x10, kDeviceFeaturesSelect = 0x14, kDriverFeatures = 0x20,
                         kDriverFeaturesSelect = 0x24, kQueueSelect = 0x30, kQueueNumMax = 0x34, kQueueNum = 0x38,
@@ -42,7 +42,7 @@ class MmioTransport : public testing::Test {
     EXPECT_EQ(event->line_changed, device_.interrupt_line() != line) << offset;
     return *event;
   }
-  Kind set_status(std::uint32_t bits) { return write(kStatus, read(kStatus) | bits).kind; }
+  EventKind set_status(std::uint32_t bits) { return write(kStatus, read(kStatus) | bits).kind; }
   void accept(std::uint64_t features) {
     write(kDriverFeaturesSelect, 1);
     write(kDriverFeatures, static_cast<std::uint32_t>(features >> 32));
@@ -69,7 +69,7 @@ class MmioTransport : public testing::Test {
   void bring_up() {
     negotiate();
     for (std::uint32_t i = 0; i < 3; ++i) EXPECT_TRUE(set_up(i));
-    EXPECT_EQ(set_status(4), Kind::kDriverOk);
+    EXPECT_EQ(set_status(4), EventKind::kDriverOk);
   }
 
   MmioDevice device_{};
@@ -92,7 +92,7 @@ TEST_F(MmioTransport, ZeroBytesAreADeviceThatIsNotThere) {
   for (std::uint64_t offset = 0; offset < 0x200; offset += 4) {
     const auto event = absent.write(offset, 4, 0xffff'ffff);
     ASSERT_TRUE(event.ok());
-    EXPECT_EQ(event->kind, Kind::kNone) << offset;
+    EXPECT_EQ(event->kind, EventKind::kNone) << offset;
   }
   EXPECT_EQ(*absent.read(kStatus, 4), 0U);
   EXPECT_FALSE(absent.live() || absent.interrupt_line());
@@ -155,14 +155,14 @@ TEST_F(MmioTransport, FeaturesOkStaysOnlyForAnOfferedSetWithVersion1) {
 TEST_F(MmioTransport, DriverOkNeedsFeaturesOk) {
   set_status(1);
   set_status(2);
-  EXPECT_EQ(set_status(4), Kind::kNone);
+  EXPECT_EQ(set_status(4), EventKind::kNone);
   EXPECT_EQ(read(kStatus), 3U);
-  EXPECT_EQ(set_status(8 | 4), Kind::kNone);
+  EXPECT_EQ(set_status(8 | 4), EventKind::kNone);
   EXPECT_FALSE(device_.live());
   accept(virtio::kFeatureVersion1);
   set_status(8);
-  EXPECT_EQ(set_status(4), Kind::kDriverOk);
-  EXPECT_EQ(set_status(4), Kind::kNone);  // once
+  EXPECT_EQ(set_status(4), EventKind::kDriverOk);
+  EXPECT_EQ(set_status(4), EventKind::kNone);  // once
   EXPECT_TRUE(device_.live());
   write(kStatus, 1);  // bits go only by a reset
   EXPECT_EQ(read(kStatus), 15U);
@@ -234,16 +234,16 @@ TEST_F(MmioTransport, QueuesReachTheAddressesThatWereWritten) {
 TEST_F(MmioTransport, NotificationsCountWhenTheDeviceIsLive) {
   negotiate();
   EXPECT_TRUE(set_up(1));
-  EXPECT_EQ(write(kNotify, 1).kind, Kind::kNone);  // before DRIVER_OK
-  EXPECT_EQ(set_status(4), Kind::kDriverOk);
+  EXPECT_EQ(write(kNotify, 1).kind, EventKind::kNone);  // before DRIVER_OK
+  EXPECT_EQ(set_status(4), EventKind::kDriverOk);
   const MmioEvent event = write(kNotify, 1);
-  EXPECT_EQ(event.kind, Kind::kNotify);
+  EXPECT_EQ(event.kind, EventKind::kNotify);
   EXPECT_EQ(event.queue, 1);
-  EXPECT_EQ(write(kNotify, 0).kind, Kind::kNone);  // not ready
-  EXPECT_EQ(write(kNotify, 3).kind, Kind::kNone);
-  EXPECT_EQ(write(kNotify, 0x1'0001).kind, Kind::kNone);
+  EXPECT_EQ(write(kNotify, 0).kind, EventKind::kNone);  // not ready
+  EXPECT_EQ(write(kNotify, 3).kind, EventKind::kNone);
+  EXPECT_EQ(write(kNotify, 0x1'0001).kind, EventKind::kNone);
   device_.fail();
-  EXPECT_EQ(write(kNotify, 1).kind, Kind::kNone);
+  EXPECT_EQ(write(kNotify, 1).kind, EventKind::kNone);
 }
 
 TEST_F(MmioTransport, TheInterruptStaysUntilItIsAcknowledged) {
@@ -280,11 +280,11 @@ TEST_F(MmioTransport, ABrokenDeviceSaysSoAndStopsUntilItIsReset) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_FALSE(device_.queue(i).ready());
   EXPECT_NE(device_.queue(1).generation(), generation);
   EXPECT_FALSE(set_up(1));
-  EXPECT_EQ(set_status(4), Kind::kNone);
+  EXPECT_EQ(set_status(4), EventKind::kNone);
   device_.raise_used();
   EXPECT_EQ(read(kInterruptStatus), 2U);
   const MmioEvent event = write(kStatus, 0);
-  EXPECT_EQ(event.kind, Kind::kReset);
+  EXPECT_EQ(event.kind, EventKind::kReset);
   EXPECT_TRUE(event.line_changed);
   EXPECT_EQ(read(kStatus), 0U);
   bring_up();
@@ -303,7 +303,7 @@ TEST_F(MmioTransport, AResetTakesEverythingBack) {
   device_.raise_used();
   const std::uint32_t generation = device_.queue(0).generation();
   const MmioEvent event = write(kStatus, 0);
-  EXPECT_EQ(event.kind, Kind::kReset);
+  EXPECT_EQ(event.kind, EventKind::kReset);
   EXPECT_TRUE(event.line_changed);
   EXPECT_EQ(read(kStatus), 0U);
   EXPECT_EQ(read(kInterruptStatus), 0U);
@@ -334,7 +334,7 @@ TEST_F(MmioTransport, TheConfigurationIsReadInAnySizeAndNeverWritten) {
   EXPECT_EQ(*device_.read(0x107, 1), 0xfeU);
   EXPECT_EQ(*device_.read(0x108, 8), 0U);
   EXPECT_EQ(*device_.read(0xff8, 8), 0U);
-  EXPECT_EQ(device_.write(0x100, 8, 0)->kind, Kind::kNone);
+  EXPECT_EQ(device_.write(0x100, 8, 0)->kind, EventKind::kNone);
   EXPECT_EQ(*device_.read(0x100, 8), 0xfedcba9876543210U);
   const std::uint8_t odd[3] = {1, 2, 3};
   ASSERT_TRUE(device_.reset({19, 0, 1, 64, odd}).ok());

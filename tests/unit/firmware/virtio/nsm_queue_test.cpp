@@ -13,7 +13,7 @@ using base::Error;
 using virtio_test::Buffer;
 using virtio_test::kMemoryBase;
 using virtio_test::Used;
-using Kind = virtio::NsmTaken::Kind;
+using TakenKind = virtio::NsmTaken::Kind;
 
 constexpr std::uint64_t kRequest = kMemoryBase + 0x10000;
 constexpr std::uint64_t kResponse = kMemoryBase + 0x20000;
@@ -33,7 +33,7 @@ class NsmQueue : public testing::Test {
   virtio::NsmTaken take() {
     const auto taken = nsm_.take(queue_, memory_, buffer_);
     EXPECT_TRUE(taken.ok());
-    if (taken.ok() && (taken->kind == Kind::kRequest || taken->kind == Kind::kTooLong)) ticket_ = taken->ticket;
+    if (taken.ok() && (taken->kind == TakenKind::kRequest || taken->kind == TakenKind::kTooLong)) ticket_ = taken->ticket;
     return taken.ok() ? *taken : virtio::NsmTaken{};
   }
   std::string_view request(const virtio::NsmTaken& taken) const {
@@ -58,14 +58,14 @@ TEST_F(NsmQueue, LinuxLaysTwoChainsAndGetsThemBackInOrderWithTheExactLength) {
   const std::uint16_t out = add({{kRequest, static_cast<std::uint32_t>(kText.size()), false}});
   const std::uint16_t in = add({{kResponse, 0x3000, true}});
   const auto taken = take();
-  EXPECT_EQ(taken.kind, Kind::kRequest);
+  EXPECT_EQ(taken.kind, TakenKind::kRequest);
   EXPECT_EQ(request(taken), kText);
   EXPECT_EQ(taken.capacity, 0x3000U);
   EXPECT_TRUE(driver_.collect().empty());  // nothing goes back before the answer is there
   EXPECT_TRUE(finish(279));
   EXPECT_EQ(driver_.collect(), (std::vector<Used>{{out, 0}, {in, 279}}));
   EXPECT_EQ(memory_.get(kResponse + 278, 2), 0x5aU);
-  EXPECT_EQ(take().kind, Kind::kNothing);
+  EXPECT_EQ(take().kind, TakenKind::kNothing);
 }
 
 TEST_F(NsmQueue, TheAnswerIsWrittenBeforeEitherChainGoesBack) {
@@ -84,7 +84,7 @@ TEST_F(NsmQueue, OneChainWithBothPartsIsACommandToo) {
   const std::uint16_t head =
       add({{kRequest, 3, false}, {kRequest + 3, 7, false}, {kResponse, 100, true}, {kResponse + 0x1000, 100, true}});
   const auto taken = take();
-  EXPECT_EQ(taken.kind, Kind::kRequest);
+  EXPECT_EQ(taken.kind, TakenKind::kRequest);
   EXPECT_EQ(request(taken), kText);
   EXPECT_EQ(taken.capacity, 200U);
   EXPECT_TRUE(finish(150));
@@ -93,13 +93,13 @@ TEST_F(NsmQueue, OneChainWithBothPartsIsACommandToo) {
 }
 
 TEST_F(NsmQueue, AFirstChainWaitsForItsSecond) {
-  EXPECT_EQ(take().kind, Kind::kNothing);
+  EXPECT_EQ(take().kind, TakenKind::kNothing);
   const std::uint16_t out = add({{kRequest, 10, false}});
-  EXPECT_EQ(take().kind, Kind::kNothing);
+  EXPECT_EQ(take().kind, TakenKind::kNothing);
   EXPECT_FALSE(finish(5));
-  EXPECT_EQ(take().kind, Kind::kNothing);
+  EXPECT_EQ(take().kind, TakenKind::kNothing);
   const std::uint16_t in = add({{kResponse, 64, true}});
-  EXPECT_EQ(take().kind, Kind::kRequest);
+  EXPECT_EQ(take().kind, TakenKind::kRequest);
   EXPECT_TRUE(finish(64));
   EXPECT_EQ(driver_.collect(), (std::vector<Used>{{out, 0}, {in, 64}}));
 }
@@ -109,12 +109,12 @@ TEST_F(NsmQueue, TheNextCommandWaitsUntilThisOneIsFinished) {
     add({{kRequest, 10, false}});
     add({{kResponse, 64, true}});
   }
-  EXPECT_EQ(take().kind, Kind::kRequest);
-  EXPECT_EQ(take().kind, Kind::kBusy);
+  EXPECT_EQ(take().kind, TakenKind::kRequest);
+  EXPECT_EQ(take().kind, TakenKind::kBusy);
   EXPECT_TRUE(finish(1));
-  EXPECT_EQ(take().kind, Kind::kRequest);
+  EXPECT_EQ(take().kind, TakenKind::kRequest);
   EXPECT_TRUE(finish(2));
-  EXPECT_EQ(take().kind, Kind::kNothing);
+  EXPECT_EQ(take().kind, TakenKind::kNothing);
   EXPECT_EQ(driver_.collect().size(), 4U);
 }
 
@@ -122,13 +122,13 @@ TEST_F(NsmQueue, RequestsOf4096BytesPassAndLongerOnesAreToldApart) {
   add({{kRequest, 4096, false}});
   add({{kResponse, 64, true}});
   const auto longest = take();
-  EXPECT_EQ(longest.kind, Kind::kRequest);
+  EXPECT_EQ(longest.kind, TakenKind::kRequest);
   EXPECT_EQ(longest.bytes, 4096);
   EXPECT_TRUE(finish(1));
   const std::uint16_t out = add({{kRequest, 4096, false}, {kRequest, 1, false}});
   const std::uint16_t in = add({{kResponse, 64, true}});
   const auto longer = take();
-  EXPECT_EQ(longer.kind, Kind::kTooLong);
+  EXPECT_EQ(longer.kind, TakenKind::kTooLong);
   EXPECT_EQ(longer.capacity, 64U);
   static_cast<void>(driver_.collect());
   EXPECT_TRUE(finish(20));
@@ -186,7 +186,7 @@ TEST_F(NsmQueue, FormsThatNoCommandHasAreErrors) {
 TEST_F(NsmQueue, AnAnswerOutsideTheMemoryIsAnErrorAndGivesNothingBack) {
   add({{kRequest, 10, false}});
   add({{0x1000, 64, true}});
-  EXPECT_EQ(take().kind, Kind::kRequest);
+  EXPECT_EQ(take().kind, TakenKind::kRequest);
   const std::vector<std::uint8_t> answer(8);
   EXPECT_EQ(nsm_.finish(queue_, memory_, ticket_, answer).error(), Error::kOutOfRange);
   EXPECT_TRUE(driver_.collect().empty());
@@ -196,7 +196,7 @@ TEST_F(NsmQueue, AnAnswerToWhatWasThereBeforeAResetIsDropped) {
   for (const bool whole : {false, true}) {
     add({{kRequest, 10, false}});
     if (whole) add({{kResponse, 64, true}});
-    EXPECT_EQ(take().kind, whole ? Kind::kRequest : Kind::kNothing);
+    EXPECT_EQ(take().kind, whole ? TakenKind::kRequest : TakenKind::kNothing);
     queue_.reset();
     std::memset(memory_.at(kMemoryBase + 0x1000), 0, 0x400);
     driver_.~RingDriver();
@@ -218,7 +218,7 @@ TEST_F(NsmQueue, AnAnswerOfBeforeAResetDoesNotGoToTheNextDriversCommand) {
   add({{kResponse, 64, true}});
   const std::uint32_t before = take().ticket;
   ASSERT_TRUE(queue_.configure(driver_.layout()).ok());  // a reset; the rings are as they were
-  EXPECT_EQ(take().kind, Kind::kRequest);                // another core takes it, while the first answer is on its way
+  EXPECT_EQ(take().kind, TakenKind::kRequest);                // another core takes it, while the first answer is on its way
   memory_.writes.clear();
   EXPECT_FALSE(*nsm_.finish(queue_, memory_, before, {}));
   EXPECT_TRUE(memory_.writes.empty());

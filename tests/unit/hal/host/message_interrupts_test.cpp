@@ -19,7 +19,7 @@ using hal::TrapKind;
 constexpr StreamId kDisk{0x10}, kNetwork{0x18};  // of the board `host`
 constexpr Intid kFirst{224};
 constexpr std::uint32_t kCount = 16;
-constexpr base::CoreId kCore0{0};
+constexpr base::CoreId kBootCore{0};
 constexpr std::uint32_t kWord = kFirst.value / 32, kFirstBit = 1U << (kFirst.value % 32);
 
 // A guest on core 0; the monitor notes which SPI every message stands for.
@@ -51,7 +51,7 @@ class MessageInterrupts : public ::testing::Test {
   }
   void in_monitor(std::function<void()> work) {
     work_ = std::move(work);
-    (void)machine_.cpu(kCore0).hvc(0);
+    (void)machine_.cpu(kBootCore).hvc(0);
     work_ = nullptr;
   }
   void attach(StreamId stream) {
@@ -95,8 +95,8 @@ TEST_F(MessageInterrupts, NothingComesAfterDetachEvenWhatWasPending) {
     const auto disk = machine_.messages().deliver(kDisk, kFirst.value);
     const auto network = machine_.messages().deliver(kNetwork, kFirst.value);
     ASSERT_TRUE(disk && network);
-    machine_.make_pending(kCore0, disk->physical);
-    machine_.make_pending(kCore0, network->physical);
+    machine_.make_pending(kBootCore, disk->physical);
+    machine_.make_pending(kBootCore, network->physical);
     EXPECT_TRUE(messages::detach(kDisk).ok());
     EXPECT_EQ(messages::virtual_spi(disk->physical), std::nullopt);  // taken before, asked for too late
     EXPECT_EQ(messages::virtual_spi(network->physical), kFirst);
@@ -140,10 +140,10 @@ TEST_F(MessageInterrupts, AFailedDetachDeliversNothingEither) {
 
 TEST_F(MessageInterrupts, TheyGoWhereTheyAreRouted) {
   attach(kDisk);
-  EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value)->core, kCore0);
+  EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value)->core, kBootCore);
   in_monitor([] { EXPECT_TRUE(messages::route(kWord, kFirstBit | kFirstBit << 2, base::CoreId{2}).ok()); });
   EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value)->core, base::CoreId{2});
-  EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value + 1)->core, kCore0);
+  EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value + 1)->core, kBootCore);
   EXPECT_EQ(machine_.messages().deliver(kDisk, kFirst.value + 2)->core, base::CoreId{2});
 }
 
@@ -156,7 +156,7 @@ TEST_F(MessageInterrupts, OneThatWaitsMovesWithItsRouteOnceAndNoOther) {
         machine_.make_pending(base::CoreId{2}, machine_.messages().deliver(stream, data)->physical);
       }
     }
-    EXPECT_TRUE(messages::route(kWord, kFirstBit, kCore0).ok());
+    EXPECT_TRUE(messages::route(kWord, kFirstBit, kBootCore).ok());
   });
   machine_.settle();
   EXPECT_EQ(seen_, (std::vector<std::optional<Intid>>{kFirst, kFirst}));  // of both devices; the others wait on core 2

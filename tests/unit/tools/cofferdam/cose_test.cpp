@@ -13,11 +13,10 @@ using cofferdam::Bytes;
 using cofferdam::Curve;
 using cofferdam::PublicKey;
 using cofferdam::Sign1;
-using nlohmann::json;
 
 class CoseExamples : public test_data::FixtureTest {};
 
-PublicKey key_of(const json& key) {
+PublicKey key_of(const nlohmann::json& key) {
   const std::string name = key["crv"];
   PublicKey result{name == "P-256" ? Curve::kP256 : name == "P-384" ? Curve::kP384 : Curve::kP521, {0x04}};
   for (const char* coordinate : {"x", "y"}) {
@@ -31,8 +30,8 @@ PublicKey key_of(const json& key) {
   return result;
 }
 
-bool holds(const json& example) {
-  const json& input = example["input"]["sign0"];
+bool holds(const nlohmann::json& example) {
+  const nlohmann::json& input = example["input"]["sign0"];
   const Bytes encoded = *cofferdam::from_hex(example["output"]["cbor"].get<std::string>());
   const Bytes external = input.contains("external") ? *cofferdam::from_hex(input["external"].get<std::string>()) : Bytes{};
   try {
@@ -51,7 +50,7 @@ TEST_F(CoseExamples, HoldOrFailAsTheySay) {
   int failed = 0;
   for (const auto& file : std::filesystem::directory_iterator(test_data::fixture_path("cose"))) {
     const std::string name = file.path().filename();
-    const json example = test_data::fixture_json("cose/" + name);
+    const nlohmann::json example = test_data::fixture_json("cose/" + name);
     if (!example["input"].contains("sign0")) continue;  // COSE_Sign with several signers
     SCOPED_TRACE(name);
     const bool must_fail = example.value("fail", false);
@@ -65,12 +64,12 @@ TEST_F(CoseExamples, HoldOrFailAsTheySay) {
 TEST_F(CoseExamples, WhatIsSignedIsByteForByteTheirs) {
   for (const auto& file : std::filesystem::directory_iterator(test_data::fixture_path("cose"))) {
     const std::string name = file.path().filename();
-    const json example = test_data::fixture_json("cose/" + name);
+    const nlohmann::json example = test_data::fixture_json("cose/" + name);
     if (!example["input"].contains("sign0") || example.value("fail", false)) continue;
     SCOPED_TRACE(name);
     const Bytes encoded = *cofferdam::from_hex(example["output"]["cbor"].get<std::string>());
     const Sign1 object = cofferdam::decode_sign1(encoded);
-    const json& input = example["input"]["sign0"];
+    const nlohmann::json& input = example["input"]["sign0"];
     const Bytes external = input.contains("external") ? *cofferdam::from_hex(input["external"].get<std::string>()) : Bytes{};
     std::string expected = example["intermediates"]["ToBeSign_hex"];
     std::transform(expected.begin(), expected.end(), expected.begin(), [](unsigned char c) { return std::tolower(c); });

@@ -9,19 +9,19 @@ namespace {
 
 using inference::BadConfiguration;
 using inference::Owner;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json owner(const std::string& name) {
+OrderedJson owner(const std::string& name) {
   return {{"host", "kms." + name + ".test"}, {"port", 8443}, {"region", "us-east-1"}, {"ca_file", "/etc/cofferdam/" + name + "-ca.pem"},
           {"key_arn", "arn:aws:kms:us-east-1:1:key/" + name}, {"context", {{"artifact", name}}}, {"vsock_port", 8001}};
 }
-Json good_service() {
+OrderedJson good_service() {
   return {{"model", "small"}, {"most_bytes", 1024}, {"threads", 2}, {"context_tokens", 256}, {"parallel", 1}, {"listen_port", 443}, {"parent", "vsock:parent:9100"},
           {"owners", {{"weights", owner("weights")}, {"prompts", owner("prompts")}}}};
 }
-Json good_launch() {
-  const Json credential{{"access_key_id", "AKIA"}, {"secret_access_key", "secret"}};
-  Json prompts = credential;
+OrderedJson good_launch() {
+  const OrderedJson credential{{"access_key_id", "AKIA"}, {"secret_access_key", "secret"}};
+  OrderedJson prompts = credential;
   prompts["ciphertext"] = "AAEC";
   return {{"artifact", "model.artifact"}, {"weights", credential}, {"prompts", prompts}};
 }
@@ -45,13 +45,13 @@ std::string launch_fault(const std::string& text) {
   }
   return {};
 }
-Json with(Json json, const std::string& pointer, const Json& value) {
-  json[Json::json_pointer(pointer)] = value;
+OrderedJson with(OrderedJson json, const std::string& pointer, const OrderedJson& value) {
+  json[OrderedJson::json_pointer(pointer)] = value;
   return json;
 }
 // Without one member of the object at `pointer`.
-Json without(Json json, const std::string& pointer, const std::string& member) {
-  json[Json::json_pointer(pointer)].erase(member);
+OrderedJson without(OrderedJson json, const std::string& pointer, const std::string& member) {
+  json[OrderedJson::json_pointer(pointer)].erase(member);
   return json;
 }
 
@@ -72,17 +72,17 @@ TEST(ServiceFile, SaysWhatItSays) {
 }
 
 TEST(ServiceFile, EveryMemberIsNeededAndNoOtherIsTaken) {
-  const Json good = good_service();
+  const OrderedJson good = good_service();
   for (const auto& [name, value] : good.items()) {
     EXPECT_NE(service_fault(without(good, "", name).dump()).find(name), std::string::npos) << name;
-    for (const Json& wrong : {Json(nullptr), Json(-1), Json(1.5), Json(""), Json::array(), Json(true)}) {
+    for (const OrderedJson& wrong : {OrderedJson(nullptr), OrderedJson(-1), OrderedJson(1.5), OrderedJson(""), OrderedJson::array(), OrderedJson(true)}) {
       EXPECT_NE(service_fault(with(good, "/" + name, wrong).dump()).find(name), std::string::npos) << name << wrong;
     }
   }
-  const Json weights = owner("weights");
+  const OrderedJson weights = owner("weights");
   for (const auto& [name, value] : weights.items()) {
     EXPECT_EQ(service_fault(without(good, "/owners/weights", name).dump()).empty(), name == "port") << name;
-    EXPECT_NE(service_fault(with(good, "/owners/prompts/" + name, Json::array()).dump()), "") << name;
+    EXPECT_NE(service_fault(with(good, "/owners/prompts/" + name, OrderedJson::array()).dump()), "") << name;
   }
   EXPECT_EQ(service_of(without(good, "/owners/weights", "port").dump()).of(Owner::kWeights).port, 443);
   EXPECT_EQ(service_fault(with(good, "/modle", 1).dump()), "service.json: modle is unknown");
@@ -91,9 +91,9 @@ TEST(ServiceFile, EveryMemberIsNeededAndNoOtherIsTaken) {
 }
 
 TEST(ServiceFile, NumbersHaveBounds) {
-  const Json good = good_service();
+  const OrderedJson good = good_service();
   for (const char* name : {"most_bytes", "threads", "context_tokens", "parallel", "listen_port", "owners/weights/port", "owners/weights/vsock_port"}) {
-    for (const Json& value : {Json(0), Json(18446744073709551615U), Json(-1), Json(1.0), Json("1"), Json(1e300)}) {
+    for (const OrderedJson& value : {OrderedJson(0), OrderedJson(18446744073709551615U), OrderedJson(-1), OrderedJson(1.0), OrderedJson("1"), OrderedJson(1e300)}) {
       EXPECT_NE(service_fault(with(good, "/" + std::string(name), value).dump()), "") << name << value;
     }
   }
@@ -117,12 +117,12 @@ TEST(ServiceFile, AMemberThatStandsTwiceIsRefused) {
 }
 
 TEST(ServiceFile, ContextsAuthoritiesAndAddresses) {
-  const Json good = good_service();
-  Json many = Json::object();
+  const OrderedJson good = good_service();
+  OrderedJson many = OrderedJson::object();
   for (int i = 0; i < 16; ++i) many[std::to_string(i)] = "x";
   EXPECT_EQ(service_fault(with(good, "/owners/weights/context", many).dump()), "");
   many["16"] = "x";
-  for (const Json& context : {Json::object(), Json{{"a", 1}}, Json{{"", "x"}}, Json{{"a", {{"b", "c"}}}}, many}) {
+  for (const OrderedJson& context : {OrderedJson::object(), OrderedJson{{"a", 1}}, OrderedJson{{"", "x"}}, OrderedJson{{"a", {{"b", "c"}}}}, many}) {
     EXPECT_NE(service_fault(with(good, "/owners/weights/context", context).dump()), "") << context;
   }
   for (const char* parent : {"vsock:9100", "parent", "vsock:x:1", "tcp:127.0.0.1:99999", "tcp:parent.test:9100", "file:/x"}) {
@@ -145,7 +145,7 @@ TEST(ServiceFile, BytesThatAreNoFileAreRefused) {
 }
 
 TEST(LaunchFile, SaysWhatItSays) {
-  Json json = with(good_launch(), "/weights/session_token", "token/+=");
+  OrderedJson json = with(good_launch(), "/weights/session_token", "token/+=");
   const inference::Launch launch = inference::parse_launch(json.dump());
   EXPECT_EQ(launch.artifact, "model.artifact");
   EXPECT_EQ(launch.prompts_ciphertext, (cofferdam::Bytes{0, 1, 2}));
@@ -154,7 +154,7 @@ TEST(LaunchFile, SaysWhatItSays) {
 }
 
 TEST(LaunchFile, IsReadStrictly) {
-  const Json good = good_launch();
+  const OrderedJson good = good_launch();
   for (const auto& [name, value] : good.items()) {
     EXPECT_NE(launch_fault(without(good, "", name).dump()), "") << name;
     EXPECT_NE(launch_fault(with(good, "/" + name, 1).dump()), "") << name;

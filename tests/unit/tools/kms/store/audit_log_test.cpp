@@ -185,7 +185,7 @@ void verification_is_printed(TestDatabase& database) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kAuditScenarios[] = {
     {"VerificationIsPrinted", verification_is_printed},
     {"UntouchedLogHolds", untouched_log_holds},
     {"EachFieldIsBound", each_field_is_bound},
@@ -202,6 +202,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-std::span<const Scenario> audit_scenarios() { return kScenarios; }
+std::span<const Scenario> audit_scenarios() { return kAuditScenarios; }
 
 }  // namespace kms

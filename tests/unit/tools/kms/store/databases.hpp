@@ -13,6 +13,8 @@
 
 namespace kms {
 
+inline constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};  // what most changes of a key ask of it
+
 class ScratchFolder {
  public:
   enum class On : std::uint8_t { kDisk, kMemory };

@@ -36,7 +36,6 @@ TEST(SqliteFiles, DeletedMaterialIsGoneFromThem) {
   const Bytes& ciphertext = key.material[0].wrapped.ciphertext;
   ASSERT_EQ(store->create_key(key, an_event("CreateKey")), Outcome::kDone);
   ASSERT_TRUE(holds(database.file(), ciphertext) || holds(database.file() + "-wal", ciphertext));
-  constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
   ASSERT_EQ(store->change_key(key.id, kEnabledOnly, {.state = KeyState::kPendingDeletion, .deletion = database.now}, an_event("Schedule")).outcome,
             Outcome::kDone);
   ASSERT_EQ(store->delete_due_keys(database.now, 10).size(), 1U);
@@ -65,7 +64,6 @@ TEST(SqliteFiles, AnotherIdeaOfEqualityFindsNothing) {
                   "INSERT INTO other SELECT * FROM keys; DROP TABLE keys; ALTER TABLE other RENAME TO keys;");
   EXPECT_TRUE(store->find_key(key.id));
   EXPECT_THROW((void)store->find_key({other}), StoreError);
-  constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
   EXPECT_THROW((void)store->change_key({other}, kEnabledOnly, {.state = KeyState::kDisabled}, an_event("DisableKey")), StoreError);
 }
 

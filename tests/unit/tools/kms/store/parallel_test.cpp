@@ -12,7 +12,6 @@
 namespace kms {
 namespace {
 
-constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
 
 void two_instances_write_one_log(TestDatabase& database) {
   database.patience = std::chrono::seconds(30);
@@ -60,13 +59,13 @@ void a_disabled_key_is_disabled_everywhere_at_once(TestDatabase& database) {
   EXPECT_EQ(two->find_key({id_of(1)})->state, KeyState::kDisabled);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kParallelScenarios[] = {
     {"TwoInstancesWriteOneLog", two_instances_write_one_log},
     {"ADisabledKeyIsDisabledEverywhereAtOnce", a_disabled_key_is_disabled_everywhere_at_once},
 };
 
 }  // namespace
 
-std::span<const Scenario> parallel_scenarios() { return kScenarios; }
+std::span<const Scenario> parallel_scenarios() { return kParallelScenarios; }
 
 }  // namespace kms

@@ -13,7 +13,6 @@ using testing::IsEmpty;
 using testing::ThrowsMessage;
 
 const std::string kAccount = "111122223333";
-constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
 constexpr KeyState kPendingOnly[] = {KeyState::kPendingDeletion};
 
 std::size_t entries(Store& store) { return store.read_audit(0, 1000).size(); }
@@ -227,7 +226,7 @@ void opened_to_read_nothing_changes(TestDatabase& database) {
   EXPECT_EQ(entries(*store), 1U);
 }
 
-constexpr Scenario kScenarios[] = {
+constexpr Scenario kRecordScenarios[] = {
     {"KeysAreKeptWhole", keys_are_kept_whole},
     {"ChangesHoldOnlyInTheStatesTheyAreFor", changes_hold_only_in_the_states_they_are_for},
     {"KeysGoWhenTheirTimeHasCome", keys_go_when_their_time_has_come},
@@ -242,6 +241,6 @@ constexpr Scenario kScenarios[] = {
 
 }  // namespace
 
-std::span<const Scenario> record_scenarios() { return kScenarios; }
+std::span<const Scenario> record_scenarios() { return kRecordScenarios; }
 
 }  // namespace kms

@@ -73,7 +73,6 @@ TEST(SqliteCrashAtFirst, AStoreThatWasNotFinishedIsFinished) {
 TEST(SqliteDisk, AFailureIsAnErrorAndChangesNothing) {
   SqliteFile original, database;
   prepare_for_cut(original);
-  constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};
   int failures = 0;
   for (std::uint64_t step = 1;; ++step) {
     ASSERT_LT(step, 200U);
