@@ -14,6 +14,7 @@ namespace https {
 struct Breach {
   unsigned long code{};    // as ERR_get_error() has it; 0: none
   bool the_server_says{};  // an alert of the server's: a record of ours came to it altered
+  bool altered{};          // not only cut: httplib would ask again over a new connection, if an alert came before it began to read
   bool in_session{};       // the handshake is over: OpenSSL itself is "in init" again once it has failed
 };
 
@@ -49,10 +50,14 @@ int breach_index() {
 void note_breach(const SSL* session, int where, int value) {
   auto* breach = static_cast<Breach*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(session), breach_index()));
   if (breach == nullptr) return;
-  if ((where & SSL_CB_HANDSHAKE_START) != 0) *breach = {};
+  if ((where & SSL_CB_HANDSHAKE_START) != 0) {
+    if (!breach->altered) *breach = {};
+    breach->in_session = false;
+  }
   if ((where & SSL_CB_HANDSHAKE_DONE) != 0) breach->in_session = true;
   if ((where & SSL_CB_ALERT) == 0 || value >> 8 != SSL3_AL_FATAL) return;
   const bool bad_record = (value & 0xFF) == SSL_AD_BAD_RECORD_MAC;
+  breach->altered = breach->altered || bad_record;
   if ((where & SSL_CB_WRITE) != 0) {
     if (bad_record || breach->in_session) breach->code = ERR_peek_last_error();
   } else if (bad_record) {
@@ -66,6 +71,15 @@ std::string text_of(const Breach& breach) {
   const bool cut = ERR_GET_REASON(breach.code) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
   return std::string(cut ? "the TLS connection was cut on the way, without a goodbye" : "a record of the TLS connection was altered on the way") +
          (breach.the_server_says ? ", says the server" : "") + " (" + (reason == nullptr ? "no reason given" : reason) + ")";
+}
+
+// A reset leaves OpenSSL nothing to say, and httplib tells it from silence no more than this.
+std::string text_of(httplib::Error error, const ClientOptions& options) {
+  const std::string limit = std::to_string(options.read_timeout.count()) + " ms";
+  if (error == httplib::Error::Read) return "the connection was reset, or nothing came for " + limit;
+  if (error == httplib::Error::Write) return "the connection was reset, or took nothing for " + limit;
+  if (error == httplib::Error::SSLConnection) return "TLS could not be begun";
+  return httplib::to_string(error);
 }
 
 void take_head(const httplib::Response& from, Response& to) {
@@ -131,6 +145,7 @@ Client::Client(ClientOptions options) {
   // Called when the handshake is over, before a byte of the request is sent.
   if (state.options.judge) state.tls->enable_server_certificate_verification(false);
   state.tls->set_session_verifier([&state](httplib::tls::session_t session) {
+    if (state.breach.altered) return httplib::SSLVerifierResponse::CertificateRejected;
     state.leaf = leaf_of(static_cast<SSL*>(session));
     if (!state.options.judge) return httplib::SSLVerifierResponse::NoDecisionMade;  // the chain and the name decide
     return !state.leaf.empty() && state.options.judge(state.leaf) ? httplib::SSLVerifierResponse::CertificateAccepted
@@ -150,7 +165,7 @@ Response Client::send(const Request& request, const Sink& receive, const std::fu
   for (const auto& [name, value] : request.headers) sent.headers.emplace(name, value);
   Response response;
   bool too_large = false, stopped = false;
-  state.breach.code = 0;
+  state.breach = {.in_session = state.breach.in_session};
   if (head) {
     sent.response_handler = [&](const httplib::Response& begun) {
       Response seen;
@@ -173,10 +188,10 @@ Response Client::send(const Request& request, const Sink& receive, const std::fu
     const std::string where = state.options.host + ":" + std::to_string(state.options.port) + ": ";
     if (too_large) throw HttpsError(where + "the answer is larger than " + std::to_string(state.options.largest_body) + " bytes");
     const bool broke = result.error() == httplib::Error::Read || result.error() == httplib::Error::Write || result.error() == httplib::Error::SSLConnection;
-    if (broke && state.breach.code != 0) throw ConnectionAltered(where + text_of(state.breach));
+    if ((broke || state.breach.altered) && state.breach.code != 0) throw ConnectionAltered(where + text_of(state.breach));
     const bool late = result.error() == httplib::Error::ConnectionTimeout || result.error() == httplib::Error::Timeout;
     const std::string reason = tls_reason();
-    throw HttpsError(where + httplib::to_string(result.error()) + (late || reason == "no reason given" ? "" : " (" + reason + ")"));
+    throw HttpsError(where + text_of(result.error(), state.options) + (late || reason == "no reason given" ? "" : " (" + reason + ")"));
   }
   if (!result) {  // the receiver had enough: what came before is an answer
     response.status = 0;

@@ -464,7 +464,7 @@ TEST(Https, AnAnswerBeyondTheBoundOrTheTimeIsAnError) {
 // Stands between one client and the server, and passes records on until it is told otherwise.
 class Between {
  public:
-  enum class Deed : std::uint8_t { kNone, kAlterAnswer, kAlterRequest, kCutAnswer, kEndAnswer };
+  enum class Deed : std::uint8_t { kNone, kAlterAnswer, kAlterRequest, kCutAnswer, kEndAnswer, kResetAnswer };
   explicit Between(int port) : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof(address);
@@ -497,8 +497,13 @@ class Between {
       return false;
     }
     const Deed deed = deed_;
-    const bool ends = altering == Deed::kAlterAnswer && (deed == Deed::kCutAnswer || deed == Deed::kEndAnswer);
+    const bool ends = altering == Deed::kAlterAnswer && (deed == Deed::kCutAnswer || deed == Deed::kEndAnswer || deed == Deed::kResetAnswer);
     if (deed == altering || ends) deed_ = Deed::kNone;
+    if (ends && deed == Deed::kResetAnswer) {
+      const linger at_once{.l_onoff = 1, .l_linger = 0};
+      setsockopt(to, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+      reset_ = true;
+    }
     if (deed == altering) record.back() = static_cast<char>(record.back() ^ 1);
     if (ends) record.resize(deed == Deed::kCutAnswer ? record.size() / 2 : 0);
     (void)!send(to, record.data(), record.size(), MSG_NOSIGNAL);
@@ -514,12 +519,14 @@ class Between {
         if (waited[1].revents != 0 && !pass_record(real, victim, Deed::kAlterAnswer)) break;
       }
     }
-    shutdown(victim, SHUT_WR);
+    if (!reset_) shutdown(victim, SHUT_WR);
+    reset_ = false;
     close(real);
   }
 
   int listener_, port_{0};
   std::atomic<Deed> deed_{Deed::kNone};
+  bool reset_{};  // the thread's
   std::thread thread_;
 };
 
@@ -546,6 +553,14 @@ TEST(Https, WhatWasAlteredOrCutOnTheWayIsSaidAsThatAndWhoseItWas) {
     } catch (const https::ConnectionAltered& error) {
       EXPECT_EQ(error.what(), peer + said);
     }
+  }
+  EXPECT_EQ(client.send(post("/", "x")).status, 200);
+  between.next(Between::Deed::kResetAnswer);
+  try {
+    (void)client.send(post("/", "x"));
+    ADD_FAILURE();
+  } catch (const https::HttpsError& error) {
+    EXPECT_EQ(error.what(), peer + "the connection was reset, or nothing came for " + std::to_string(to(1).read_timeout.count()) + " ms");
   }
   // What was said of a connection is not said of the next.
   EXPECT_EQ(client.send(post("/", "x")).status, 200);
