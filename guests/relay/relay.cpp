@@ -9,10 +9,13 @@
 #include <linux/vm_sockets.h>
 
 #include <arpa/inet.h>
+
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -68,6 +71,7 @@ struct Relay::State {
     StreamPair pair;
     Clock::time_point since;  // of the connect, later of the last byte
     bool connecting{true};
+    std::optional<Clock::time_point> answered;  // the target has ended, and all that it said is passed on
     std::array<std::uint32_t, 2> polled{};  // events asked for; 0: not in the epoll set
   };
 
@@ -186,6 +190,7 @@ struct Relay::State {
     if (!stream.pair.move()) return drop(number, true);
     if (stream.pair.done()) return drop(number, false);
     if (stream.pair.moved() != before) stream.since = Clock::now();
+    if (!stream.answered && stream.pair.ended(Side::kConnected)) stream.answered = Clock::now();
     poll_both(number, stream);
   }
 
@@ -193,10 +198,15 @@ struct Relay::State {
     const Clock::time_point now = Clock::now();
     std::vector<std::uint64_t> over;
     for (const auto& [number, stream] : streams) {
-      if (now - stream.since > (stream.connecting ? limits.connect_time : limits.idle_time)) over.push_back(number);
+      const bool held_open = stream.answered && now - std::max(*stream.answered, stream.since) > limits.last_time;
+      if (held_open || now - stream.since > (stream.connecting ? limits.connect_time : limits.idle_time)) over.push_back(number);
     }
     for (const std::uint64_t number : over) {
       const Stream& stream = streams.at(number);
+      if (stream.answered) {  // what the kernel still holds of the answer may arrive
+        drop(number, false);
+        continue;
+      }
       if (stream.connecting) listeners[stream.listener].target->rotate();
       tell(listeners[stream.listener], stream.connecting ? "can't connect in time" : "nothing was said for too long", 0);
       drop(number, true);

@@ -25,6 +25,7 @@ struct Limits {
   std::size_t most_streams{256};  // of a route; further ones wait to be accepted
   std::chrono::milliseconds connect_time{10'000};
   std::chrono::milliseconds idle_time{600'000};  // without a byte in either direction
+  std::chrono::milliseconds last_time{10'000};   // the same, once the target has ended and all that it said is passed on: who connected has nothing to wait for
 };
 
 class Relay {

@@ -46,6 +46,8 @@ class StreamPair {
   // Moves what can be moved without waiting. False: a side broke, and nothing more will move.
   [[nodiscard]] bool move();
   [[nodiscard]] bool done() const { return ways_[0].ended && ways_[1].ended; }
+  // It has ended, and the other side has all that it sent.
+  [[nodiscard]] bool ended(Side side) const { return ways_[index(side)].ended; }
   [[nodiscard]] int descriptor(Side side) const { return sockets_[index(side)].get(); }
   // Bytes that were moved in all, both ways.
   [[nodiscard]] std::uint64_t moved() const { return moved_; }

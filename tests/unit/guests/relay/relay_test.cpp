@@ -211,6 +211,17 @@ TEST(Relay, SilenceIsEndedAfterItsTime) {
   EXPECT_TRUE(relay.comes_to(0));
 }
 
+TEST(Relay, WhoHasHadItsAnswerAndStaysIsLetGo) {
+  const Listener target = listener();
+  Running relay({{kAnyPort, target.address, {}}}, {.last_time = milliseconds(300)});
+  const Descriptor client = connected(relay.at());
+  Descriptor server = accepted(target);
+  send_all(server.get(), "goodbye");
+  server.reset();
+  EXPECT_EQ(receive(client.get()), "goodbye");  // whole, with its end
+  EXPECT_TRUE(relay.comes_to(0)) << "the client never ends";
+}
+
 TEST(Relay, AnAddressInUseIsNamed) {
   const Listener target = listener();
   EXPECT_THROW(
