@@ -11,7 +11,7 @@
 namespace {
 
 using Json = nlohmann::json;
-constexpr std::string_view kPaths[] = {"/v1/chat/completions", "/v1/completions", "/completion"};
+constexpr std::string_view kPaths[] = {"/v1/chat/completions", "/v1/completions"};
 constexpr std::string_view kKnown[] = {
     "messages",    "prompt",           "stream",           "stream_options", "max_tokens",    "max_completion_tokens", "n_predict",    "temperature",     "top_p",
     "top_k",       "min_p",            "typical_p",        "seed",           "stop",          "frequency_penalty",     "presence_penalty", "repeat_penalty", "repeat_last_n",

@@ -1,5 +1,5 @@
 // Two users of one model at once, with the words that start llama-server in an enclave: each gets the answer that it gets alone, to the
-// letter, and nothing of what was asked before is used again.
+// letter, and nothing of what was asked before is used again, nor decides which slot is next.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -125,6 +125,22 @@ TEST(TwoUsers, AtOnceEachGetsWhatItGetsAlone) {
       EXPECT_EQ(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 0) << "what was asked before shortens the time of an answer";
     }
   }
+  // Asked of llama-server itself: the gateway has no path whose answer names the slot.
+  const auto slot = [port](const std::string& prompt) {
+    https::ClientOptions options;
+    options.host = "127.0.0.1";
+    options.port = port;
+    options.tls = false;
+    options.read_timeout = 300s;
+    const std::string body = Json{{"prompt", prompt}, {"n_predict", 1}, {"cache_prompt", false}}.dump();
+    const https::Response response = https::Client(options).send(
+        {.method = "POST", .target = "/completion", .headers = {{"Content-Type", "application/json"}}, .body = body, .client_name = {}});
+    EXPECT_EQ(response.status, 200) << response.body;
+    return Json::parse(response.body)["id_slot"].get<int>();
+  };
+  const int one = slot("A long question about weights: whose are they?"), other = slot("Cores, memory and devices, and who may have them.");
+  EXPECT_NE(one, other);
+  EXPECT_EQ(slot("Cores, memory and devices, and who may have them."), one) << "a slot is chosen by what was asked in it";
 }
 
 }  // namespace

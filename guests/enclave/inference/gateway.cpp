@@ -43,13 +43,26 @@ bool is_json(const https::Request& request) {
   return name == "application/json";
 }
 
+// RFC 6750, section 2.1: b64token. Other bytes can't be sent, or (%41) arrive as others.
+bool is_bearer_token(cofferdam::ByteView secret) {
+  std::string_view text = cofferdam::as_text(secret);
+  while (text.ends_with('=')) text.remove_suffix(1);
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~+/").contains(c);
+  });
+}
+
 }  // namespace
 
 Gateway::Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents,
                  Bounds bounds)
     : backend_(std::move(backend)), key_digest_(cryptography::sha256(tls_key.spki())),
       secret_digest_(cryptography::sha256(secret.view())), documents_(std::move(documents)), bounds_(bounds),
-      places_(bounds.questions), lists_(bounds.lists) {}
+      places_(bounds.questions), lists_(bounds.lists) {
+  if (!is_bearer_token(secret.view())) {
+    throw std::runtime_error("the secret of the prompts' owner is no bearer token: it is made of A-Z a-z 0-9 - . _ ~ + / and = at its end");
+  }
+}
 
 bool Gateway::may_ask(const https::Request& request) const {
   constexpr std::string_view kScheme = "Bearer ";

@@ -33,7 +33,8 @@ class Gateway {
   // An attestation document with this nonce and user_data. Throws std::runtime_error.
   using Documents = std::function<cofferdam::Bytes(cofferdam::ByteView nonce, cofferdam::ByteView user_data)>;
 
-  // `tls_key` is what the documents name. `secret` is what a client must bring as its bearer token.
+  // `tls_key` is what the documents name. `secret` is what a client must bring as its bearer token. Throws std::runtime_error for one
+  // that no client could bring.
   Gateway(Backend backend, const cryptography::PublicKey& tls_key, cryptography::SecretBytes secret, Documents documents,
           Bounds bounds = {});
   [[nodiscard]] https::Response answer(const https::Request& request);

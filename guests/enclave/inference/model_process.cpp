@@ -72,8 +72,9 @@ std::vector<std::string> model_command(const Service& service, int port) {
           "--threads", std::to_string(service.threads), "--fit", "off",
           // A question holds a thread of its server while it is answered or waits; the list of models is given beside them all.
           "--threads-http", std::to_string(questions_at_once(service) + 2),
-          // What one client leaves behind, no other finds: no cache of prompts, no view of the slots.
-          "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified"};
+          // What one client leaves behind, no other finds: no cache of prompts, no view of the slots, and the slot that is free the
+          // longest, not the one whose last prompt is the most alike.
+          "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified", "--slot-prompt-similarity", "0"};
 }
 
 ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(port) {

@@ -12,7 +12,8 @@ using Json = nlohmann::json;
 using Checked = relay::OrReason<Json>;  // the value that is passed on, or what it must be
 
 constexpr std::string_view kChat = "/v1/chat/completions";
-constexpr std::array kPosts{kChat, std::string_view("/v1/completions"), std::string_view("/completion")};
+// Not llama-server's own /completion, whose answers name the slot: that tells one user what others do.
+constexpr std::array kPosts{kChat, std::string_view("/v1/completions")};
 // They would change the answer, so that leaving them out would deceive. Schemas, tools and grammars become grammars in
 // llama-server, whose size and depth a request decides; templates are programs; adapters are all users'; images come by address.
 constexpr std::array kNotOffered{"grammar", "json_schema", "tools", "functions", "function_call", "lora", "chat_template",
@@ -157,6 +158,39 @@ constexpr Member kMembers[] = {
     {"echo", flag},
 };
 
+enum class Letters : std::uint8_t { kSpace, kDigit, kLetter, kOther };
+Letters letters_of(char c) {
+  if (c == ' ' || (c >= '\t' && c <= '\r')) return Letters::kSpace;
+  if (c >= '0' && c <= '9') return Letters::kDigit;
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (static_cast<unsigned char>(c) & 0x80U) != 0 ? Letters::kLetter : Letters::kOther;
+}
+
+// The longest run of one kind of letter. Texts follow one another: a template may put two together.
+class LongestRun {
+ public:
+  void take(const std::string& text) {
+    for (const char c : text) {
+      const Letters kind = letters_of(c);
+      run_ = kind == kind_ ? run_ + 1 : 1;
+      kind_ = kind;
+      longest_ = std::max(longest_, run_);
+    }
+  }
+  void take_all(const Json& asked) {
+    if (asked.is_string()) return take(asked.get_ref<const std::string&>());
+    for (const Json& message : asked) {
+      const Json& content = message["content"];
+      if (content.is_string()) take(content.get_ref<const std::string&>());
+      else for (const Json& part : content) take(part["text"].get_ref<const std::string&>());
+    }
+  }
+  [[nodiscard]] std::size_t bytes() const { return longest_; }
+
+ private:
+  Letters kind_{Letters::kOther};
+  std::size_t run_{}, longest_{};
+};
+
 bool is_nothing(const Json& value) {
   return value.is_null() || (value.is_structured() && value.empty()) || value == "" || value == "none";
 }
@@ -200,6 +234,12 @@ relay::OrReason<Question> filtered(std::string_view path, std::string_view body)
     kept[member.name] = std::move(*checked);
   }
   if (!kept.contains(asks)) return relay::Reason("the request lacks \"" + std::string(asks) + "\"");
+  LongestRun runs;
+  runs.take_all(kept[asks]);
+  if (runs.bytes() > kLongestRun) {
+    return relay::Reason("the text has " + std::to_string(runs.bytes()) + " bytes of one kind (letters, digits, spaces or signs) without another; " +
+                         std::to_string(kLongestRun) + " are taken: put a space or a line's end into it");
+  }
   kept["cache_prompt"] = false;
   return Question{kept.dump(), kept.value("stream", false)};
 }

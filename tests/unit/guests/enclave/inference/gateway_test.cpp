@@ -231,6 +231,15 @@ TEST(Gateway, WhoMayNotAskReachesNothing) {
   EXPECT_EQ(door.get("/v1/models").status, 200);
 }
 
+TEST(Gateway, ASecretThatNoClientCanSendIsRefused) {
+  const cryptography::PrivateKey key = cryptography::PrivateKey::generate(cryptography::KeyKind::kP256);
+  const auto gateway = [&key](const std::string& secret) {
+    return inference::Gateway({.port = 1}, key.public_key(), cryptography::SecretBytes::copy_of(cofferdam::as_bytes(secret)), {});
+  };
+  for (const char* good : {"AZaz09-._~+/AZaz09-._~+/AZaz0123", "a=", "AZaz09=="}) EXPECT_NO_THROW((void)gateway(good)) << good;
+  for (const char* bad : {"", "=", "a=b", "a%41b", "a b", "a\nb", "\x80", "a,b", "a\"b"}) EXPECT_THROW((void)gateway(bad), std::runtime_error) << bad;
+}
+
 TEST(Gateway, TheDocumentNamesTheKeyOfThisTls) {
   const Door door(1);
   const std::string nonce(32, 'a');

@@ -12,7 +12,7 @@ using inference::forwarded_path;
 using Json = nlohmann::json;
 
 constexpr const char* kChat = "/v1/chat/completions";
-constexpr const char* kCompletion = "/completion";
+constexpr const char* kCompletion = "/v1/completions";
 
 Json asked() { return {{"messages", {{{"role", "user"}, {"content", "hello"}}}}}; }
 // What is passed on of a chat's request with one more member; the reason, as text, where it is refused.
@@ -33,7 +33,7 @@ bool left_out(const std::string& name, const Json& value) {
 }
 
 TEST(RequestFilter, OffersFourPathsAndNoOther) {
-  for (const char* path : {"/v1/chat/completions", "/v1/completions", "/completion"}) {
+  for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {
     EXPECT_EQ(forwarded_path("POST", path), path);
     for (const char* method : {"GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "post", ""}) EXPECT_FALSE(forwarded_path(method, path)) << method;
   }
@@ -44,11 +44,11 @@ TEST(RequestFilter, OffersFourPathsAndNoOther) {
         "/embeddings", "/v1/embeddings", "/rerank", "/tokenize", "/detokenize", "/apply-template", "/models", "/models/load", "/models/unload",
         "/api/show", "/api/chat", "/v1/messages", "/v1/responses", "/v1/audio/transcriptions", "/chat/completions", "/completions", "/cors-proxy",
         "/v1/completions/", "//v1/completions", "/v1//completions", "/v1/./completions", "/v1/../completion", "/../completion", "/v1/%63ompletions",
-        "/v1%2fcompletions", "/v1%2Fcompletions", "/%2e%2e/completion", "/V1/completions", "/completion?x=1", "/completion#x", "/completion;x",
-        "/completion\r\nGET /slots", "/completion ", " /completion", "http://127.0.0.1:8080/completion", "/v1/models?x", "/v1/models/../slots"}) {
+        "/completion", "/v1%2fcompletions", "/v1%2Fcompletions", "/%2e%2e/v1/completions", "/V1/completions", "/v1/completions?x=1", "/v1/completions#x", "/v1/completions;x",
+        "/v1/completions\r\nGET /slots", "/v1/completions ", " /v1/completions", "http://127.0.0.1:8080/v1/completions", "/v1/models?x", "/v1/models/../slots"}) {
     for (const char* method : {"GET", "POST"}) EXPECT_FALSE(forwarded_path(method, path)) << method << ' ' << path;
   }
-  EXPECT_FALSE(forwarded_path("POST", std::string_view("/completion\0", 12)));
+  EXPECT_FALSE(forwarded_path("POST", std::string_view("/v1/completions\0", 16)));
 }
 
 TEST(RequestFilter, AnHonestRequestGoesThroughAsItIs) {
@@ -227,6 +227,30 @@ TEST(RequestFilter, DepthEndsNobody) {
     EXPECT_FALSE(filtered(kCompletion, nested(depth, "{\"a\":", "}"))) << depth;
   }
   EXPECT_FALSE(filtered(kCompletion, std::string(1 << 20, '[')));
+}
+
+// What a regular expression's engine would take one call after another.
+TEST(RequestFilter, ARunOfOneKindOfLetterHasABound) {
+  const auto prompt = [](const std::string& text) { return filtered(kCompletion, Json{{"prompt", text}}.dump()).has_value(); };
+  const std::size_t most = inference::kLongestRun;
+  for (const char* one : {"x", " ", "7", ".", "\n"}) {
+    std::string run;
+    while (run.size() < most) run += one;
+    EXPECT_TRUE(prompt(run)) << one;
+    const std::string before = *one == '.' ? "a1 " : "a1.";
+    EXPECT_TRUE(prompt(before + run + (*one == 'x' ? "1" : "x") + run)) << one;
+    EXPECT_FALSE(prompt(run + one)) << one;
+    EXPECT_FALSE(prompt(before + run + one + "b")) << one;
+  }
+  std::string ideographs;
+  while (ideographs.size() <= most) ideographs += "\u6f22";
+  EXPECT_FALSE(prompt(ideographs));
+  const Json half = std::string(most / 2 + 1, 'y');
+  const auto chat = [](const Json& messages) { return filtered(kChat, Json{{"messages", messages}}.dump()).has_value(); };
+  EXPECT_TRUE(chat({{{"role", "user"}, {"content", half}}}));
+  EXPECT_FALSE(chat({{{"role", "user"}, {"content", half}}, {{"role", "user"}, {"content", half}}})) << "a template may join them";
+  const Json part{{"type", "text"}, {"text", half}};
+  EXPECT_FALSE(chat({{{"role", "user"}, {"content", {part, part}}}}));
 }
 
 }  // namespace
