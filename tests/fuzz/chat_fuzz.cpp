@@ -8,7 +8,7 @@
 #include "tests/fuzz/demand.hpp"
 #include "tools/chat/answer.hpp"
 #include "tools/chat/refused.hpp"
-#include "tools/chat/terminal_text.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 #include "tools/cofferdam/bytes.hpp"
 
 namespace {
@@ -33,13 +33,13 @@ Outcome read(std::string_view stream, std::size_t size) {
 }
 
 void show(std::string_view text) {
-  const std::string shown = chat::terminal_text(text);
+  const std::string shown = cofferdam::terminal_text(text);
   DEMAND(cofferdam::is_valid_utf8(cofferdam::as_bytes(shown)));
   DEMAND(std::all_of(shown.begin(), shown.end(), [](char c) {
     const auto letter = static_cast<unsigned char>(c);
     return (letter >= 0x20 && letter != 0x7f) || c == '\n' || c == '\t';
   }));
-  DEMAND(shown.find("\xc2\x9b") == std::string::npos && chat::terminal_text(shown) == shown);
+  DEMAND(shown.find("\xc2\x9b") == std::string::npos && cofferdam::terminal_text(shown) == shown);
 }
 
 }  // namespace

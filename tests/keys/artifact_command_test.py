@@ -97,6 +97,15 @@ class Artifact(unittest.TestCase):
             self.offline("decrypt", "-", "out", "--context", "version=3", stdin=stream)
         self.assertEqual((self.folder / "out").read_bytes(), self.plaintext)
 
+    def test_what_a_file_says_does_nothing_to_the_terminal(self):
+        hostile = "\x1b]0;title\x07\x1b[2J\u202e\u009b2J\nrefused: nothing"
+        (self.folder / "theirs").write_bytes(independent_artifact.encrypt(
+            self.plaintext[:9], (self.folder / "key").read_bytes(), [("aws-kms", hostile, b"2")], {"artifact": hostile}, 4096, False))
+        for said in (self.offline("decrypt", "theirs", "out", "--context", "artifact=weights", expect=1).stderr,
+                     self.run_command("describe", "theirs").stdout):
+            self.assertIn("\\x1b]0;title\\x07\\x1b[2J\\u{202e}\\u{9b}2J\\nrefused", said)
+            self.assertFalse([letter for letter in said if letter in "\x1b\x07\u202e\u009b"], said)
+
     def test_describe(self):
         self.encrypt()
         described = json.loads(self.run_command("describe", "artifact", "--json").stdout)

@@ -10,6 +10,7 @@
 #include "tools/artifact/decryptor.hpp"
 #include "tools/artifact/encryptor.hpp"
 #include "tools/artifact/files.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 #include "tools/kmsclient/key_service.hpp"
 
 namespace artifact {
@@ -134,8 +135,19 @@ int run_encrypt(const ArtifactArguments& options) {
 
 // ---- decrypt ------------------------------------------------------------------------------------------------
 
-SecretBytes data_key_for(const ArtifactArguments& options, const Header& header) {
-  if (!options.data_key_file.empty()) return data_key_from_file(options.data_key_file);
+// Names come out of a file that nothing vouches for yet: nothing of them may act on a terminal, nor begin a line.
+std::string printable(const std::string& text) {
+  std::string out;
+  for (const char letter : text) out += letter == '\n' ? "\\n" : letter == '\t' ? "\\t" : std::string(1, letter);
+  return cofferdam::terminal_text(out);
+}
+
+struct Unlocking {
+  SecretBytes data_key;
+  std::string vouched_by;  // the key's ARN; empty: the data key was given
+};
+Unlocking data_key_for(const ArtifactArguments& options, const Header& header) {
+  if (!options.data_key_file.empty()) return {data_key_from_file(options.data_key_file), {}};
   const auto wanted = std::ranges::find_if(header.data_keys, [&](const EncryptedDataKey& key) {
     return key.provider == kKmsProvider && (options.key_id.empty() || key.information == options.key_id);
   });
@@ -145,7 +157,7 @@ SecretBytes data_key_for(const ArtifactArguments& options, const Header& header)
                                                    "; cofferdam artifact describe lists them");
   }
   kmsclient::KeyService service(endpoint_of(options));
-  return service.decrypt(wanted->ciphertext, wanted->information, header.context);
+  return {service.decrypt(wanted->ciphertext, wanted->information, header.context), wanted->information};
 }
 
 int run_decrypt(const ArtifactArguments& options) {
@@ -154,7 +166,9 @@ int run_decrypt(const ArtifactArguments& options) {
   InputFile input(options.input);
   Decryptor decryptor(input.source());
   decryptor.require(required);
-  decryptor.unlock(data_key_for(options, decryptor.header()).view());
+  Unlocking unlocking = data_key_for(options, decryptor.header());
+  decryptor.unlock(unlocking.data_key.view());
+  unlocking.data_key.wipe();
   OutputFile output(options.output, OutputFile::Readers::kOwner);
   Progress progress("decrypting", input.size());
   while (const auto frame = decryptor.next()) {
@@ -164,25 +178,20 @@ int run_decrypt(const ArtifactArguments& options) {
   output.keep();
   if (options.json) {
     std::cout << nlohmann::ordered_json{{"Output", options.output},
+                                        {"KeyArn", unlocking.vouched_by},
                                         {"PlaintextBytes", decryptor.bytes_given()},
                                         {"Context", decryptor.header().context}}
                      .dump(2)
               << '\n';
   } else {
-    std::cout << options.output << "  " << decryptor.bytes_given() << " bytes, whole and authentic\n";
+    // Whole and unaltered since it was encrypted under this key: whose it is, its name says and nothing else here does.
+    std::cout << options.output << "  " << decryptor.bytes_given() << " bytes, whole, as encrypted under "
+              << (unlocking.vouched_by.empty() ? "the data key given" : printable(unlocking.vouched_by)) << '\n';
   }
   return cofferdam::kAccepted;
 }
 
 // ---- describe -----------------------------------------------------------------------------------------------
-
-// Names come out of an unauthenticated file: nothing of them may act on a terminal.
-std::string printable(const std::string& text) {
-  std::string out;
-  for (const char letter : text) out += static_cast<unsigned char>(letter) < 0x20 || letter == 0x7F ? '?' : letter;
-  return cofferdam::is_valid_utf8(cofferdam::as_bytes(out)) ? out
-                                                            : "hex:" + cofferdam::to_hex(cofferdam::as_bytes(text));
-}
 
 int run_describe(const ArtifactArguments& options) {
   InputFile input(options.input);
@@ -240,10 +249,10 @@ Run guarded(std::function<int(const ArtifactArguments&)> command, std::shared_pt
     try {
       return command(*options);
     } catch (const BadArtifact& error) {
-      std::cerr << "refused: " << options->input << ": " << error.what() << '\n';
+      std::cerr << "refused: " << options->input << ": " << printable(error.what()) << '\n';
     } catch (const kmsclient::KeyServiceError& error) {
       if (error.name().empty()) throw;
-      std::cerr << "refused: " << error.what() << '\n';
+      std::cerr << "refused: " << printable(error.what()) << '\n';
     }
     return cofferdam::kRefused;
   };
@@ -290,7 +299,7 @@ void add_artifact_commands(CLI::App& application, Run& run) {
                    "NAME=VALUE, once for each pair that the artifact must have: another artifact is refused")
       ->allow_extra_args(false)
       ->required();
-  decrypt->add_option("--key-id", o.key_id, "ARN of the key whose encrypted data key is used; without it the first")
+  decrypt->add_option("--key-id", o.key_id, "ARN of the key whose encrypted data key is used: pass it, or any key that the\ncredentials may decrypt with vouches for the artifact")
       ->group("Key service");
   add_key_options(*decrypt, o);
 

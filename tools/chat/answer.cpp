@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/chat/refused.hpp"
-#include "tools/chat/terminal_text.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 
 namespace chat {
 namespace {
@@ -30,7 +30,7 @@ std::string shortened(std::string text) {
     if (letter == '\n' || letter == '\t') letter = ' ';
   }
   if (text.size() > kMaxErrorText) text = text.substr(0, kMaxErrorText) + "...";
-  return terminal_text(text);
+  return cofferdam::terminal_text(text);
 }
 
 }  // namespace

@@ -10,13 +10,14 @@
 
 #include "tools/chat/attested_service.hpp"
 #include "tools/chat/refused.hpp"
-#include "tools/chat/terminal_text.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 #include "tools/cofferdam/verify_flags.hpp"
 #include "tools/cryptography/cryptography.hpp"
 
 namespace chat {
 namespace {
 
+using cofferdam::terminal_text;
 using cofferdam::Unreadable;
 using OrderedJson = nlohmann::ordered_json;
 constexpr std::size_t kMaxApiKey = 4096;

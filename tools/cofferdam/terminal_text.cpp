@@ -1,4 +1,4 @@
-#include "tools/chat/terminal_text.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 
 #include <array>
 #include <cstdint>
@@ -6,7 +6,7 @@
 
 #include "tools/cofferdam/bytes.hpp"
 
-namespace chat {
+namespace cofferdam {
 namespace {
 
 std::string escape(const char* format, unsigned value) {
@@ -45,7 +45,7 @@ std::string terminal_text(std::string_view text) {
     const auto first = static_cast<unsigned char>(text[0]);
     const std::size_t length = length_from(first);
     const std::string_view sequence = text.substr(0, length);
-    if (length == 1 || sequence.size() < length || !cofferdam::is_valid_utf8(cofferdam::as_bytes(sequence))) {
+    if (length == 1 || sequence.size() < length || !is_valid_utf8(as_bytes(sequence))) {
       const bool plain = (first >= 0x20 && first < 0x7f) || first == '\n' || first == '\t';
       out += plain ? std::string(1, text[0]) : escape("\\x%02x", first);
       text.remove_prefix(1);
@@ -58,4 +58,4 @@ std::string terminal_text(std::string_view text) {
   return out;
 }
 
-}  // namespace chat
+}  // namespace cofferdam

@@ -1,11 +1,11 @@
 // What a hostile server can put on its user's terminal: text.
 #include <gtest/gtest.h>
 
-#include "tools/chat/terminal_text.hpp"
+#include "tools/cofferdam/terminal_text.hpp"
 
 namespace {
 
-using chat::terminal_text;
+using cofferdam::terminal_text;
 
 TEST(TerminalText, LeavesTextAlone) {
   for (const char* text : {"", "plain, with a\ttab\nand lines", "Gr\u00fc\u00dfe", "\u6f22\u5b57", "\U0001f600"}) {
