@@ -136,7 +136,7 @@ void Controller::withdraw(base::Intid intid, Actions& actions) {
   move_to_queue(at, kNowhere);
   for (std::uint32_t* bits : {&bank.present, &bank.physical, &bank.enabled, &bank.group1, &bank.edge, &bank.latch,
                               &bank.active, &bank.listed_latch, &bank.taken, &bank.came_again, &bank.set_by_guest,
-                              &bank.armed, &bank.any_core, &bank.gain_active}) {
+                              &bank.armed, &bank.any_core, &bank.gain_active, &bank.written, &bank.set_in_machine}) {
     *bits &= ~at.bit;
   }
 }

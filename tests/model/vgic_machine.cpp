@@ -262,6 +262,20 @@ void Machine::set_high(unsigned core, std::uint32_t intid, bool high) {
   gic.set_high(core, intid, high);
   if (prompt) settle();
 }
+void Machine::give(std::uint32_t intid) {
+  begin();
+  vgic::Actions actions;
+  controller.admit(base::Intid{intid}, actions);
+  carry_out(actions);
+  if (prompt) settle();
+}
+void Machine::take_away(std::uint32_t intid) {
+  begin();
+  vgic::Actions actions;
+  controller.withdraw(base::Intid{intid}, actions);
+  carry_out(actions);
+  if (prompt) settle();
+}
 void Machine::raise(std::uint32_t intid, bool level) {
   begin();
   vgic::Actions actions;

@@ -86,6 +86,8 @@ class Machine {
   void write(unsigned core, Frame frame, std::uint64_t offset, std::uint64_t value, unsigned size = 4);
   void send_sgi(unsigned core, vgic::SgiRegister which, std::uint64_t value);
   void set_high(unsigned core, std::uint32_t intid, bool high);  // a physical line
+  void give(std::uint32_t intid);  // a device's SPI comes to the partition, and goes
+  void take_away(std::uint32_t intid);
   void raise(std::uint32_t intid, bool level);
   void raise_private(unsigned core, std::uint32_t intid, bool level);
   // Elsewhere: on a core that does not run this guest, where it was on its way when its route changed.

@@ -250,6 +250,26 @@ TEST_F(VirtualGic, WaitsForTheCoreThatHoldsADisabledInterrupt) {
   EXPECT_EQ(on().acknowledge(0), kMessage) << "it stayed pending";
 }
 
+TEST_F(VirtualGic, ADeviceThatComesBackInterruptsAsIfItWereNew) {
+  enable(0, kUart);
+  set_bit(0, offset::kIsactiver, kUart);  // active with nobody to end it
+  on().take_away(kUart);
+  EXPECT_FALSE(bit(0, offset::kIsactiver, kUart));
+  set_bit(0, offset::kIcactiver, kUart);  // what a kernel that starts anew does
+  on().give(kUart);
+  set_bit(0, offset::kIgroupr, kUart);
+  enable(0, kUart);
+  for (int i = 0; i < 2; ++i) {
+    on().set_high(0, kUart, true);
+    ASSERT_EQ(on().acknowledge(0), kUart);
+    set_bit(1, offset::kIsenabler, kMessage);
+    EXPECT_FALSE(bit(0, offset::kIspendr, kMessage));  // this core traps in its handler
+    on().set_high(0, kUart, false);
+    on().end(0, kUart);
+    EXPECT_FALSE(bit(0, offset::kIsactiver, kUart));
+  }
+}
+
 TEST_F(VirtualGic, TheBetterOneGoesFirst) {
   for (std::uint32_t i = 0; i < 20; ++i) {
     enable(0, kMessage + i, static_cast<std::uint8_t>(0xF8 - 8 * i));
