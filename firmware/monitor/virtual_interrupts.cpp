@@ -146,11 +146,23 @@ void kick_cores(const PartitionInterrupts& interrupts, std::uint32_t kicks) {
   }
 }
 
+// Holds a partition's lock ahead of what its guest does: for what the state lock's holder, or another partition, waits for.
+class [[nodiscard]] Ahead {
+ public:
+  explicit Ahead(SpinLock& lock) : lock_(lock) { lock_.lock_first(); }
+  ~Ahead() { lock_.unlock(); }
+  Ahead(const Ahead&) = delete;
+  Ahead& operator=(const Ahead&) = delete;
+
+ private:
+  SpinLock& lock_;
+};
+
 // What is done for another core, or for none: under the lock, then the kicks.
 void change(PartitionInterrupts& interrupts, auto&& what) {
   Actions actions;
   {
-    const Locked locked{interrupts.lock};
+    const Ahead ahead{interrupts.lock};
     what(interrupts.controller, actions);
     carry_out_changes(interrupts, actions);
   }
@@ -162,14 +174,15 @@ void change(PartitionInterrupts& interrupts, auto&& what) {
 // meanwhile they follow by a kick, which waits until this core is in its guest again.
 class Visit {
  public:
-  Visit(PartitionInterrupts& interrupts, CoreIndex core)
+  enum class Turn : std::uint8_t { kAny, kAhead };
+  Visit(PartitionInterrupts& interrupts, CoreIndex core, Turn turn = Turn::kAny)
       : interrupts_(interrupts),
         core_(core),
         state_(hal::interrupts::virtual_state()),
         used_(interrupts.controller.used_list_registers(core)) {
     const std::span<std::uint64_t> values = std::span{list_registers_}.first(used_);
     hal::interrupts::read_list_registers(values);
-    interrupts.lock.lock();
+    turn == Turn::kAhead ? interrupts.lock.lock_first() : interrupts.lock.lock();
     interrupts.controller.sync(core, values, state_.ends_separately ? 0 : state_.ended, actions_);
   }
   // The actions first: what fill() lists must not come a second time from the physical controller.
@@ -231,7 +244,7 @@ struct Place {
 
 void reset_interrupts(base::PartitionId partition) {
   PartitionInterrupts& interrupts = of(partition);
-  const Locked locked{interrupts.lock};
+  const Ahead ahead{interrupts.lock};
   for (std::uint8_t i = 0; i < g_state.cores.count; ++i) {
     if (g_state.cores.entries[i].owner == partition) interrupts.core_of[index_of(base::CoreId{i}, partition).value] = i;
   }
@@ -281,11 +294,12 @@ void raise_message(base::PartitionId partition, base::Intid intid) {
 void set_line(base::PartitionId partition, base::Intid intid, bool level) {
   PartitionInterrupts& interrupts = of(partition);
   if (!level) {
-    const Locked locked{interrupts.lock};
+    const Ahead ahead{interrupts.lock};
     if (interrupts.controller.fall(intid)) return;
   }
   if (runs_guest_of(partition)) {
-    Visit visit{interrupts, index_of(hal::current_core(), partition)};  // the guest's handler on this core is looking at it
+    // The guest's handler on this core is looking at it.
+    Visit visit{interrupts, index_of(hal::current_core(), partition), Visit::Turn::kAhead};
     static_cast<void>(interrupts.controller.raise(intid, level, visit.actions()).ok());
     return;
   }

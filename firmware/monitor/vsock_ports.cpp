@@ -37,7 +37,7 @@ constexpr std::uint64_t kPatience = 1000;
 // Steps in one piece; each copies at most 4 KiB. Where they copy little, a hold of the state lock has several.
 constexpr int kStepsAtOnce = 32;
 constexpr int kStepsInOneHold = 4;
-constexpr std::uint32_t kCopiedInOneHold = 1024;  // bytes; after so many no step is begun
+constexpr std::uint32_t kCopiedInOneHold = 1024;  // bytes; after so many, or a search, no step is begun
 
 template <std::size_t... kIndex>
 [[nodiscard]] constexpr std::array<PartitionMemory, kPorts> memories(std::index_sequence<kIndex...>) {
@@ -102,8 +102,10 @@ class Moving {
     const MemoryVisit visit;
     g_line_begun = false;
     std::uint32_t copied = 0;
-    for (int i = 0; i < kStepsInOneHold && goes_on() && copied < kCopiedInOneHold; ++i, ++steps_) {
+    bool searched = false;
+    for (int i = 0; i < kStepsInOneHold && goes_on() && copied < kCopiedInOneHold && !searched; ++i, ++steps_) {
       report_ = g_switch.step(now_);
+      searched = report_.searched;
       copied += report_.copied;
       interrupts_.bits |= report_.interrupt.bits;
       for (vsock::PortSet broken = report_.broken; broken.bits != 0; broken.bits &= broken.bits - 1) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 
@@ -27,6 +28,7 @@ class GuestMemory {
     const std::uint8_t* const near = at_hand(from, to.size());
     if (near == nullptr) return read(from, to);
     __builtin_memcpy(to.data(), near, to.size());
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // what is looked at from here on is the copy: the compiler may not read again
     return {};
   }
   [[nodiscard]] base::Status copy_out(base::Ipa to, base::Bytes from) {

@@ -196,6 +196,7 @@ bool Switch::trim(std::size_t slot, std::uint64_t now, StepReport& report) {
   while (packets_.at(previous).next != newest) previous = packets_.at(previous).next;
   wait_no_more(slot, previous, newest);
   abandon(slot, newest);
+  report.searched = true;
   return true;
 }
 

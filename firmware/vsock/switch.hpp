@@ -78,6 +78,7 @@ struct StepReport {
   PortSet broken;     // ask these transports for DEVICE_NEEDS_RESET
   bool impatient;     // an enclave holds more than its share, a driver is to hear of buffers, or an update is held back: call
                       // again within a millisecond, though no news comes
+  bool searched;         // the list of a port's packets was gone through: a step that is long without copying
   std::uint32_t copied;  // bytes of payload
 };
 
