@@ -239,6 +239,9 @@ class KeyServiceTest(unittest.TestCase):
         lockout = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:*",
                                                                      "Resource": "*"}})
         self.refused("MalformedPolicyDocumentException", self.kms.put_key_policy, KeyId=key, PolicyName="default", Policy=lockout)
+        # The name's case doesn't matter, so that nobody goes past a policy by it; two names are two values.
+        self.user.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"PROJECT": "alpha"})
+        self.refused("AccessDeniedException", self.user.encrypt, KeyId=key, Plaintext=b"x", EncryptionContext={"Project": "alpha", "project": "beta"})
         self.refused("MalformedPolicyDocumentException", self.kms.create_key, Policy=lockout)
         self.refused("MalformedPolicyDocumentException", self.kms.put_key_policy, KeyId=key, PolicyName="default", Policy="{}")
         self.assertEqual(self.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"], policy)

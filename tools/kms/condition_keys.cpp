@@ -80,7 +80,7 @@ std::optional<ConditionKey> find_condition_key(std::string_view name) {
   std::string lower = lower_case(name);
   if (lower.starts_with(kContext)) {
     if (lower.size() == kContext.size()) return std::nullopt;
-    return ConditionKey{std::string(kContext) + std::string(name.substr(kContext.size())), KeyType::kString};
+    return ConditionKey{std::move(lower), KeyType::kString};
   }
   for (const Numbered& numbered : kNumbered) {
     if (lower.starts_with(numbered.prefix) && is_number_below(lower.substr(numbered.prefix.size()), numbered.count)) {

@@ -14,7 +14,8 @@ struct ConditionKey {
   std::string canonical;  // as Condition::key and RequestContext have it
   KeyType type{};
 };
-// Keys are compared without regard to case, but for the name in kms:EncryptionContext:NAME. Nullopt: unknown.
+// Keys are compared without regard to case, the name in kms:EncryptionContext:NAME too (AWS KMS Developer Guide, "kms:EncryptionContext:
+// context-key"); kms:EncryptionContextKeys has names as the request writes them. Nullopt: unknown.
 [[nodiscard]] std::optional<ConditionKey> find_condition_key(std::string_view name);
 
 [[nodiscard]] std::string lower_case(std::string_view text);

@@ -4,6 +4,7 @@
 
 #include "tools/kms/call.hpp"
 #include "tools/kms/ciphertext_blob.hpp"
+#include "tools/kms/condition_keys.hpp"
 #include "tools/kms/errors.hpp"
 
 namespace kms {
@@ -33,7 +34,7 @@ void add_conditions(Call& call, const EncryptionContext& context, const std::str
   std::erase_if(call.conditions, [&](const auto& entry) { return entry.first.starts_with(kContext); });
   call.conditions.erase("kms:encryptioncontextkeys");
   for (const auto& [key, value] : context) {
-    call.conditions[std::string(kContext) + key] = {value};
+    call.conditions[std::string(kContext) + lower_case(key)].push_back(value);  // names that differ in case only: several values
     call.conditions["kms:encryptioncontextkeys"].push_back(key);
   }
   call.conditions["kms:encryptionalgorithm"] = {algorithm};

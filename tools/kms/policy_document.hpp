@@ -46,7 +46,7 @@ struct Condition {
   Comparison comparison{};
   Quantifier quantifier{Quantifier::kOne};
   bool if_exists{};
-  std::string key;  // canonical: lower case, except what follows kms:EncryptionContext:
+  std::string key;  // canonical: lower case
   std::vector<std::string> values;
 };
 

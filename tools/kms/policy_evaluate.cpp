@@ -84,7 +84,7 @@ bool holds(Comparison comparison, const std::string& actual, const std::string& 
   return false;
 }
 
-bool satisfied(const Condition& condition, const RequestContext& request) {
+bool satisfied(const Condition& condition, Effect effect, const RequestContext& request) {
   const auto found = request.keys.find(condition.key);
   const bool absent = found == request.keys.end() || found->second.empty();
   if (condition.comparison == Comparison::kNull) {
@@ -106,10 +106,17 @@ bool satisfied(const Condition& condition, const RequestContext& request) {
     });
     return any != negated;
   };
+  const std::vector<std::string>& actual = found->second;
   switch (condition.quantifier) {
+    // Several values of a key that should have one (kms:EncryptionContext:NAME for names that differ in case): the stricter reading.
     case Quantifier::kOne:
-    case Quantifier::kForAllValues: return std::all_of(found->second.begin(), found->second.end(), one);
-    case Quantifier::kForAnyValue: return std::any_of(found->second.begin(), found->second.end(), one);
+      switch (effect) {
+        case Effect::kAllow: return std::all_of(actual.begin(), actual.end(), one);
+        case Effect::kDeny: return std::any_of(actual.begin(), actual.end(), one);
+      }
+      return false;
+    case Quantifier::kForAllValues: return std::all_of(actual.begin(), actual.end(), one);
+    case Quantifier::kForAnyValue: return std::any_of(actual.begin(), actual.end(), one);
   }
   return false;
 }
@@ -136,7 +143,7 @@ bool applies(const Statement& statement, const RequestContext& request) {
          any_matches(statement.actions, lower_case(request.action)) != statement.actions_negated &&
          any_matches(statement.resources, request.resource) != statement.resources_negated &&
          std::all_of(statement.conditions.begin(), statement.conditions.end(),
-                     [&](const Condition& condition) { return satisfied(condition, request); });
+                     [&](const Condition& condition) { return satisfied(condition, statement.effect, request); });
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ RequestContext request() {
   context.account = "111122223333";
   context.keys = {{"kms:recipientattestation:imagesha384", {"aabb"}},
                   {"kms:recipientattestation:pcr3", {"cc"}},
-                  {"kms:encryptioncontext:Project", {"alpha"}},
+                  {"kms:encryptioncontext:project", {"alpha"}},
                   {"kms:encryptioncontextkeys", {"Project", "Stage"}},
                   {"cofferdam:recipientattestation:smmuactive", {"true"}},
                   {"cofferdam:recipientattestation:sharedmemory", {"4096"}},
@@ -83,7 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
         ConditionCase{R"({"StringNotLike": {)" IMAGE R"(: "a*"}})", false},
         ConditionCase{R"({"StringEquals": {"kms:RecipientAttestation:PCR3": "cc"}})", true},
         ConditionCase{R"({"StringEquals": {"kms:EncryptionContext:Project": "alpha"}})", true},
-        ConditionCase{R"({"StringEquals": {"kms:EncryptionContext:project": "alpha"}})", false},
+        ConditionCase{R"({"StringEquals": {"kms:EncryptionContext:project": "alpha"}})", true},
+        ConditionCase{R"({"StringNotEquals": {"KMS:encryptioncontext:PROJECT": "alpha"}})", false},
+        ConditionCase{R"({"ForAnyValue:StringEquals": {)" KEYS R"(: ["project"]}})", false},
         ConditionCase{R"({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/enclave-*"}})", true},
         ConditionCase{R"({"ArnEquals": {"aws:PrincipalArn": "arn:*:user/enclave-host"}})", false},
         ConditionCase{R"({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/other"}})", true},
@@ -138,6 +140,24 @@ TEST(KmsPolicy, DeniesByDefaultAndExplicitDenyWins) {
   EXPECT_EQ(decide(policy(allow)), Decision::kAllowed);
   EXPECT_EQ(decide(policy(allow + "," + statement("Deny", R"("*")", R"("kms:D*")"))), Decision::kDenied);
   EXPECT_EQ(decide(policy(statement("Deny", R"("*")", R"(["kms:Encrypt", "kms:decrypt"])") + "," + allow)), Decision::kDenied);
+}
+
+// An encryption context with "Project" and "project": which of them a policy means can't be said, so each must be right.
+TEST(KmsPolicy, OfSeveralValuesAllMustBeAllowedAndOneIsEnoughForADeny) {
+  RequestContext context = request();
+  context.keys["kms:encryptioncontext:project"] = {"alpha", "beta"};
+  const auto with = [](const std::string& effect, const std::string& comparison, const std::string& values) {
+    return statement(effect, R"("*")", R"("kms:*")", R"({")" + comparison + R"(": {"kms:EncryptionContext:Project": )" + values + "}}");
+  };
+  const std::string all = statement("Allow", R"("*")", R"("kms:*")");
+  EXPECT_EQ(decide(policy(with("Allow", "StringEquals", R"("alpha")")), context), Decision::kNotAllowed);
+  EXPECT_EQ(decide(policy(with("Allow", "StringEquals", R"(["alpha", "beta"])")), context), Decision::kAllowed);
+  EXPECT_EQ(decide(policy(with("Allow", "StringNotEquals", R"("alpha")")), context), Decision::kNotAllowed);
+  for (const std::string value : {R"("alpha")", R"("beta")"}) {
+    EXPECT_EQ(decide(policy(all + "," + with("Deny", "StringEquals", value)), context), Decision::kDenied) << value;
+    EXPECT_EQ(decide(policy(all + "," + with("Deny", "StringNotEquals", value)), context), Decision::kDenied) << value;
+  }
+  EXPECT_EQ(decide(policy(all + "," + with("Deny", "StringNotEquals", R"(["alpha", "beta"])")), context), Decision::kAllowed);
 }
 
 TEST(KmsPolicy, MatchesPrincipals) {
