@@ -25,6 +25,19 @@ class Unplug(ProxyTest):
         print(f"back after {took * 1000:.0f} ms")
         self.assertEqual(proxy.health().status, 200)
 
+    def test_a_token_whose_folder_is_gone(self):
+        """Then SoftHSM can't even be started anew, and the proxy must go on trying."""
+        proxy = self.proxy()
+        sealed = proxy.encrypt().json
+        (proxy.folder / "tokens").rename(proxy.folder / "away")
+        wait_until(lambda: "C_Initialize" in (proxy.decrypt(sealed), proxy.audit()[-1].get("detail", ""))[1], 2, "C_Initialize doesn't fail")
+        for _ in range(3):
+            time.sleep(0.25)
+            self.refused(proxy.decrypt(sealed), 500, "InternalException")
+        (proxy.folder / "away").rename(proxy.folder / "tokens")
+        took = wait_until(lambda: proxy.decrypt(sealed).status == 200, 2, "the key doesn't work again")
+        print(f"back after {took * 1000:.0f} ms")
+
     def test_the_proxy(self):
         proxy = self.proxy()
         sealed = proxy.encrypt().json

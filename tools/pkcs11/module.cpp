@@ -85,14 +85,15 @@ void Module::initialise() {
 std::shared_lock<std::shared_timed_mutex> Module::use() {
   std::shared_lock lock(lock_, kLongestWait);
   if (!lock.owns_lock()) throw TokenError("the PKCS#11 module is being started again and doesn't answer");
-  if (!initialised_) throw TokenError("the PKCS#11 module isn't initialised");
+  // As the module itself would say it: whoever sees it starts the module anew.
+  if (!initialised_) throw CallError("the PKCS#11 module", CKR_CRYPTOKI_NOT_INITIALIZED);
   return lock;
 }
 
 bool Module::restart(std::uint64_t seen) {
   const std::unique_lock lock(lock_, kLongestWait);  // a call that hangs keeps it
   if (!lock.owns_lock()) return false;
-  if (epoch_ != seen) return true;
+  if (initialised_ && epoch_ != seen) return true;  // somebody else did it; one that failed is tried again
   const auto now = std::chrono::steady_clock::now();
   if (now - restarted_ < kBetweenRestarts) return false;
   restarted_ = now;

@@ -38,11 +38,12 @@ class Module {
   Module& operator=(const Module&) = delete;
 
   [[nodiscard]] CK_FUNCTION_LIST& functions() const { return *functions_; }
-  // Held while calls run; what epoch() gives then stays.
+  // Held while calls run; what epoch() gives then stays. Throws CallError (CKR_CRYPTOKI_NOT_INITIALIZED) after a restart that failed.
   [[nodiscard]] std::shared_lock<std::shared_timed_mutex> use();
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }  // handles of another epoch mean nothing any more
   // Finalises and initialises anew: modules look for tokens only then. At most once for each epoch and each 200 ms; false: it wasn't
-  // done, and nobody else did it. Nothing of `use` may be held.
+  // done, and nobody else did it. Throws CallError when the module can't be initialised: the next restart tries it again. Nothing of
+  // `use` may be held.
   bool restart(std::uint64_t seen);
 
  private:

@@ -133,6 +133,34 @@ TEST_F(InSoftHsm, ATokenThatIsTakenOutIsDeadWithinASecondAndComesBack) {
 TEST_F(InSoftHsm, ManyThreadsShareFewSessions) {
   pkcs11::Token token(options());
   token.generate_aes256("root");
+// SoftHSM's C_Initialize fails while its folder is missing: the module isn't initialised then, until the token is back.
+TEST_F(InSoftHsm, AModuleThatCannotBeStartedAnewIsTriedAgain) {
+  pkcs11::Token token(options());
+  token.generate_aes256("root");
+  const auto sealed = token.seal("root", {}, as_bytes("x"));
+  fs::rename(folder_ / "tokens", folder_ / "away");
+  const auto begin = std::chrono::steady_clock::now();
+  std::string why;
+  while (!why.contains("C_Initialize") && std::chrono::steady_clock::now() - begin < std::chrono::seconds(2)) {
+    try {
+      (void)token.open("root", sealed.iv, {}, sealed.ciphertext, sealed.tag);
+    } catch (const pkcs11::TokenError& error) {
+      why = error.what();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ASSERT_NE(why.find("C_Initialize"), std::string::npos) << why;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(token.ping(), pkcs11::TokenError);
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+  fs::rename(folder_ / "away", folder_ / "tokens");
+  const auto opened = token.open("root", sealed.iv, {}, sealed.ciphertext, sealed.tag);
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->size(), 1U);
+  EXPECT_NO_THROW(token.ping());
+}
+
   std::atomic<int> good{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 16; ++i) {
