@@ -1,5 +1,7 @@
 #include "tools/kms/principals.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -37,6 +39,14 @@ const Json& list_in(const Json& object, const char* name, const std::string& sou
   const auto found = object.find(name);
   if (found == object.end() || !found->is_array()) bad(source, std::string("\"") + name + "\" must be a list");
   return *found;
+}
+
+FileVersion version_of(const std::string& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  const auto nanoseconds = [](const timespec& time) { return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; };
+  return {.device = status.st_dev, .inode = status.st_ino, .size = static_cast<std::uint64_t>(status.st_size),
+          .written_ns = nanoseconds(status.st_mtim), .changed_ns = nanoseconds(status.st_ctim)};
 }
 
 }  // namespace
@@ -80,8 +90,7 @@ Credentials parse_principals(std::string_view json, const std::string& source) {
 }
 
 Principals::Principals(std::string file) : file_(std::move(file)) {
-  std::error_code error;
-  written_ = std::filesystem::last_write_time(file_, error);
+  read_ = version_of(file_);
   looked_ = std::chrono::steady_clock::now();
   const cofferdam::Bytes bytes = cofferdam::read_file(file_, kMaxFile);
   credentials_ = std::make_shared<const Credentials>(parse_principals(cofferdam::as_text(bytes), file_));
@@ -92,16 +101,20 @@ std::shared_ptr<const Credentials> Principals::current() {
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < std::chrono::seconds(1)) return credentials_;
   looked_ = now;
-  std::error_code error;
-  const auto written = std::filesystem::last_write_time(file_, error);
-  if (error || written == written_) return credentials_;
+  const FileVersion version = version_of(file_);  // before it is read: what is written meanwhile is read the next time
+  if (version == read_) {
+    told_.reset();
+    return credentials_;
+  }
   try {
     const cofferdam::Bytes bytes = cofferdam::read_file(file_, kMaxFile);
     credentials_ = std::make_shared<const Credentials>(parse_principals(cofferdam::as_text(bytes), file_));
-    written_ = written;
+    read_ = version;
+    told_.reset();
   } catch (const cofferdam::Unreadable& problem) {
-    written_ = written;  // said once for each version of the file
-    std::fprintf(stderr, "cofferdam-kms: the principals stay as they were: %s\n", problem.what());
+    // Said once for each version. `read_` stays, so that the file is read as soon as it can be.
+    if (told_ != version) std::fprintf(stderr, "cofferdam-kms: the principals stay as they were: %s\n", problem.what());
+    told_ = version;
   }
   return credentials_;
 }

@@ -7,6 +7,8 @@
 // operations that concern no key, and where a key policy allows the account (":root") as such. Two keys at once: rotation.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,9 +16,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <chrono>
-#include <filesystem>
 
 namespace kms {
 
@@ -39,12 +38,20 @@ struct Credentials {
 // Throws cofferdam::Unreadable with `source` and the mend; a secret is never in the message.
 [[nodiscard]] Credentials parse_principals(std::string_view json, const std::string& source);
 
+// One state of a file, told from another by all that a change leaves a trace in: chmod and chown show in the change time alone. All 0:
+// there is no file, or it can't be looked at.
+struct FileVersion {
+  std::uint64_t device{}, inode{}, size{};
+  std::int64_t written_ns{}, changed_ns{};  // since the epoch
+  friend bool operator==(const FileVersion&, const FileVersion&) = default;
+};
+
 class Principals {
  public:
   // Throws cofferdam::Unreadable.
   explicit Principals(std::string file);
-  // What the file says; looks at most once a second whether it changed. A file that can't be read then leaves what was read
-  // before, with a line on standard error.
+  // What the file says; looks at most once a second whether it changed. A file that can't be read leaves what was read before, with
+  // one line on standard error, and is tried again each second until it can.
   [[nodiscard]] std::shared_ptr<const Credentials> current();
 
  private:
@@ -52,7 +59,8 @@ class Principals {
   std::mutex mutex_;
   std::shared_ptr<const Credentials> credentials_;
   std::chrono::steady_clock::time_point looked_;
-  std::filesystem::file_time_type written_;
+  FileVersion read_;                 // what the credentials are of
+  std::optional<FileVersion> told_;  // what was reported and is still there
 };
 
 }  // namespace kms
