@@ -105,7 +105,11 @@ class KeyServiceTest(unittest.TestCase):
         self.refused("KMSInvalidStateException", self.kms.decrypt, CiphertextBlob=blob)
         self.refused("KMSInvalidStateException", self.kms.enable_key, KeyId=key)
         self.refused("KMSInvalidStateException", self.kms.schedule_key_deletion, KeyId=key)
-        self.refused("KMSInvalidStateException", self.kms.put_key_policy, KeyId=key, PolicyName="default", Policy=self.policy())
+        self.refused("KMSInvalidStateException", self.kms.update_key_description, KeyId=key, Description="too late")
+        withdrawn = self.policy({"Effect": "Deny", "Principal": {"AWS": USER}, "Action": "kms:CancelKeyDeletion", "Resource": "*"})
+        self.put_policy(key, withdrawn)  # AWS's key states: a policy can be changed in each of them
+        self.assertEqual(self.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"], withdrawn)
+        self.assertEqual(self.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "PendingDeletion")
         self.assertEqual(self.kms.cancel_key_deletion(KeyId=key)["KeyId"], arn)
         self.assertEqual(self.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "Disabled")
         self.kms.enable_key(KeyId=key)

@@ -30,12 +30,10 @@ Json put_key_policy(Call& call) {
   change.policy = text;
   change.only_revision = key.revision;
   call.event.detail = "policy SHA-256 " + cofferdam::to_hex(cryptography::sha256(cofferdam::as_bytes(text)));
-  constexpr std::array kAny{KeyState::kEnabled, KeyState::kDisabled, KeyState::kUnavailable};
+  // AWS KMS Developer Guide, "Key states": in each of them.
+  constexpr std::array kAny{KeyState::kEnabled, KeyState::kDisabled, KeyState::kPendingDeletion, KeyState::kUnavailable};
   const KeyAnswer answer = call.parts.store.change_key(key.id, kAny, change, call.event);
   if (answer.outcome == Outcome::kConflict) throw Outdated();
-  if (answer.outcome == Outcome::kWrongState) {
-    throw KmsError(ErrorName::kInvalidState, key_arn(call.parts.place, key.id.text) + " is pending deletion.");
-  }
   if (answer.outcome != Outcome::kDone) {
     throw KmsError(ErrorName::kNotFound, "Key '" + key_arn(call.parts.place, key.id.text) + "' does not exist");
   }
