@@ -1,5 +1,7 @@
 """Keys that stay with the customer: custom key stores of the key service against a proxy written from the specification."""
+import json
 import pathlib
+import subprocess
 import sys
 import time
 import unittest
@@ -110,6 +112,20 @@ class ExternalKeyStoreTest(unittest.TestCase):
         # An integrity value that doesn't belong to the ciphertext.
         self.proxy.change = lambda answer: {**answer, "ciphertextDataIntegrityValue": "A" * 43 + "="}
         self.refused("KMSInvalidStateException", self.kms.encrypt, KeyId=key, Plaintext=b"x")
+
+    def test_the_audit_log_says_where_a_store_goes(self):
+        store = self.kms.create_custom_key_store(**self.store())["CustomKeyStoreId"]
+        self.refused("XksProxyUriUnreachableException", self.kms.update_custom_key_store, CustomKeyStoreId=store, XksProxyUriEndpoint="https://localhost:1")
+        self.kms.update_custom_key_store(CustomKeyStoreId=store, NewCustomKeyStoreName="renamed")
+        self.kms.update_custom_key_store(CustomKeyStoreId=store, XksProxyAuthenticationCredential={
+            "AccessKeyId": key_proxy.ACCESS_KEY_ID, "RawSecretAccessKey": key_proxy.SECRET})
+        shown = subprocess.run([running_service.BIN / "cofferdam-kms", "audit", "show", "--json", "--config", self.service.home / "kms.json"],
+                               capture_output=True, timeout=60, check=True).stdout.decode()
+        here = f"https://localhost:{self.proxy.port}"
+        self.assertEqual([json.loads(line)["detail"] for line in shown.splitlines()],
+                         [f"endpoint {here}, path {key_proxy.PATH}, access key id {key_proxy.ACCESS_KEY_ID}, name customer",
+                          "endpoint https://localhost:1", "name renamed", f"access key id {key_proxy.ACCESS_KEY_ID}"])
+        self.assertNotIn(key_proxy.SECRET, shown)
 
     def test_stores_are_checked(self):
         for changes, name in (({"XksProxyUriPath": "/wrong/kms/xks/v1"}, "XksProxyInvalidConfigurationException"),

@@ -627,4 +627,39 @@ class RestartTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    def test_the_audit_log_says_what_was_changed_and_for_whom_it_was_refused(self):
+        chain = documents.Chain()
+        _, spki = documents.rsa_key()
+        asked, pcr0 = recipient(chain.document(spki)), documents.pcr_hex(0x10)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}})
+        digest = "policy SHA-256 " + hashlib.sha256(policy.encode()).hexdigest()
+        user = {"arn": USER, "keys": [{"access_key_id": USER_KEYS[0][0], "secret": USER_KEYS[0][1]}]}
+        with running_service.Service(roots=[chain.root_pem()], principals=[user]) as service:
+            kms, host = service.client(), service.client(*USER_KEYS[0])
+
+            def refused(function, **arguments):
+                with self.assertRaises(botocore.exceptions.ClientError):
+                    function(**arguments)
+            one, two = (kms.create_key(Policy=policy)["KeyMetadata"]["KeyId"] for _ in range(2))
+            kms.create_alias(AliasName="alias/weights", TargetKeyId=one)
+            kms.update_alias(AliasName="alias/weights", TargetKeyId=two)
+            kms.delete_alias(AliasName="alias/weights")
+            refused(kms.delete_alias, AliasName="alias/weights")
+            refused(kms.put_key_policy, KeyId=one, PolicyName="default", Policy="{}")
+            refused(host.decrypt, CiphertextBlob=b"nonsense", Recipient=asked)
+            refused(host.decrypt, KeyId="alias/nothing", CiphertextBlob=b"nonsense", Recipient=recipient(b"nonsense"))
+            refused(host.generate_random, NumberOfBytes=8, Recipient=asked)
+            service.stop()
+            shown = subprocess.run([running_service.BIN / "cofferdam-kms", "audit", "show", "--json", "--config", service.home / "kms.json"],
+                                   capture_output=True, timeout=60, check=True).stdout
+        entries = [json.loads(line) for line in shown.splitlines()]
+        self.assertEqual([(e["operation"], e["outcome"], e["key"], e["detail"]) for e in entries[:7]],
+                         [("CreateKey", "Success", one, digest), ("CreateKey", "Success", two, digest),
+                          ("CreateAlias", "Success", one, "alias/weights"), ("UpdateAlias", "Success", two, f"alias/weights, before of {one}"),
+                          ("DeleteAlias", "Success", two, "alias/weights"), ("DeleteAlias", "NotFoundException", "alias/weights", "alias/weights"),
+                          ("PutKeyPolicy", "MalformedPolicyDocumentException", one, "policy SHA-256 " + hashlib.sha256(b"{}").hexdigest())])
+        self.assertEqual([(e["operation"], e["outcome"], e["recipient_pcr0"]) for e in entries[7:]],
+                         [("Decrypt", "InvalidCiphertextException", pcr0), ("Decrypt", "NotFoundException", ""),
+                          ("GenerateRandom", "AccessDeniedException", pcr0)])
+
     unittest.main()

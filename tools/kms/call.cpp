@@ -147,6 +147,10 @@ void end_dry_run(const Call& call) {
 }
 
 double epoch_seconds(Time time) { return static_cast<double>(time.time_since_epoch().count()) / 1000.0; }
+std::string policy_detail(std::string_view policy) {
+  return "policy SHA-256 " + cofferdam::to_hex(cryptography::sha256(cofferdam::as_bytes(policy)));
+}
+
 
 std::vector<std::string> algorithms_of(const std::string& key_spec) {
   if (key_spec == "SYMMETRIC_DEFAULT") return {"SYMMETRIC_DEFAULT"};

@@ -75,6 +75,9 @@ void require_usable(const Call& call, const KeyRecord& key);
 // When the request says DryRun, and everything else would have passed: throws DryRunOperationException.
 void end_dry_run(const Call& call);
 
+// AuditEvent::detail of an operation that writes a policy: its SHA-256.
+[[nodiscard]] std::string policy_detail(std::string_view policy);
+
 [[nodiscard]] double epoch_seconds(Time time);
 [[nodiscard]] Json key_metadata(const Call& call, const KeyRecord& key);
 [[nodiscard]] std::vector<std::string> algorithms_of(const std::string& key_spec);
@@ -97,6 +100,8 @@ class SecretAnswer {
  public:
   // Reads and verifies Recipient, and adds its conditions to the call: before authorize().
   explicit SecretAnswer(Call& call);
+  // For the audit log alone, when the request is refused before that: its PCR0 if the document is good, else that there was one.
+  static void note_recipient(Call& call);
   void put(Json& answer, std::string_view plain_name, ByteView secret) const;
 
  private:

@@ -5,8 +5,9 @@
 namespace kms {
 namespace {
 
-std::string alias_in_request(const Call& call) {
+std::string alias_in_request(Call& call) {
   const std::string alias = call.fields.required_text("AliasName", 1, 256);
+  call.event.detail = alias;  // the entry's key is the one that it stands for
   constexpr std::string_view kPrefix = "alias/";
   bool right = alias.starts_with(kPrefix) && alias.size() > kPrefix.size();
   for (const char c : alias) {
@@ -53,6 +54,7 @@ Json create_alias(Call& call) {
 Json update_alias(Call& call) {
   const std::string alias = alias_in_request(call);
   const KeyRecord before = find_key(call, alias);  // both keys' policies must agree
+  call.event.detail += ", before of " + before.id.text;
   authorize(call, before, "UpdateAlias");
   const KeyRecord key = target_in_request(call);
   authorize(call, key, "UpdateAlias");

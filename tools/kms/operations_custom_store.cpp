@@ -74,6 +74,18 @@ void done_or_throw(Call& call, Outcome outcome) {
   }
 }
 
+// AuditEvent::detail: what a request sets of a store's. The secret isn't among it.
+void note_settings(Call& call, const std::optional<std::string>& endpoint, const std::optional<std::string>& path,
+                   const std::optional<std::string>& access_key_id, const std::optional<std::string>& name) {
+  const auto note = [&call](std::string_view what, const std::optional<std::string>& value) {
+    if (value) call.event.detail += (call.event.detail.empty() ? "" : ", ") + std::string(what) + " " + *value;
+  };
+  note("endpoint", endpoint);
+  note("path", path);
+  note("access key id", access_key_id);
+  note("name", name);
+}
+
 ProxyRequest health_request(const Call& call) { return {call.caller.arn, "", call.operation, call.request_id}; }
 
 // AWS's ConnectionErrorCode for what the proxy said.
@@ -150,6 +162,7 @@ Json create_custom_key_store(Call& call) {
   store.secret_access_key =
       call.parts.wrapping.wrap(Purpose::kProxyCredential, store.id.text, 1, cofferdam::as_bytes(credential.secret));
   call.event.key = store.id.text;
+  note_settings(call, store.xks_endpoint, store.xks_path, store.access_key_id, store.name);
   call.parts.external.check_health(proxy_of(call, store), health_request(call));
   done_or_throw(call, call.parts.store.create_custom_key_store(store, call.event));
   return {{"CustomKeyStoreId", store.id.text}};
@@ -230,6 +243,7 @@ Json update_custom_key_store(Call& call) {
     access.access_key_id = credential.access_key_id;
     access.secret = credential.secret;
   }
+  note_settings(call, change.xks_endpoint, change.xks_path, change.access_key_id, change.name);
   // Where the proxy is may change only while nobody uses it; credentials rotate while it is connected.
   change.only_revision = store.revision;
   const bool moves = change.name || change.xks_endpoint || change.xks_path;

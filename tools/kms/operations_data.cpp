@@ -251,7 +251,14 @@ Json encrypt(Call& call) {
 }
 
 Json decrypt(Call& call) {
-  const Source source = find_source(call, "KeyId", "EncryptionContext", "EncryptionAlgorithm");
+  const Source source = [&call] {
+    try {
+      return find_source(call, "KeyId", "EncryptionContext", "EncryptionAlgorithm");
+    } catch (const KmsError&) {
+      SecretAnswer::note_recipient(call);
+      throw;
+    }
+  }();
   const SecretAnswer secret_answer(call);
   add_conditions(call, source.context, source.algorithm);
   authorize(call, source.key, "Decrypt");
@@ -306,13 +313,13 @@ Json generate_data_key_pair(Call& call) {
 Json generate_data_key_pair_without_plaintext(Call& call) { return data_key_pair(call, nullptr); }
 
 Json generate_random(Call& call) {
+  const SecretAnswer secret_answer(call);  // first, so that refusals are logged with it
   if (call.fields.has("CustomKeyStoreId")) {
     throw KmsError(ErrorName::kUnsupportedOperation, "random bytes come from this service; external key stores give none");
   }
   const std::optional<std::int64_t> size = call.fields.integer("NumberOfBytes", 1, 1024);
   if (!size) throw validation("numberOfBytes", "Member must not be null");
   authorize_account(call, "GenerateRandom");
-  const SecretAnswer secret_answer(call);
   const SecretBytes secret = cryptography::random_secret(static_cast<std::size_t>(*size));
   Json answer = Json::object();
   secret_answer.put(answer, "Plaintext", secret.view());

@@ -52,6 +52,7 @@ void check_usage(const Fields& fields, const std::string& spec) {
 std::string policy_of_new_key(Call& call, const KeyRecord& key) {
   const std::optional<std::string> text = call.fields.text("Policy", 1, 131072);
   if (!text) return default_key_policy(call.parts.place);
+  call.event.detail = policy_detail(*text);
   const PolicyDocument policy = parse_key_policy(*text);
   if (!call.fields.flag("BypassPolicyLockoutSafetyCheck") &&
       evaluate(policy, context_of(call, key, "PutKeyPolicy")) != Decision::kAllowed) {

@@ -17,6 +17,7 @@ void check_policy_name(const Call& call) {
 Json put_key_policy(Call& call) {
   check_policy_name(call);
   const std::string text = call.fields.required_text("Policy", 1, 131072);
+  call.event.detail = policy_detail(text);
   const bool bypass = call.fields.flag("BypassPolicyLockoutSafetyCheck");
   call.conditions["kms:bypasspolicylockoutsafetycheck"] = {bypass ? "true" : "false"};
   const KeyRecord key = key_in_request(call);
@@ -29,7 +30,6 @@ Json put_key_policy(Call& call) {
   KeyChange change;
   change.policy = text;
   change.only_revision = key.revision;
-  call.event.detail = "policy SHA-256 " + cofferdam::to_hex(cryptography::sha256(cofferdam::as_bytes(text)));
   // AWS KMS Developer Guide, "Key states": in each of them.
   constexpr std::array kAny{KeyState::kEnabled, KeyState::kDisabled, KeyState::kPendingDeletion, KeyState::kUnavailable};
   const KeyAnswer answer = call.parts.store.change_key(key.id, kAny, change, call.event);

@@ -22,6 +22,13 @@ SecretAnswer::SecretAnswer(Call& call) {
   call.conditions.insert(recipient_->conditions.begin(), recipient_->conditions.end());
 }
 
+void SecretAnswer::note_recipient(Call& call) {
+  try {
+    const SecretAnswer answer(call);
+  } catch (const KmsError&) {  // what the request is refused for came first
+  }
+}
+
 void SecretAnswer::put(Json& answer, std::string_view plain_name, ByteView secret) const {
   if (recipient_) {
     answer["CiphertextForRecipient"] = cofferdam::to_base64(envelope_for(recipient_->key, secret));

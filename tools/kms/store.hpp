@@ -124,7 +124,7 @@ struct AuditEvent {
   std::string outcome;    // "Success" or AWS's error code
   std::string request;    // x-amzn-RequestId
   std::optional<std::string> recipient_pcr0;  // hexadecimal; nullopt: the request had no Recipient
-  std::string detail;     // e.g. the SHA-256 of a new policy; may be empty
+  std::string detail;     // e.g. the SHA-256 of a new policy, an alias; may be empty
 };
 
 struct AuditEntry {
