@@ -197,6 +197,7 @@ std::expected<Json, Failure> Client::State::call(const std::string& path, Json b
   for (Connection connection = take();; connection = nullptr) {
     const bool reused = connection != nullptr;
     try {
+    bool keep = reused;
       if (!reused) {
         if (to.empty()) {
           auto found = targets(left());
@@ -206,11 +207,14 @@ std::expected<Json, Failure> Client::State::call(const std::string& path, Json b
           }
           to = *std::move(found);
         }
-        connection = connect(to[next++], std::max(left(), milliseconds(1)));
+        const milliseconds limit = std::max(left(), milliseconds(1));
+        // The limit stays the connection's: one that was made late in its call would end later calls before their time.
+        keep = limit >= address.budget * 9 / 10;
+        connection = connect(to[next++], limit);
       }
       https::Response response = connection->send(request);
       const bool late = left().count() <= 0;
-      if (!late) give_back(std::move(connection));
+      if (keep && !late) give_back(std::move(connection));
       wiped();
       if (!reused && addresses) addresses->prefer(to[next - 1]);
       if (late) return fail(FailureKind::kTimeout, "no answer within " + std::to_string(address.budget.count()) + " ms");

@@ -28,7 +28,8 @@ struct ProxyAddress {
   // Tests set another one; empty: the system's. IP addresses of a host, as text; may take its time (host_addresses.hpp).
   std::function<std::vector<std::string>(const std::string& host)> resolve;
   std::chrono::milliseconds budget{250};  // of one call, resolving and connecting included
-  std::size_t connections{16};            // that are kept open between calls
+  // That are kept open between calls. One that was made when a tenth of a call's budget was gone is not kept: what was left is its limit.
+  std::size_t connections{16};
 };
 
 // Why a call gave nothing. The key service turns it into its own exceptions (API specification, "Error codes"): on keys

@@ -266,6 +266,29 @@ TEST(XksClient, EachAddressOfAHostIsTriedAndTheGoodOneKept) {
   EXPECT_EQ(result.error().kind, FailureKind::kUnreachable);
 }
 
+// A connection's limit is what its call had left when it was made: one that has little is not for later calls.
+TEST(XksClient, LaterCallsHaveTheWholeBudgetWhateverTheFirstHadLeft) {
+  std::atomic<int> calls{0};
+  const FakeProxy proxy([&calls](const https::Request&) {
+    if (++calls > 1) std::this_thread::sleep_for(1100ms);
+    return json(200, sealed_json(sealed(), {}));
+  });
+  xks::ProxyAddress address = proxy.address();
+  address.connect_to.clear();
+  address.budget = 2s;
+  address.resolve = [](const std::string&) -> std::vector<std::string> {
+    std::this_thread::sleep_for(1100ms);
+    return {"127.0.0.1"};
+  };
+  xks::Client client(address);
+  ASSERT_TRUE(client.encrypt("k", {}, as_bytes("hello"), kRequest));
+  for (int i = 0; i < 2; ++i) {
+    const auto result = client.encrypt("k", {}, as_bytes("hello"), kRequest);
+    EXPECT_TRUE(result) << result.error().message;
+  }
+  EXPECT_EQ(calls, 3);
+}
+
 TEST(XksClient, ManyThreadsShareIt) {
   const FakeProxy proxy([](const https::Request& request) {
     const Json body = Json::parse(request.body);
