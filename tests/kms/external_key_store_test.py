@@ -64,8 +64,10 @@ class ExternalKeyStoreTest(unittest.TestCase):
         call, metadata = self.proxy.seen[-1]
         self.assertEqual((call, metadata["kmsOperation"], metadata["kmsKeyArn"]), ("decrypt", "Decrypt", key["Arn"]))
         self.assertTrue(metadata["awsPrincipalArn"].endswith("user/administrator"))
-        self.refused("InvalidCiphertextException", self.kms.decrypt, CiphertextBlob=made["CiphertextBlob"])
-        self.refused("InvalidCiphertextException", self.kms.decrypt, CiphertextBlob=big[:-1] + bytes([big[-1] ^ 1]))
+        # The proxy says InvalidCiphertextException: the key service has one name for all that a proxy refuses.
+        self.refused("KMSInvalidStateException", self.kms.decrypt, CiphertextBlob=made["CiphertextBlob"])
+        self.refused("KMSInvalidStateException", self.kms.decrypt, CiphertextBlob=big[:-1] + bytes([big[-1] ^ 1]))
+        self.refused("KMSInvalidStateException", self.kms.re_encrypt, CiphertextBlob=made["CiphertextBlob"], DestinationKeyId=key["KeyId"])
         # Who has the proxy's key alone opens nothing: the local part is under a key of the service's.
         self.refused("XksKeyAlreadyInUseException", self.key_in, store=store)
         self.refused("CustomKeyStoreHasCMKsException", self.delete, store=store)
@@ -112,6 +114,32 @@ class ExternalKeyStoreTest(unittest.TestCase):
         # An integrity value that doesn't belong to the ciphertext.
         self.proxy.change = lambda answer: {**answer, "ciphertextDataIntegrityValue": "A" * 43 + "="}
         self.refused("KMSInvalidStateException", self.kms.encrypt, KeyId=key, Plaintext=b"x")
+
+    def test_what_the_proxy_refuses_has_the_specifications_names(self):
+        """API specification, "Error codes", KMS Considerations: for CreateKey, and for Create- and UpdateCustomKeyStore."""
+        store, idle = self.connected(), self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="idle"))["CustomKeyStoreId"]
+        key = self.key_in(store)["KeyId"]
+        blob = self.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+        unusable, unreachable, invalid = "CustomKeyStoreInvalidStateException", "XksProxyUriUnreachableException", "XksProxyInvalidResponseException"
+        for status, name, on_key, on_store in (
+                (400, "ValidationException", unusable, invalid), (400, "InvalidStateException", "XksKeyInvalidConfigurationException", None),
+                (400, "InvalidKeyUsageException", "XksKeyInvalidConfigurationException", None), (400, "InvalidCiphertextException", unusable, None),
+                (401, "AuthenticationFailedException", unusable, "XksProxyIncorrectAuthenticationCredentialException"),
+                (403, "AccessDeniedException", "KMSInvalidStateException", None), (404, "KeyNotFoundException", "XksKeyNotFoundException", None),
+                (404, "InvalidUriPathException", unusable, "XksProxyInvalidConfigurationException"),
+                (429, "ThrottlingException", unusable, unreachable), (503, "DependencyTimeoutException", unusable, unreachable),
+                (500, "InternalException", unusable, invalid), (500, "Nonsense", unusable, invalid)):
+            with self.subTest(name):
+                self.proxy.refusal = key_proxy.Refusal(status, name)
+                self.refused(on_key, self.key_in, store=store, name="key-2")
+                self.refused("KMSInvalidStateException", self.kms.decrypt, CiphertextBlob=blob)
+                if on_store:
+                    self.refused(on_store, self.kms.create_custom_key_store, **self.store(CustomKeyStoreName="other"))
+                    self.refused(on_store, self.kms.update_custom_key_store, CustomKeyStoreId=idle, NewCustomKeyStoreName="other")
+        self.proxy.refusal = None
+        self.proxy.unplug()
+        self.refused(unusable, self.key_in, store=store, name="key-2")
+        self.refused(unreachable, self.kms.update_custom_key_store, CustomKeyStoreId=idle, NewCustomKeyStoreName="other")
 
     def test_the_audit_log_says_where_a_store_goes(self):
         store = self.kms.create_custom_key_store(**self.store())["CustomKeyStoreId"]

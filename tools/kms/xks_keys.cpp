@@ -13,35 +13,63 @@ using xks::FailureKind;
 
 constexpr std::size_t kMostProxies = 64;  // clients that are kept; the least recently used goes first
 
-// For operations on key stores and CreateKey ("CreateCustomKeyStore", "CreateKey", errors).
+// The names are those of the API specification's table ("Error codes", KMS Considerations). Where it has none for an operation, as the
+// proxy has no cause to answer so, the nearest one that the operation has.
+
+// For CreateCustomKeyStore and UpdateCustomKeyStore, and what ConnectCustomKeyStore says of the connection.
 ErrorName store_error(FailureKind kind) {
   switch (kind) {
     case FailureKind::kUnreachable:
-    case FailureKind::kTimeout: return ErrorName::kXksProxyUriUnreachable;
-    case FailureKind::kInvalidResponse: return ErrorName::kXksProxyInvalidResponse;
+    case FailureKind::kTimeout:
+    case FailureKind::kThrottled:
+    case FailureKind::kDependencyTimeout: return ErrorName::kXksProxyUriUnreachable;
+    case FailureKind::kInvalidResponse:
+    case FailureKind::kRejected:
+    case FailureKind::kInternal: return ErrorName::kXksProxyInvalidResponse;
     case FailureKind::kAuthentication: return ErrorName::kXksProxyIncorrectAuthenticationCredential;
-    case FailureKind::kInvalidUri: return ErrorName::kXksProxyInvalidConfiguration;
-    case FailureKind::kKeyNotFound: return ErrorName::kXksKeyNotFound;
+    case FailureKind::kInvalidUri:
+    case FailureKind::kKeyNotFound:
     case FailureKind::kKeyDisabled:
-    case FailureKind::kKeyUsage: return ErrorName::kXksKeyInvalidConfiguration;
+    case FailureKind::kKeyUsage:
     case FailureKind::kAccessDenied:
     case FailureKind::kInvalidCiphertext:
-    case FailureKind::kThrottled:
-    case FailureKind::kUnsupported:
-    case FailureKind::kDependency:
-    case FailureKind::kRejected: return ErrorName::kXksProxyInvalidConfiguration;
+    case FailureKind::kUnsupported: return ErrorName::kXksProxyInvalidConfiguration;
   }
   return ErrorName::kXksProxyInvalidConfiguration;
 }
 
-[[noreturn]] void fail_store(const xks::Failure& failure) {
-  throw KmsError(store_error(failure.kind),
-                 "the external key store proxy: " + std::string(xks::text_of(failure.kind)) + ": " + failure.message);
+// For CreateKey.
+ErrorName new_key_error(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::kKeyNotFound: return ErrorName::kXksKeyNotFound;
+    case FailureKind::kKeyDisabled:
+    case FailureKind::kKeyUsage:
+    case FailureKind::kUnsupported: return ErrorName::kXksKeyInvalidConfiguration;  // the table's XksKeyInvalidResponse isn't one of KMS's
+    case FailureKind::kAccessDenied: return ErrorName::kInvalidState;
+    case FailureKind::kUnreachable:
+    case FailureKind::kTimeout:
+    case FailureKind::kInvalidResponse:
+    case FailureKind::kAuthentication:
+    case FailureKind::kInvalidUri:
+    case FailureKind::kInvalidCiphertext:
+    case FailureKind::kThrottled:
+    case FailureKind::kDependencyTimeout:
+    case FailureKind::kInternal:
+    case FailureKind::kRejected: return ErrorName::kCustomKeyStoreInvalidState;
+  }
+  return ErrorName::kCustomKeyStoreInvalidState;
 }
-// Cryptographic operations tell one thing only, with the cause in words.
+
+[[noreturn]] void fail_with(ErrorName name, const xks::Failure& failure) {
+  throw KmsError(name, "the external key store proxy: " + std::string(xks::text_of(failure.kind)) + ": " + failure.message);
+}
+[[noreturn]] void fail_store(const xks::Failure& failure) { fail_with(store_error(failure.kind), failure); }
+[[noreturn]] void fail_new_key(const xks::Failure& failure) { fail_with(new_key_error(failure.kind), failure); }
+// Cryptographic operations have one name, with the cause in words: also for a ciphertext that the proxy doesn't open.
 [[noreturn]] void fail_key(const xks::Failure& failure) {
   if (failure.kind == FailureKind::kInvalidCiphertext) {
-    throw KmsError(ErrorName::kInvalidCiphertext, "the external key manager does not open this ciphertext");
+    throw KmsError(ErrorName::kInvalidState, "The request was rejected because the external key manager does not open this ciphertext: it was "
+                                             "altered, or has another encryption context.");
   }
   throw KmsError(ErrorName::kInvalidState, "The request was rejected because of the external key store's proxy: " +
                                                std::string(xks::text_of(failure.kind)) + ": " + failure.message);
@@ -56,8 +84,8 @@ class XksKeys final : public ExternalKeys {
     if (!health) fail_store(health.error());
   }
   void check_key(const ProxyAccess& access, const std::string& key, const ProxyRequest& request) override {
-    const auto found = client_of(access, fail_store)->metadata(key, metadata_of(request));
-    if (!found) fail_store(found.error());
+    const auto found = client_of(access, fail_new_key)->metadata(key, metadata_of(request));
+    if (!found) fail_new_key(found.error());
     if (!found->is_aes_256 || !found->may_encrypt || !found->may_decrypt || !found->enabled) {
       throw KmsError(ErrorName::kXksKeyInvalidConfiguration,
                      "the external key must be an enabled AES-256 key that may encrypt and decrypt");

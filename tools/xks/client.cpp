@@ -70,8 +70,8 @@ FailureKind kind_of(ErrorName name) {
     case ErrorName::kInvalidUriPath: return FailureKind::kInvalidUri;
     case ErrorName::kThrottling: return FailureKind::kThrottled;
     case ErrorName::kUnsupportedOperation: return FailureKind::kUnsupported;
-    case ErrorName::kDependencyTimeout:
-    case ErrorName::kInternal: return FailureKind::kDependency;
+    case ErrorName::kDependencyTimeout: return FailureKind::kDependencyTimeout;
+    case ErrorName::kInternal: return FailureKind::kInternal;
   }
   std::unreachable();
 }
@@ -121,7 +121,8 @@ std::string_view text_of(FailureKind kind) {
     case FailureKind::kInvalidCiphertext: return "invalid ciphertext";
     case FailureKind::kThrottled: return "throttled";
     case FailureKind::kUnsupported: return "unsupported";
-    case FailureKind::kDependency: return "the proxy's key manager failed";
+    case FailureKind::kDependencyTimeout: return "the proxy's key manager doesn't answer";
+    case FailureKind::kInternal: return "the proxy or its key manager failed";
     case FailureKind::kRejected: return "rejected";
   }
   std::unreachable();
@@ -196,8 +197,8 @@ std::expected<Json, Failure> Client::State::call(const std::string& path, Json b
   std::size_t next = 0;
   for (Connection connection = take();; connection = nullptr) {
     const bool reused = connection != nullptr;
-    try {
     bool keep = reused;
+    try {
       if (!reused) {
         if (to.empty()) {
           auto found = targets(left());

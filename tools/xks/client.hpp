@@ -32,22 +32,23 @@ struct ProxyAddress {
   std::size_t connections{16};
 };
 
-// Why a call gave nothing. The key service turns it into its own exceptions (API specification, "Error codes"): on keys
-// KMSInvalidStateException for all but kInvalidCiphertext, on key stores the XksProxy... names.
+// Why a call gave nothing. The key service turns it into its own exceptions (API specification, "Error codes", KMS Considerations;
+// tools/kms/xks_keys.cpp): KMSInvalidStateException on keys, other names for CreateKey and for key stores.
 enum class FailureKind : std::uint8_t {
-  kUnreachable,      // no connection, TLS refused, or it broke: XksProxyUriUnreachable
-  kTimeout,          // no answer within the budget: XksProxyUriUnreachable
-  kInvalidResponse,  // an answer that breaks the API, or whose integrity value is wrong: XksProxyInvalidResponse
-  kAuthentication,   // 401: XksProxyIncorrectAuthenticationCredential
-  kInvalidUri,       // 404 InvalidUriPath: XksProxyInvalidConfiguration
-  kKeyNotFound,      // XksKeyNotFound
-  kKeyDisabled,      // InvalidState: XksKeyInvalidConfiguration for CreateKey
-  kKeyUsage,         // InvalidKeyUsage: likewise
+  kUnreachable,      // no connection, TLS refused, or it broke
+  kTimeout,          // no answer within the budget
+  kInvalidResponse,  // an answer that breaks the API, or whose integrity value is wrong
+  kAuthentication,   // 401
+  kInvalidUri,       // 404 InvalidUriPath
+  kKeyNotFound,
+  kKeyDisabled,      // InvalidState
+  kKeyUsage,         // InvalidKeyUsage
   kAccessDenied,     // the customer's own policy
   kInvalidCiphertext,
   kThrottled,
   kUnsupported,
-  kDependency,       // the proxy's key manager doesn't answer, or failed
+  kDependencyTimeout,  // the proxy's key manager doesn't answer
+  kInternal,           // it, or the proxy, failed
   kRejected,         // ValidationException: the proxy finds our request wrong
 };
 [[nodiscard]] std::string_view text_of(FailureKind kind);

@@ -158,8 +158,8 @@ TEST(XksClient, ErrorsKeepTheirMeaningAndOnlyWithTheirStatus) {
   EXPECT_EQ(named(404, "InvalidUriPathException"), FailureKind::kInvalidUri);
   EXPECT_EQ(named(429, "ThrottlingException"), FailureKind::kThrottled);
   EXPECT_EQ(named(501, "UnsupportedOperationException"), FailureKind::kUnsupported);
-  EXPECT_EQ(named(503, "DependencyTimeoutException"), FailureKind::kDependency);
-  EXPECT_EQ(named(500, "InternalException"), FailureKind::kDependency);
+  EXPECT_EQ(named(503, "DependencyTimeoutException"), FailureKind::kDependencyTimeout);
+  EXPECT_EQ(named(500, "InternalException"), FailureKind::kInternal);
   EXPECT_EQ(named(500, "KeyNotFoundException"), FailureKind::kInvalidResponse);
   EXPECT_EQ(named(400, "Other"), FailureKind::kInvalidResponse);
   EXPECT_EQ(kind(404, "<html>"), FailureKind::kInvalidResponse);
