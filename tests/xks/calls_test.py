@@ -62,6 +62,19 @@ class Calls(ProxyTest):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(json.loads(result.stdout)["keySpec"], "AES_256")
 
+    def test_a_key_of_another_length_says_so(self):
+        proxy = self.proxy(lambda configuration: configuration["keys"].append({**configuration["keys"][0], "id": "short", "label": "short"}))
+        proxy.stop()
+        raw = proxy.scratch / "raw"
+        raw.write_bytes(os.urandom(16))
+        token = proxy.configuration()["token"]
+        subprocess.run(["softhsm2-util", "--import", raw, "--aes", "--token", token["label"], "--label", "short", "--id", "0a0b", "--pin",
+                        (proxy.folder / token["pin_file"]).read_text().strip()], check=True, capture_output=True, timeout=60,
+                       env={**proxy.environment, "SOFTHSM2_CONF": str(proxy.folder / token["softhsm_configuration"])})
+        proxy.start()
+        specs = [proxy.curl(f"/keys/{key}/metadata", {"requestMetadata": METADATA}).json["keySpec"] for key in (KEY, "short")]
+        self.assertEqual(specs, ["AES_256", "AES_128"])
+
     def test_a_uri_prefix(self):
         proxy = self.proxy(arguments=["--uri-prefix", "/customer_1/a-b"])
         self.assertEqual(proxy.path, "/customer_1/a-b/kms/xks/v1")

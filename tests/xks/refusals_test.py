@@ -74,7 +74,8 @@ class Refusals(ProxyTest):
         for key in ("nobody", "gone"):
             self.refused(proxy.encrypt(key=key), 404, "KeyNotFoundException")
             self.refused(proxy.decrypt(sealed, key=key), 404, "KeyNotFoundException")
-        self.refused(proxy.curl("/keys/nobody/metadata", {"requestMetadata": METADATA}), 404, "KeyNotFoundException")
+            self.refused(proxy.curl(f"/keys/{key}/metadata", {"requestMetadata": METADATA}), 404, "KeyNotFoundException")
+        self.assertEqual(proxy.curl("/keys/disabled/metadata", {"requestMetadata": METADATA}).json["keyStatus"], "DISABLED")
         self.refused(proxy.encrypt(key="disabled"), 400, "InvalidStateException")
         self.refused(proxy.decrypt(sealed, key="disabled"), 400, "InvalidStateException")
         self.refused(proxy.encrypt(key="only-decrypt"), 400, "InvalidKeyUsageException")

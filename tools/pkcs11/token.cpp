@@ -238,9 +238,15 @@ KeyInfo Token::State::describe(Session session, CK_OBJECT_HANDLE object) {
   CK_ATTRIBUTE attributes[] = {attribute(CKA_LABEL, label, sizeof(label)), attribute(CKA_ID, id, sizeof(id)),
                                attribute(CKA_ENCRYPT, &encrypts, sizeof(encrypts)), attribute(CKA_DECRYPT, &decrypts, sizeof(decrypts))};
   demand(call().C_GetAttributeValue(session, object, attributes, std::size(attributes)), "C_GetAttributeValue");
+  // Apart from the others: a token may keep it to itself.
+  CK_ULONG size = 0;
+  CK_ATTRIBUTE length = attribute(CKA_VALUE_LEN, &size, sizeof(size));
+  const CK_RV told = call().C_GetAttributeValue(session, object, &length, 1);
+  if (told == CKR_ATTRIBUTE_SENSITIVE || told == CKR_ATTRIBUTE_TYPE_INVALID) size = 0;
+  else demand(told, "C_GetAttributeValue");
   return {.label = std::string(label, std::min<std::size_t>(attributes[0].ulValueLen, sizeof(label))),
           .id = Bytes(id, id + std::min<std::size_t>(attributes[1].ulValueLen, sizeof(id))),
-          .may_encrypt = encrypts != CK_FALSE, .may_decrypt = decrypts != CK_FALSE};
+          .size = size, .may_encrypt = encrypts != CK_FALSE, .may_decrypt = decrypts != CK_FALSE};
 }
 
 CK_TOKEN_INFO Token::State::info() {
@@ -309,6 +315,10 @@ std::optional<KeyInfo> Token::find(std::string_view label) {
     const auto object = state_->key(session, label);
     return object ? std::optional(state_->describe(session, *object)) : std::nullopt;
   });
+}
+
+KeyInfo Token::known(std::string_view label) {
+  return state_->in_session([&](State::Session session) { return state_->describe(session, state_->known_key(session, label)); });
 }
 
 std::vector<KeyInfo> Token::keys() {

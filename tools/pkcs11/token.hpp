@@ -33,6 +33,7 @@ struct TokenOptions {
 struct KeyInfo {
   std::string label;
   Bytes id;
+  std::size_t size{};  // of the key, bytes; 0: the token doesn't say
   bool may_encrypt{}, may_decrypt{};
 };
 
@@ -47,6 +48,9 @@ class Token {
   void generate_aes256(std::string_view label);
   void destroy(std::string_view label);
   [[nodiscard]] std::optional<KeyInfo> find(std::string_view label);
+  // As find, but for a key that should be there: a token that shows none is looked at again after a new start of the module, as one
+  // that went away may seem empty. Throws TokenError then.
+  [[nodiscard]] KeyInfo known(std::string_view label);
   [[nodiscard]] std::vector<KeyInfo> keys();
 
   // AES-GCM inside the token, 12-byte IV from the token's or our generator, 16-byte tag. Throws TokenError when the key is gone.

@@ -80,6 +80,14 @@ struct OpenJob {
     plaintext = token->open(label, encrypted.iv, authenticated_data(associated, encrypted.metadata), encrypted.ciphertext, encrypted.tag);
   }
 };
+struct MetadataJob {
+  std::shared_ptr<pkcs11::Token> token;
+  std::string label;
+  TokenFailure failure;
+  std::size_t size{};  // of the key, bytes; 0: unknown
+
+  void run() { size = token->known(label).size; }
+};
 struct HealthJob {
   std::shared_ptr<pkcs11::Token> token;
   std::string label;  // of the test key
@@ -173,9 +181,7 @@ https::Response Proxy::answer_call(const Configuration& configuration, const htt
     if (found == configuration.keys.end()) throw Refusal{ErrorName::kKeyNotFound, "there is no external key of that id"};
     const ExternalKey& key = found->second;
     if (!key.policy.allows(parsed.metadata)) throw Refusal{ErrorName::kAccessDenied, "the key's policy doesn't allow the request"};
-    if (route->call == Call::kMetadata) {
-      return json_response(200, {{"keySpec", "AES_256"}, {"keyUsage", key.usage}, {"keyStatus", key.enabled ? "ENABLED" : "DISABLED"}});
-    }
+    if (route->call == Call::kMetadata) return metadata(configuration, key);
     if (!key.enabled) throw Refusal{ErrorName::kInvalidState, "the external key is disabled"};
     return route->call == Call::kEncrypt ? encrypt(configuration, key, std::move(parsed)) : decrypt(configuration, key, std::move(parsed));
   } catch (const pkcs11::TokenError& error) {
@@ -204,6 +210,23 @@ void Proxy::run(const Configuration& configuration, const std::shared_ptr<Job>& 
   }
   if (job->failure.key_missing) throw Refusal{ErrorName::kKeyNotFound, "the key manager has no such key any more"};
   if (job->failure.failed) throw pkcs11::TokenError(job->failure.detail);
+}
+
+// The configuration's answer, unless the token is there and says otherwise: one that is away or late changes nothing of it.
+https::Response Proxy::metadata(const Configuration& configuration, const ExternalKey& key) {
+  const auto job = std::make_shared<MetadataJob>();
+  job->token = token_;
+  job->label = key.label;
+  std::size_t size = 0;
+  try {
+    run(configuration, job);
+    size = job->size;
+  } catch (const Refusal& refusal) {
+    if (refusal.name == ErrorName::kKeyNotFound) throw;
+  } catch (const pkcs11::TokenError&) {
+  }
+  const std::string spec = "AES_" + std::to_string((size == 0 ? cryptography::kAes256Key : size) * 8);
+  return json_response(200, {{"keySpec", spec}, {"keyUsage", key.usage}, {"keyStatus", key.enabled ? "ENABLED" : "DISABLED"}});
 }
 
 https::Response Proxy::encrypt(const Configuration& configuration, const ExternalKey& key, ParsedRequest request) {

@@ -25,6 +25,7 @@ class Proxy {
  private:
   [[nodiscard]] https::Response answer_call(const Configuration& configuration, const https::Request& request, AuditEntry& entry);
   void authenticate(const Configuration& configuration, const https::Request& request, AuditEntry& entry) const;
+  [[nodiscard]] https::Response metadata(const Configuration& configuration, const ExternalKey& key);
   [[nodiscard]] https::Response encrypt(const Configuration& configuration, const ExternalKey& key, ParsedRequest request);
   [[nodiscard]] https::Response decrypt(const Configuration& configuration, const ExternalKey& key, ParsedRequest request);
   [[nodiscard]] https::Response health(const Configuration& configuration);
