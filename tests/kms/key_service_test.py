@@ -239,13 +239,13 @@ class KeyServiceTest(unittest.TestCase):
         self.user.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"Project": "alpha"})
         self.refused("AccessDeniedException", self.user.encrypt, KeyId=key, Plaintext=b"x", EncryptionContext={"Project": "beta"})
         self.refused("AccessDeniedException", self.user.encrypt, KeyId=key, Plaintext=b"x")
+        # The name's case doesn't matter, so that nobody goes past a policy by it; two names are two values.
+        self.user.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"PROJECT": "alpha"})
+        self.refused("AccessDeniedException", self.user.encrypt, KeyId=key, Plaintext=b"x", EncryptionContext={"Project": "alpha", "project": "beta"})
         self.refused("AccessDeniedException", self.user.put_key_policy, KeyId=key, PolicyName="default", Policy=policy)
         lockout = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": USER}, "Action": "kms:*",
                                                                      "Resource": "*"}})
         self.refused("MalformedPolicyDocumentException", self.kms.put_key_policy, KeyId=key, PolicyName="default", Policy=lockout)
-        # The name's case doesn't matter, so that nobody goes past a policy by it; two names are two values.
-        self.user.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"PROJECT": "alpha"})
-        self.refused("AccessDeniedException", self.user.encrypt, KeyId=key, Plaintext=b"x", EncryptionContext={"Project": "alpha", "project": "beta"})
         self.refused("MalformedPolicyDocumentException", self.kms.create_key, Policy=lockout)
         self.refused("MalformedPolicyDocumentException", self.kms.put_key_policy, KeyId=key, PolicyName="default", Policy="{}")
         self.assertEqual(self.kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"], policy)
@@ -553,6 +553,15 @@ class KeyServiceTest(unittest.TestCase):
         self.assertEqual(self.raw("ListKeys", {}, target="TrentService.Nothing")[1]["__type"], "UnknownOperationException")
         self.assertEqual(self.raw("ListKeys", {}, target="Other.ListKeys")[1]["__type"], "UnknownOperationException")
         self.assertEqual(self.raw("Encrypt", {"Plaintext": "*", "KeyId": "x"})[1]["__type"], "SerializationException")
+        for operation, body, name in (("CreateKey", {"Description": "a\0b"}, "ValidationException"), ("DescribeKey", {"KeyId": "a\0b"}, "ValidationException"),
+                                      ("CreateAlias", {"AliasName": "alias/a\0b", "TargetKeyId": "x"}, "ValidationException"),
+                                      ("CreateCustomKeyStore", {"CustomKeyStoreName": "a\0b"}, "ValidationException"),
+                                      ("DescribeCustomKeyStores", {"CustomKeyStoreName": "a\0b"}, "ValidationException"),
+                                      ("ListAliases", {"Marker": base64.b64encode(b"alias/a\0b").decode()}, "InvalidMarkerException"),
+                                      ("DescribeCustomKeyStores", {"Marker": base64.b64encode(b"a\0b").decode()}, "InvalidMarkerException")):
+            with self.subTest(operation=operation, body=body):
+                status, answer = self.raw(operation, body)
+                self.assertEqual((status, answer["__type"]), (400, name), answer)
 
     def test_tls(self):
         context = ssl.create_default_context(cafile=str(self.service.authority))
@@ -618,15 +627,6 @@ class RestartTest(unittest.TestCase):
             database.close()
             self.assertEqual(audit("verify").returncode, 1)
 
-    def test_a_wrong_configuration_is_refused(self):
-        service = running_service.Service(aws=True)
-        service.configure(lambda data: data.update(attestation={}))
-        with self.assertRaisesRegex(RuntimeError, "no document could be verified"):
-            with service:
-                pass
-
-
-if __name__ == "__main__":
     def test_the_audit_log_says_what_was_changed_and_for_whom_it_was_refused(self):
         chain = documents.Chain()
         _, spki = documents.rsa_key()
@@ -662,4 +662,13 @@ if __name__ == "__main__":
                          [("Decrypt", "InvalidCiphertextException", pcr0), ("Decrypt", "NotFoundException", ""),
                           ("GenerateRandom", "AccessDeniedException", pcr0)])
 
+    def test_a_wrong_configuration_is_refused(self):
+        service = running_service.Service(aws=True)
+        service.configure(lambda data: data.update(attestation={}))
+        with self.assertRaisesRegex(RuntimeError, "no document could be verified"):
+            with service:
+                pass
+
+
+if __name__ == "__main__":
     unittest.main()

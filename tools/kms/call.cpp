@@ -1,5 +1,6 @@
 #include "tools/kms/call.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "tools/kms/condition_keys.hpp"
@@ -146,11 +147,11 @@ void end_dry_run(const Call& call) {
   }
 }
 
-double epoch_seconds(Time time) { return static_cast<double>(time.time_since_epoch().count()) / 1000.0; }
 std::string policy_detail(std::string_view policy) {
   return "policy SHA-256 " + cofferdam::to_hex(cryptography::sha256(cofferdam::as_bytes(policy)));
 }
 
+double epoch_seconds(Time time) { return static_cast<double>(time.time_since_epoch().count()) / 1000.0; }
 
 std::vector<std::string> algorithms_of(const std::string& key_spec) {
   if (key_spec == "SYMMETRIC_DEFAULT") return {"SYMMETRIC_DEFAULT"};
@@ -184,7 +185,7 @@ PageRequest page_request(const Call& call, std::size_t default_limit, std::size_
       call.fields.integer(limit_name, 1, static_cast<std::int64_t>(most)).value_or(static_cast<std::int64_t>(default_limit)));
   if (const std::optional<std::string> marker = call.fields.text("Marker", 1, 1024)) {
     const std::optional<cofferdam::Bytes> bytes = cofferdam::from_base64(*marker);
-    if (!bytes || bytes->empty() || !cofferdam::is_valid_utf8(*bytes)) {
+    if (!bytes || bytes->empty() || !cofferdam::is_valid_utf8(*bytes) || std::ranges::find(*bytes, 0) != bytes->end()) {
       throw KmsError(ErrorName::kInvalidMarker, "Could not deserialize marker '" + marker->substr(0, 64) + "'");
     }
     page.after = std::string(cofferdam::as_text(*bytes));

@@ -54,6 +54,7 @@ std::optional<std::string> Fields::text(std::string_view name, std::size_t least
   if (!value->is_string()) throw wrong_type(name, "a text");
   std::string text = value->get<std::string>();
   check_length(name, text.size(), least, most);
+  if (text.find('\0') != std::string::npos) throw validation(shown(name), "Member must not contain U+0000");  // no store could keep it
   return text;
 }
 

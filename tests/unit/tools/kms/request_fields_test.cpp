@@ -28,6 +28,12 @@ TEST(KmsRequestFields, RefuseWhatIsNoObject) {
   EXPECT_EQ(error_of([&] { Fields{std::string_view("")}; }), "");
 }
 
+TEST(KmsRequestFields, ATextHasNoNul) {
+  const Fields fields(std::string_view(R"({"Text": "a\u0000b"})"));
+  EXPECT_EQ(error_of([&] { (void)fields.text("Text", 0, 9); }), "ValidationException");
+  EXPECT_EQ(error_of([&] { (void)fields.required_text("Text", 0, 9); }), "ValidationException");
+}
+
 TEST(KmsRequestFields, CheckTypesAndBounds) {
   const Fields fields(std::string_view(R"({"Text": "abc", "Blob": "AAEC", "Bad": "*", "Number": 7, "Huge": 18446744073709551615,
                                            "Null": null, "Flag": true, "Map": {"a": "b"}, "Wrong": {"a": 1}})"));
