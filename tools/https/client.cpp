@@ -78,7 +78,7 @@ std::string text_of(httplib::Error error, const ClientOptions& options) {
   const std::string limit = std::to_string(options.read_timeout.count()) + " ms";
   if (error == httplib::Error::Read) return "the connection was reset, or nothing came for " + limit;
   if (error == httplib::Error::Write) return "the connection was reset, or took nothing for " + limit;
-  if (error == httplib::Error::SSLConnection) return "TLS could not be begun";
+  if (error == httplib::Error::SSLConnection) return "TLS could not be begun: nobody answers there, or not with TLS";
   return httplib::to_string(error);
 }
 

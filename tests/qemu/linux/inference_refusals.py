@@ -83,7 +83,7 @@ REASONS = {
     "unplugged": ("the owner of the weights has unplugged the token that the key is in", OF_WEIGHTS + ".*KMSInvalidStateException: .*external key store's "
                   "proxy: unreachable: .*its key store cut off"),
     "debug": ("an enclave started for debugging", OF_PROMPTS + ".*debug: its PCR0 to PCR2 are zero"),
-    "closed": ("a key service that can't be reached", OF_WEIGHTS + "can't reach the key service localhost:.*connection failed"),
+    "closed": ("a key service that can't be reached", OF_WEIGHTS + "can't reach the key service localhost:.*TLS could not be begun: nobody answers"),
     "ended": ("somebody in the parent who ends TLS before the key service", OF_WEIGHTS + "can't reach the key service .*SSL server verification failed"),
     "changed": ("one bit of the key service's answer changed", OF_WEIGHTS + "the answer of the key service localhost:.* is lost: "
                 "localhost:.*: a record of the TLS connection was altered on the way"),
