@@ -12,7 +12,7 @@ namespace kms {
 namespace {
 
 constexpr std::int64_t kTime = 1'700'000'000;
-const sigv4::Credential kUser{"AKIAENCLAVEHOSTAAAAA", "secret-of-the-enclave-host-0000000000000", ""};
+const sigv4::Credential kHolder{"AKIAENCLAVEHOSTAAAAA", "secret-of-the-enclave-host-0000000000000", ""};
 const sigv4::Credential kAdministrator{"AKIAADMINISTRATORAAA", "secret-of-the-administrator-000000000000", ""};
 const std::string kAdministratorAlone = R"({"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:user/administrator"}, "Action": "kms:*", "Resource": "*"}]})";
@@ -116,7 +116,7 @@ void a_change_of_a_key_is_refused(TestDatabase& database) {
     Json body = more;
     body["KeyId"] = key;
     const BeforeTheLock withdrawn([&] { elsewhere.put_policy(key, kAdministratorAlone); });
-    EXPECT_EQ(here.refusal(kUser, operation, body), "AccessDeniedException");
+    EXPECT_EQ(here.refusal(kHolder, operation, body), "AccessDeniedException");
     const auto kept = here.store->find_key({key});
     ASSERT_TRUE(kept);
     EXPECT_EQ(kept->policy, kAdministratorAlone);
@@ -135,27 +135,27 @@ void a_change_of_an_alias_is_refused(TestDatabase& database) {
   const auto to = [&](const std::string& key) { return Json{{"AliasName", "alias/weights"}, {"TargetKeyId", key}}; };
   {
     const BeforeTheLock withdrawn([&] { elsewhere.put_policy(one, kAdministratorAlone); });
-    EXPECT_EQ(here.refusal(kUser, "CreateAlias", to(one)), "AccessDeniedException");
+    EXPECT_EQ(here.refusal(kHolder, "CreateAlias", to(one)), "AccessDeniedException");
   }
-  EXPECT_EQ(here.refusal(kUser, "DescribeKey", {{"KeyId", "alias/weights"}}), "NotFoundException");
+  EXPECT_EQ(here.refusal(kHolder, "DescribeKey", {{"KeyId", "alias/weights"}}), "NotFoundException");
   here.put_policy(one, kBoth);
-  ASSERT_EQ(here.refusal(kUser, "CreateAlias", to(one)), "");
+  ASSERT_EQ(here.refusal(kHolder, "CreateAlias", to(one)), "");
   // Either key's policy may say no.
   for (const std::string& key : {one, two}) {
     const BeforeTheLock withdrawn([&] { elsewhere.put_policy(key, kAdministratorAlone); });
-    EXPECT_EQ(here.refusal(kUser, "UpdateAlias", to(two)), "AccessDeniedException");
+    EXPECT_EQ(here.refusal(kHolder, "UpdateAlias", to(two)), "AccessDeniedException");
     here.put_policy(key, kBoth);
   }
   {
     const BeforeTheLock withdrawn([&] { elsewhere.put_policy(one, kAdministratorAlone); });
-    EXPECT_EQ(here.refusal(kUser, "DeleteAlias", alias), "AccessDeniedException");
+    EXPECT_EQ(here.refusal(kHolder, "DeleteAlias", alias), "AccessDeniedException");
     here.put_policy(one, kBoth);
   }
   EXPECT_EQ(here.target_of("alias/weights"), one);
   // The alias itself moves: to a key of which the user may have nothing.
   for (const auto& [operation, body] : {std::pair{"UpdateAlias", to(two)}, std::pair{"DeleteAlias", alias}}) {
     const BeforeTheLock moved([&] { EXPECT_EQ(elsewhere.refusal(kAdministrator, "UpdateAlias", to(theirs)), ""); });
-    EXPECT_EQ(here.refusal(kUser, operation, body), "AccessDeniedException");
+    EXPECT_EQ(here.refusal(kHolder, operation, body), "AccessDeniedException");
     EXPECT_EQ(here.target_of("alias/weights"), theirs);
     EXPECT_EQ(here.refusal(kAdministrator, "UpdateAlias", to(one)), "");
   }
@@ -167,7 +167,7 @@ void what_is_still_allowed_is_done(TestDatabase& database) {
   const BeforeTheLock described([&] {
     EXPECT_EQ(elsewhere.refusal(kAdministrator, "UpdateKeyDescription", {{"KeyId", key}, {"Description", "another"}}), "");
   });
-  EXPECT_EQ(here.refusal(kUser, "DisableKey", {{"KeyId", key}}), "");
+  EXPECT_EQ(here.refusal(kHolder, "DisableKey", {{"KeyId", key}}), "");
   const auto kept = here.store->find_key({key});
   EXPECT_EQ(kept->state, KeyState::kDisabled);
   EXPECT_EQ(kept->description, "another") << "neither change is lost";
@@ -181,7 +181,7 @@ void who_never_comes_through_is_told_so(TestDatabase& database) {
     // Also before the entry of the refusal: then it changes nothing any more.
     EXPECT_EQ(elsewhere.refusal(kAdministrator, "UpdateKeyDescription", {{"KeyId", key}, {"Description", std::to_string(++changes)}}), "");
   }, 1000);
-  EXPECT_EQ(here.refusal(kUser, "DisableKey", {{"KeyId", key}}), "KMSInternalException");
+  EXPECT_EQ(here.refusal(kHolder, "DisableKey", {{"KeyId", key}}), "KMSInternalException");
   EXPECT_LT(changes, 20);
   EXPECT_EQ(here.store->find_key({key})->state, KeyState::kEnabled);
   const auto log = here.store->read_audit(0, 1000);

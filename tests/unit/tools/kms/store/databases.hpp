@@ -13,6 +13,7 @@
 
 namespace kms {
 
+inline const std::string kAccount = "111122223333";
 inline constexpr KeyState kEnabledOnly[] = {KeyState::kEnabled};  // what most changes of a key ask of it
 
 class ScratchFolder {

@@ -12,7 +12,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::ThrowsMessage;
 
-const std::string kAccount = "111122223333";
 constexpr KeyState kPendingOnly[] = {KeyState::kPendingDeletion};
 
 std::size_t entries(Store& store) { return store.read_audit(0, 1000).size(); }

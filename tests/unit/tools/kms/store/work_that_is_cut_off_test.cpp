@@ -12,7 +12,6 @@
 namespace kms {
 namespace {
 
-const std::string kAccount = "111122223333";
 const std::string kNewPolicy = R"({"Version":"2012-10-17","Statement":[],"Id":"new"})";
 
 void must(bool right) {
