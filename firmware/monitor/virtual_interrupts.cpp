@@ -147,16 +147,7 @@ void kick_cores(const PartitionInterrupts& interrupts, std::uint32_t kicks) {
 }
 
 // Holds a partition's lock ahead of what its guest does: for what the state lock's holder, or another partition, waits for.
-class [[nodiscard]] Ahead {
- public:
-  explicit Ahead(SpinLock& lock) : lock_(lock) { lock_.lock_first(); }
-  ~Ahead() { lock_.unlock(); }
-  Ahead(const Ahead&) = delete;
-  Ahead& operator=(const Ahead&) = delete;
-
- private:
-  SpinLock& lock_;
-};
+using Ahead = Locked<SpinLock, &SpinLock::lock_first>;
 
 // What is done for another core, or for none: under the lock, then the kicks.
 void change(PartitionInterrupts& interrupts, auto&& what) {
@@ -218,6 +209,13 @@ class Visit {
 [[nodiscard]] bool runs_guest_of(base::PartitionId partition) {
   const base::CoreId here = hal::current_core();
   return g_mailboxes[here.value].in_guest && g_state.cores.at(here).owner == partition;
+}
+
+// To the parent, on a core that came here from it.
+void message_in_guest(base::CoreId core, base::Intid intid, Visit::Turn turn) {
+  PartitionInterrupts& interrupts = of(base::kParent);
+  Visit visit{interrupts, index_of(core, base::kParent), turn};
+  static_cast<void>(interrupts.controller.message(intid, visit.actions()).ok());
 }
 
 // The frame of the controller's that an address lies in.
@@ -310,9 +308,7 @@ void set_line(base::PartitionId partition, base::Intid intid, bool level) {
 
 void deliver_message(base::CoreId core, base::PartitionId partition, base::Intid intid) {
   if (partition != base::kParent) return raise_message(base::kParent, intid);
-  PartitionInterrupts& interrupts = of(base::kParent);
-  Visit visit{interrupts, index_of(core, base::kParent)};
-  static_cast<void>(interrupts.controller.message(intid, visit.actions()).ok());
+  message_in_guest(core, intid, Visit::Turn::kAny);
 }
 
 std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::PartitionId partition,
@@ -338,7 +334,7 @@ std::optional<AccessResult> access_interrupt_registers(base::CoreId core, base::
 
 void send_message_to_parent(base::Intid intid) {
   const base::CoreId here = hal::current_core();
-  if (runs_guest_of(base::kParent)) return deliver_message(here, base::kParent, intid);
+  if (runs_guest_of(base::kParent)) return message_in_guest(here, intid, Visit::Turn::kAhead);
   raise_message(base::kParent, intid);
 }
 
