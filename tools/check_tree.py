@@ -177,6 +177,19 @@ def check_owners(tree):
                     tree.breach(name, number, "owners", f"{target} belongs to {', '.join(owners)}")
 
 
+# A header that its own source includes before all others needs nobody's includes: each compile of that source shows it.
+# tests/tree compiles the headers without a source of their own.
+def check_own_header(tree):
+    for name in tree.code():
+        if name.endswith(".hpp") and "#pragma once" not in tree.lines[name]:
+            tree.breach(name, 1, "own-header", "there is no '#pragma once'")
+        header = name.removesuffix(".cpp") + ".hpp"
+        if name.endswith(".cpp") and header in tree.lines:
+            number, first = next(iter(tree.includes(name)), (1, "nothing"))
+            if first != header:
+                tree.breach(name, number, "own-header", f"{header} comes first, not {first}")
+
+
 def check_names(tree):
     for name in tree.files:
         for part in name.split("/"):
@@ -251,7 +264,8 @@ def check_markers(tree):
                 tree.breach(name, number, "markers", f"'{match[0]}': do it, or write it into docs/not-covered.md")
 
 
-CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "names": check_names,
+CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "own-header": check_own_header,
+          "names": check_names,
           "paths": check_paths, "shown": check_shown, "machine": check_machine, "mirror": check_mirror, "markers": check_markers}
 
 
@@ -278,6 +292,8 @@ PLANTED = [
     ("cycles", "firmware/base/one.hpp", '#include "firmware/base/two.hpp"\n'),
     ("owners", "firmware/attestation/j.cpp", "#include <mbedtls/sha512.h>\n"),
     ("owners", "tools/eif/k.cpp", "#include <tinyxml2.h>\n"),
+    ("own-header", "firmware/base/fine.cpp", "#include <cstdint>\n#include \"firmware/base/fine.hpp\"\n"),
+    ("own-header", "firmware/base/unguarded.hpp", "#include <cstdint>\n"),
     ("names", "firmware/base/" + "util.hpp", "\n"),
     ("paths", "README.md", "see `firmware/nowhere/l.hpp`\n"),
     ("shown", "docs/threat-model.md", "shown by `Vault.HoldsWater`\n"),
@@ -287,14 +303,14 @@ PLANTED = [
     ("markers", "firmware/base/o.cpp", "// TO" + "DO later\n"),
 ]
 SOUND = {
-    "firmware/base/two.hpp": '#include "firmware/base/one.hpp"\n',
-    "firmware/base/fine.hpp": "#include <cstdint>\n",
-    "firmware/hypercall/abi.hpp": '#include "firmware/base/fine.hpp"\n',
+    "firmware/base/two.hpp": '#pragma once\n#include "firmware/base/one.hpp"\n',
+    "firmware/base/fine.hpp": "#pragma once\n#include <cstdint>\n",
+    "firmware/hypercall/abi.hpp": '#pragma once\n#include "firmware/base/fine.hpp"\n',
     "firmware/boot/start.cpp": '#include "hal/cpu.hpp"\n#include "firmware/hypercall/abi.hpp"\n',
     "firmware/vgic/layout.cpp": '#include "hal/registers/gicv3.hpp"\n',
     "firmware/crypto/hash.cpp": "#include <mbedtls/sha512.h>\n",
-    "hal/cpu.hpp": '#include "firmware/measure/handover.hpp"\n',
-    "firmware/measure/handover.hpp": '#include "firmware/base/fine.hpp"\n',
+    "hal/cpu.hpp": '#pragma once\n#include "firmware/measure/handover.hpp"\n',
+    "firmware/measure/handover.hpp": '#pragma once\n#include "firmware/base/fine.hpp"\n',
     "guests/parent/cli/fine.cpp": '#include "tools/cofferdam/fine.hpp"\n#include <CLI/CLI.hpp>\n',
     "guests/bare/fine.cpp": '#include "firmware/hypercall/abi.hpp"\n',
     "tests/unit/firmware/base/fine_test.cpp": '#include "firmware/base/fine.hpp"\n',

@@ -20,7 +20,7 @@
 #include "hal/power.hpp"
 #include "hal/registers/esr_el2.hpp"
 #include "hal/stage2.hpp"
-#include "scripted_monitor_test.hpp"
+#include "tests/unit/hal/host/scripted_monitor_test.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "hal/interrupts.hpp"
 #include "hal/stage2.hpp"
-#include "scripted_monitor_test.hpp"
+#include "tests/unit/hal/host/scripted_monitor_test.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "scripted_monitor_test.hpp"
+#include "tests/unit/hal/host/scripted_monitor_test.hpp"
 
 namespace hal {
 
