@@ -80,12 +80,11 @@ class PciFunction {
 // QEMU's educational device (docs/specs/edu): DMA between the bus and its 4 KiB buffer at 0x40000.
 class Edu {
  public:
-  static constexpr std::uint64_t kBytes = 8;
-  // One DMA; false: it did not end within a second.
-  bool move(std::uint64_t from, std::uint64_t to, bool to_bus) {
+  // One DMA, which takes a tenth of a second whatever its size; false: it did not end within a second.
+  bool move(std::uint64_t from, std::uint64_t to, bool to_bus, std::uint64_t bytes = sizeof(std::uint64_t)) {
     set(0x80, from);
     set(0x88, to);
-    set(0x90, kBytes);
+    set(0x90, bytes);
     set(0x98, 1 | (to_bus ? 2 : 0));
     for (int tries = 0; tries < 1000; ++tries) {
       if ((registers_.word(0x98) & 1) == 0) return true;
@@ -110,10 +109,10 @@ class Edu {
     move(page_.address, kBuffer, false);
     move(kBuffer, address, true);
   }
-  // A word of what the buffer holds, and has held since somebody put it there.
-  std::uint64_t remembered(std::uint64_t offset) {
-    move(kBuffer + offset, page_.address, true);
-    return page_.words[0];
+  // All that the buffer holds, and has held since somebody put it there: kPage bytes, until the next call.
+  const volatile std::uint64_t* remembered() {
+    if (!move(kBuffer, page_.address, true, kPage)) give_up("attack: edu's buffer");
+    return page_.words;
   }
 
  private:
