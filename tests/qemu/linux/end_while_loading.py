@@ -86,7 +86,7 @@ def main():
         added.mkdir()
         keys.mkdir()
         make(added, keys)
-        options = ["--cpus", "3", "--add", str(added)]
+        options = [*parent_runs.usual_core(), "--cpus", "3", "--add", str(added)]
         restarts = parent_runs.Run(["--restart", *options], shell_enclave.WORDS + RESTARTS, 600)
         off = parent_runs.Run(options, shell_enclave.WORDS + OFF, 300)
     checks = parent_runs.Checks()

@@ -127,7 +127,7 @@ def main():
         print(f"skipped: {why}")
         return parent_runs.NOT_RUN
     rounds = parent_runs.environment_count("COFFERDAM_HOTPLUG", 4)
-    run = parent_runs.Run(["--cpus", "4"], SCRIPT.replace("ROUNDS", str(rounds)), parent_runs.SECONDS + 20 * rounds)
+    run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "4"], SCRIPT.replace("ROUNDS", str(rounds)), parent_runs.SECONDS + 20 * rounds)
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 0, run.status)
     checks.expect("the fair server of every core is off", len(run.lines("^FAIR 0$")) == 4, [m.string for m in run.lines("^FAIR ")])

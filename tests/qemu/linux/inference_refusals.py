@@ -240,7 +240,8 @@ def refuse_all(checks, owners, folder):
     closed.bind(("127.0.0.1", 0))  # and nobody listens
     script = fill_in(SCRIPT, WEIGHTS=weights.port, PROMPTS=prompts.port, SHOWN=shown_to.port, CLOSED=closed.getsockname()[1], ENDS=ended.port,
                      CHANGES=changes.port, MALLORY=in_parent.port, REPLAY=replay.port, DOOR=DOOR, SIDE=SIDE_DOOR, OLD=OLD_DOOR, DAY=DAY)
-    machine = Machine(folder, files, owners, script, [(door, DOOR), (side, SIDE_DOOR), (old, OLD_DOOR)], seconds=1400)
+    machine = Machine(folder, files, owners, script, [(door, DOOR), (side, SIDE_DOOR), (old, OLD_DOOR)], seconds=1400,
+                      more=parent_runs.usual_core())
     visitor, user, given = Visitor(door), User(folder, machine.root, images[0], secret), b""
     try:
         with machine.step("serving") as stream:

@@ -92,7 +92,7 @@ def main():
         ramdisk.write_bytes(b"a ramdisk for an enclave that needs none\n")
         for mode in BARE:
             broken_images.build(added / f"{mode}.eif", broken_images.assemble.need(broken_images.assemble.IMAGES / "hostile_enclave.bin"), mode, ramdisk)
-        run = parent_runs.Run(["--cpus", "4", "--add", str(added)], shell_enclave.WORDS + script, parent_runs.SECONDS + flood)
+        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "4", "--add", str(added)], shell_enclave.WORDS + script, parent_runs.SECONDS + flood)
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 9, run.status)
     times = ["quiet", *(mode for mode, _ in MODES), "nsm-empty", "panic", "hang-for-ever", *(f"bare-{mode}" for mode in BARE), "end"]

@@ -12,6 +12,13 @@ NOT_RUN = 77  # ctest's SKIP_RETURN_CODE
 NO_REPORT = 125  # of ./x run: the machine ended without a status
 # A core that is emulated on a busy machine boots Linux in more than a minute.
 SECONDS = 420
+# Cores without vectors and pointer authentication (QEMU's -cpu): Linux boots on them in little more than half the time.
+PLAIN_CPU = "max,pauth=off,sve=off,sme=off"
+
+
+def usual_core():
+    """For what is the same on every core: a plain one here, one with all that QEMU has in ./x soak, which sets the variable."""
+    return ["--cpu", os.environ.get("COFFERDAM_CPU", PLAIN_CPU)]
 
 
 class Run:
