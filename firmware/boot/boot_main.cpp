@@ -1,4 +1,5 @@
 // From the ROM's hand to the parent's first instruction, as a list. Every failure stops the machine and says why.
+#include <bit>
 #include <cstring>
 
 #include "firmware/board/budget.hpp"
@@ -53,6 +54,14 @@ void adopt_memory(std::uint64_t bytes) {
   hypercall::end_memory_at(monitor::g_state, end);
 }
 
+// Precondition: there is an identity, and this core is alone. Floating point is ours.
+void scatter_connections() {
+  const auto random = monitor::generator().generate<sizeof(vsock::ConnectionTable::Secret)>();
+  if (!random) panic("no randomness for the vsock switch");
+  const monitor::Locked locked{monitor::g_state_lock};
+  monitor::scatter_connections(std::bit_cast<vsock::ConnectionTable::Secret>(*random));
+}
+
 // 1. Who we are: the ROM's word, checked; then the key that only this code on this device can have.
 void take_over_identity() {
   monitor::start_uptime();
@@ -74,6 +83,7 @@ void take_over_identity() {
             .text(" ").bytes(base::Bytes{event.digest}.first(16)).text("..."));
   }
   require(monitor::establish_identity(handover), "no identity: no healthy entropy source, or no key");
+  scatter_connections();
   crypto::wipe(bytes);
 }
 

@@ -136,6 +136,8 @@ class Moving {
 
 }  // namespace
 
+void scatter_connections(const vsock::ConnectionTable::Secret& secret) { g_switch.scatter(secret); }
+
 void reset_parents_vsock() {
   if (board::kBoard.vsock_interrupt.value != 0) reset_transport(base::kParent, kParentCid);
 }

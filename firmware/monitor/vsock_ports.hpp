@@ -7,9 +7,11 @@
 
 #include "firmware/base/ids.hpp"
 #include "firmware/monitor/register_access.hpp"
+#include "firmware/vsock/connection_table.hpp"
 
 namespace monitor {
 
+void scatter_connections(const vsock::ConnectionTable::Secret& secret);  // at boot, before the parent's start; state lock held
 void reset_parents_vsock();                    // at boot; state lock held
 void attach_vsock(base::SlotIndex slot);       // before the enclave's first instruction; state lock held
 void vsock_of_ended(base::SlotIndex slot);     // its connections end, its console stays readable; state lock held

@@ -36,6 +36,15 @@ class ConnectionTable {
   // Whose connections: a slot, or enclaves that have ended (only RSTs to the parent are left of those).
   using Owner = std::uint8_t;
   static constexpr Owner kEnded = board::kMaxEnclaves;
+  // How ports fall into buckets. Whoever does not know it finds no ports that fall into one, by which a search, and so a hold of the
+  // state lock, would be a thousand entries long.
+  struct Secret {
+    std::uint64_t of_enclave_port;
+    std::uint64_t of_parent_port;
+  };
+
+  // Precondition: the table is empty.
+  void scatter(const Secret& secret) { secret_ = secret; }
 
   [[nodiscard]] std::optional<Index> find(Owner owner, const Connection& connection) const;
   // Precondition: not in the table. Errors: kTooLarge (kConnectionsPerEnclave of this owner). When all entries are
@@ -59,6 +68,10 @@ class ConnectionTable {
   void enclave_ended(Owner owner);  // as before, and the slot may have another
   [[nodiscard]] std::size_t count(Owner owner) const { return counts_[owner]; }
 
+  // Each owner has buckets of its own.
+  static constexpr std::size_t kBuckets = 1024;
+  [[nodiscard]] static std::size_t bucket_of(const Connection& connection, const Secret& secret);
+
  private:
   using Reference = std::uint16_t;  // index + 1; 0: none
   struct Entry {
@@ -76,9 +89,7 @@ class ConnectionTable {
     if (reference == 0) return std::nullopt;
     return static_cast<Index>(reference - 1);
   }
-  // Each owner has buckets of its own: who chooses ports that collide slows only the search for its own.
-  static constexpr std::size_t kBuckets = 1024;
-  [[nodiscard]] static std::size_t bucket_of(const Connection& connection);
+  [[nodiscard]] std::size_t bucket_of(const Connection& connection) const { return bucket_of(connection, secret_); }
   [[nodiscard]] Reference& due_list(const Entry& entry, Side side);
   void link_due(Index index, Side side);
   void unlink_due(Index index, Side side);
@@ -86,6 +97,7 @@ class ConnectionTable {
   void unlink_bucket(Index index);
   void move_to_ended(Index index);
 
+  Secret secret_{};
   std::array<Entry, kMaxConnections> entries_{};
   std::array<std::array<Reference, kBuckets>, kEnded + 1> buckets_{};
   std::array<Reference, kEnded + 1> due_{};  // of each enclave; the last one is the parent's

@@ -92,6 +92,9 @@ struct Counters {
 // All zero at first. `port`: base::kParent or a slot's partition; any other is refused or ignored.
 class Switch {
  public:
+  // Before the first connection: how connections are scattered over the table's buckets.
+  void scatter(const ConnectionTable::Secret& secret) { connections_.scatter(secret); }
+
   // An enclave begins in a slot; a console that was kept there is forgotten. Errors: kNoSuchSlot, kWrongState
   // (attached), kInvalidArgument (`cid` below 4, 0xFFFFFFFF, or an attached enclave's).
   [[nodiscard]] base::Status attach(base::SlotIndex slot, std::uint32_t cid, bool debug);

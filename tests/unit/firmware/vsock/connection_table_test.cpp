@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <random>
@@ -27,6 +28,25 @@ TEST_F(ConnectionTableTest, AnEnclaveHasItsNumberAndNoMore) {
   EXPECT_TRUE(table_->insert(1, {17, 1, 1}).ok());  // another's number is untouched
   table_->remove(*table_->find(0, {16, 7, 1}));
   EXPECT_TRUE(table_->insert(0, {16, 5000, 1}).ok());
+}
+
+TEST_F(ConnectionTableTest, PortsThatMeetUnderOneSecretPartUnderAnother) {
+  constexpr ConnectionTable::Secret kGuessed{}, kOurs{0x0123'4567'89AB'CDEF, 0xF0E1'D2C3'B4A5'9687};
+  std::array<int, ConnectionTable::kBuckets> ours{};
+  int chosen = 0;
+  for (std::uint32_t port = 1024; chosen < 1024; ++port) {
+    const Connection connection{16, port, 9000};
+    if (ConnectionTable::bucket_of(connection, kGuessed) != 0) continue;
+    ++ours.at(ConnectionTable::bucket_of(connection, kOurs));
+    ++chosen;
+  }
+  EXPECT_LT(std::ranges::max(ours), 32);
+}
+
+TEST_F(ConnectionTableTest, PortsThatCountUpAreSpread) {
+  std::array<int, ConnectionTable::kBuckets> ours{};
+  for (std::uint32_t i = 0; i < 1024; ++i) ++ours.at(ConnectionTable::bucket_of({16, 1024 + i, 0x4000'0000 + i}, {0x1234'5678, 0x9ABC'DEF0}));
+  EXPECT_LT(std::ranges::max(ours), 32);
 }
 
 TEST_F(ConnectionTableTest, AnEntryGoesWhenBothSidesAreTold) {

@@ -43,6 +43,7 @@ class World {
       EXPECT_EQ(broken_.bits & report.broken.bits, 0U) << "reported twice";
       broken_.bits |= report.broken.bits;
       impatient_ = report.impatient;
+      searches_ += report.searched ? 1 : 0;
       if (report.quiet && !report.impatient) {
         EXPECT_FALSE(vsock_->step(now_).worked) << "it was not quiet";
       }
@@ -96,6 +97,7 @@ class World {
   [[nodiscard]] vsock::PortSet broken() const { return broken_; }
   void clear_broken() { broken_ = {}; }
   [[nodiscard]] bool impatient() const { return impatient_; }
+  [[nodiscard]] std::size_t searches() const { return searches_; }  // steps that went through a port's list
 
  private:
   std::unique_ptr<vsock::Switch> vsock_;  // too large for a stack
@@ -104,6 +106,7 @@ class World {
   vsock::PortSet interrupts_{};
   vsock::PortSet broken_{};
   bool impatient_{};
+  std::size_t searches_{};
   std::uint64_t now_{1};
 };
 
