@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Every refusal of the inference service, in the whole system: one machine, in which root in the parent, one of the owners or a
-clock is against it, start by start. Each time the reason is said, and whoever knocks meanwhile gets no answer.
+clock is against it, start by start: of the enclave, or, where nothing but the service's own start matters, of the service in an enclave
+that stays. Each time the reason is said, and whoever knocks meanwhile gets no answer.
 
 Root in the parent leads the ways out of the enclave and into it astray (to a closed port, to somebody who ends TLS, to somebody
 who changes one bit), gives the enclave other artifacts, starts it for debugging, sets its own clock, uses the credentials that it
@@ -38,9 +39,10 @@ FRAME = 65536  # bytes of an artifact's frame in clear (artifact::kUsualFrame); 
 SCRIPT = r"""
 now() { echo "$(cat /sys/class/rtc/rtc0/since_epoch)"; }
 attempt() { launch "$@" --enclave-cid 20; finish; }
-# NAME: once more the same service, in an enclave that is there already
+# NAME [LAUNCH]: once more the same service, in an enclave that is there already
 again() {
   local began=$(date +%s)
+  cp /store/${2:-good}.json /store/launch.json
   cofferdam-parent-store --listen vsock:9100 /store >/tmp/$1.words 2>/dev/null & store=$!
   ask $cid /bin/inference-service >/tmp/$1.said; kill $store
   sed "s/^/$1 said /" /tmp/$1.words; echo "TOOK $1 $(($(date +%s) - began)) s"
@@ -54,16 +56,16 @@ cofferdam-relay --allow /tmp/doors.yaml --listen tcp:10.0.2.15:DOOR --connect vs
 step serving; finish
 ways WEIGHTS PROMPTS
 step weights; attempt weights inference good
-step prompts; attempt prompts inference good
-step agreed
-for artifact in another foreign cut exchanged; do attempt $artifact inference $artifact; done
-began=$(date +%s); cp /store/good.json /store/launch.json; start shell; echo "TOOK start $(($(date +%s) - began)) s"
-for state in disabled enabled unplugged plugged; do step $state; again $state; done
-nitro-cli terminate-enclave --all >/dev/null 2>&1
 attempt debug inference good --debug-mode
-ways CLOSED PROMPTS; attempt closed inference good
-ways ENDS PROMPTS; attempt ended inference good
-ways CHANGES PROMPTS; attempt changed inference good
+began=$(date +%s); start shell --enclave-cid 20; echo "TOOK start $(($(date +%s) - began)) s"
+step prompts; again prompts
+step agreed
+for artifact in another foreign cut exchanged; do again $artifact $artifact; done
+for state in disabled enabled unplugged plugged; do step $state; again $state; done
+ways CLOSED PROMPTS; again closed
+ways ENDS PROMPTS; again ended
+ways CHANGES PROMPTS; again changed
+nitro-cli terminate-enclave --all >/dev/null 2>&1
 ways WEIGHTS PROMPTS
 step tomorrow; attempt tomorrow inference good
 complaints
