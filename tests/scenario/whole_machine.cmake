@@ -1,7 +1,7 @@
 # Tests of the shipped monitor on the simulated machine.
 include_guard(GLOBAL)
 # LINK_ONLY: firmware is compiled without exceptions, the simulated machine and these tests with them.
-add_library(whole_machine_support STATIC
+add_library(whole_machine_support STATIC EXCLUDE_FROM_ALL
   ${CMAKE_SOURCE_DIR}/tests/scenario/development_identity.cpp ${CMAKE_SOURCE_DIR}/tests/scenario/enclave_images.cpp
   ${CMAKE_SOURCE_DIR}/tests/refinement/break_before_make.cpp)
 target_link_libraries(whole_machine_support PUBLIC cofferdam_options hal_portable $<LINK_ONLY:policy_core>
