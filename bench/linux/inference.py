@@ -5,7 +5,7 @@
 
 The same packages and the same model, once as an enclave's program under the monitor, once in a Linux that QEMU starts itself.
 QEMU's clock counts instructions, so llama-bench's nanoseconds are instructions, of all cores together: the others idle. ggml chooses its
-code by the core's features, and the monitor hides SVE: each says which it took, and a third run has the enclave's alone. Then the time
+code by the core's features: each says which it took, and a third run has the enclave's alone. Then the time
 to the first token of the whole service (first_token.py). Run by ./x bench linux, which builds what is needed.
 """
 import argparse
