@@ -7,7 +7,8 @@
 Rules: ranks (a folder includes only folders of lower rank), cycles (no include cycle), owners (each third-party
 header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
 exist), shown (documents name only tests that exist), machine (no path or archive of one machine), mirror (a unit
-test stands in the folder that mirrors its source's), markers (nothing left to do).
+test stands in the folder that mirrors its source's), markers (nothing left to do), pins (the version of a pinned source
+stands where its digest does, and nowhere else).
 """
 import argparse
 import pathlib
@@ -77,6 +78,8 @@ ARCHIVE_HOST = re.compile(r"\b[\w.-]*(?:" + "debian|ubuntu" + r")\.(?:org|com|ne
 TEST_NAME = re.compile(r"`(?:[A-Z]\w+/)?([A-Z]\w+)\.(\w+|\*)(?:/\w+)*`")
 TEST_DEFINITION = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
 SHOWS_TESTS = ("docs/threat-model.md", "docs/invariants.md")
+PINS = "tools/x/lib/sources.bash"
+PINNED_VERSION = re.compile(r"(?:_|VERSION=)(\d+\.\d+\.\d+)")  # mbedtls_1.2.3.orig.tar.gz, HTTPLIB_VERSION=1.2.3
 MARKER = re.compile(r"\b(?:" + "TO" + "DO|FIX" + "ME|XX" + "X)\\b")
 
 
@@ -264,9 +267,24 @@ def check_markers(tree):
                 tree.breach(name, number, "markers", f"'{match[0]}': do it, or write it into docs/not-covered.md")
 
 
+# What names a version keeps to it when the pin moves on.
+def check_pins(tree):
+    versions = set(PINNED_VERSION.findall("\n".join(tree.lines.get(PINS, ()))))
+    pinned = re.compile(r"(?<![\d.])(?:" + "|".join(map(re.escape, versions)) + r")(?!\d)") if versions else None
+    if not pinned:
+        tree.breach(PINS, 1, "pins", "no version is found here")
+        return
+    for name, lines in tree.lines.items():
+        for number, line in enumerate(lines, 1):
+            match = pinned.search(line) if name != PINS else None
+            if match:
+                tree.breach(name, number, "pins", f"the version {match[0]} stands in {PINS} alone")
+
+
 CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "own-header": check_own_header,
           "names": check_names,
-          "paths": check_paths, "shown": check_shown, "machine": check_machine, "mirror": check_mirror, "markers": check_markers}
+          "paths": check_paths, "shown": check_shown, "machine": check_machine, "mirror": check_mirror, "markers": check_markers,
+          "pins": check_pins}
 
 
 def breaches_of(root):
@@ -301,6 +319,8 @@ PLANTED = [
     ("machine", "tools/n.bash", "curl http://archive.deb" + "ian.org/x\n"),
     ("mirror", "tests/unit/firmware/absent/a_test.cpp", "\n"),
     ("markers", "firmware/base/o.cpp", "// TO" + "DO later\n"),
+    ("pins", "tools/cmake/p.cmake", "set(water ${COFFERDAM_THIRD_PARTY}/water-17.8.9)\n"),
+    ("pins", "docs/q.md", "it links foam 17.3.0.\n"),
 ]
 SOUND = {
     "firmware/base/two.hpp": '#pragma once\n#include "firmware/base/one.hpp"\n',
@@ -314,6 +334,8 @@ SOUND = {
     "guests/parent/cli/fine.cpp": '#include "tools/cofferdam/fine.hpp"\n#include <CLI/CLI.hpp>\n',
     "guests/bare/fine.cpp": '#include "firmware/hypercall/abi.hpp"\n',
     "tests/unit/firmware/base/fine_test.cpp": '#include "firmware/base/fine.hpp"\n',
+    PINS: '"water|water_17.8.9.orig.tar.gz|00|w/water|"\nFOAM_VERSION=17.3.0\n',
+    "tools/cmake/fine.cmake": "set(water ${COFFERDAM_THIRD_PARTY}/water)  # 117.8.9 and 17.8.91 are others\n",
     "docs/fine.md": "see `firmware/base/fine.hpp`, `firmware/{base,boot}` and `firmware/*/abi.hpp`\n",
 }
 

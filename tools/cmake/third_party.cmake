@@ -3,12 +3,12 @@
 #   mbedtls_for_cofferdam   used by firmware/crypto (and by a host tool's single wrapper)
 #   cbor_for_cofferdam      used by firmware/attestation/cbor.cpp (and by a host tool's single wrapper)
 # Both are compiled without our warnings, for the host and for the freestanding target alike.
-set(cofferdam_mbedtls ${COFFERDAM_THIRD_PARTY}/mbedtls-3.6.6)
-set(cofferdam_libcbor ${COFFERDAM_THIRD_PARTY}/libcbor-0.10.2)
+set(cofferdam_mbedtls ${COFFERDAM_THIRD_PARTY}/mbedtls)
+set(cofferdam_libcbor ${COFFERDAM_THIRD_PARTY}/libcbor)
 foreach(needed ${cofferdam_mbedtls}/library/sha512.c ${cofferdam_libcbor}/src/cbor/streaming.c)
   if(NOT EXISTS ${needed})
-    message(FATAL_ERROR "${needed} is missing. Run ./x setup: it fetches mbedTLS 3.6.6 and libcbor 0.10.2, checks "
-                        "their sha256 and unpacks them into ${COFFERDAM_THIRD_PARTY}.")
+    message(FATAL_ERROR "${needed} is missing. Run ./x setup: it fetches mbedTLS and libcbor, checks their "
+                        "sha256 and unpacks them into ${COFFERDAM_THIRD_PARTY}.")
   endif()
 endforeach()
 
@@ -74,9 +74,11 @@ if(NOT COFFERDAM_MACHINE STREQUAL aarch64)
 endif()
 set(cbor_generated ${CMAKE_BINARY_DIR}/third_party/libcbor)
 # What libcbor's own CMake would write for a static library.
-set(CBOR_VERSION_MAJOR 0)
-set(CBOR_VERSION_MINOR 10)
-set(CBOR_VERSION_PATCH 2)
+foreach(part IN ITEMS MAJOR MINOR PATCH)
+  file(STRINGS ${cofferdam_libcbor}/CMakeLists.txt CBOR_VERSION_${part} REGEX "^[Ss][Ee][Tt]\\(CBOR_VERSION_${part} ")
+  string(REGEX REPLACE "[^0-9]" "" CBOR_VERSION_${part} "${CBOR_VERSION_${part}}")
+endforeach()
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${cofferdam_libcbor}/CMakeLists.txt)
 set(CBOR_BUFFER_GROWTH 2)
 set(CBOR_MAX_STACK_SIZE 32)
 set(CBOR_PRETTY_PRINTER OFF)
