@@ -1,5 +1,11 @@
 # shellcheck shell=bash
 # bench [host|target|size|linux|all] [--update]: tables, and JSON in build/bench; --update: a new budget
+#   host    the monitor's plans and the simulated machine, and the key service, in time
+#   target  calls, traps and boot on QEMU, in instructions, held against bench/target/budget.json
+#   size    bytes of ROM and monitor by folder
+#   linux   Linux with and without the monitor, enclaves, a language model in one, in instructions
+#   all     all of them (without a word)
+#   --update   write what target counts as the new budget: say why in the commit
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
@@ -10,14 +16,15 @@ source tools/x/lib/guest_packages.bash
 source tools/x/lib/guest_programs.bash
 # shellcheck source=tools/x/lib/inference_parts.bash
 source tools/x/lib/inference_parts.bash
-what=all update=()
+what='' update=()
 for argument in "$@"; do
   case $argument in
-    host | target | size | linux | all) what=$argument ;;
+    host | target | size | linux | all) takes 0 ${what:+"$argument"}; what=$argument ;;
     --update) update=(--update) ;;
     *) fail "bench does not know '$argument'" "./x bench [host|target|size|linux|all] [--update]" ;;
   esac
 done
+what=${what:-all}
 make_ready
 mkdir -p build/bench
 if [[ $what =~ ^(host|all)$ ]]; then

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # soak [MINUTES]: long runs of the model, of every fuzzer (30 minutes unless told), and of Linux as the parent (an hour more)
+#   MINUTES  for the model and the fuzzers together; what they find is kept in build/soak, the logs in build/logs
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
@@ -8,6 +9,7 @@ source tools/x/lib/trees.bash
 source tools/x/lib/guest_packages.bash
 # shellcheck source=tools/x/lib/guest_programs.bash
 source tools/x/lib/guest_programs.bash
+takes 1 "$@"
 minutes=${1:-30}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || fail "'$minutes' is not a number of minutes" "./x soak 30"
 make_ready

@@ -1,5 +1,14 @@
 # shellcheck shell=bash
 # test [host|asan|tsan|fuzz|image|qemu|all] [TEST-NAME-PATTERN]: build what it needs, run the tests, count them
+#   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
+#   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches); in `all` they run
+#          here only
+#   tsan   the simulated machine with its threads under ThreadSanitizer
+#   fuzz   every fuzzer over its corpus and for a few seconds more
+#   image  rules about the finished images, and that two folders give the same bytes
+#   qemu   from reset through the ROM to an attestation document, Linux as the parent, and the attacks, in QEMU
+#   all    all of them, one after the other (without a word)
+#   TEST-NAME-PATTERN  a regular expression: only tests whose name has it
 # shellcheck source=tools/x/lib/ready.bash
 source tools/x/lib/ready.bash
 # shellcheck source=tools/x/lib/trees.bash
@@ -11,14 +20,8 @@ source tools/x/lib/guest_programs.bash
 # shellcheck source=tools/x/lib/inference_parts.bash
 source tools/x/lib/inference_parts.bash
 
-#   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
-#   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches); in `all` they run
-#          here only
-#   tsan   the simulated machine with its threads under ThreadSanitizer
-#   fuzz   every fuzzer over its corpus and for a few seconds more
-#   image  rules about the finished images, and that two folders give the same bytes
-#   qemu   from reset through the ROM to an attestation document, Linux as the parent, and the attacks, in QEMU
 ALL_STAGES=(host asan tsan fuzz image qemu)
+takes 2 "$@"
 stages=("${1:-all}")
 [[ ${stages[0]} == all ]] && stages=("${ALL_STAGES[@]}")
 [[ " ${ALL_STAGES[*]} " == *" ${stages[0]} "* ]] \
@@ -47,11 +50,6 @@ ctest_stage() {
     tail -n 20 "build/logs/test-$stage.log"
   fi
 }
-# Without them the tests of the Linux parent say that they are skipped, and why.
-linux_parent() {
-  (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"
-  (make_inference_parts_ready) || say "there is no inference enclave: see above"
-}
 needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
 
 # What stage asan is going to run is neither built nor run here too. Tests that are not built have a name that says so.
@@ -72,7 +70,7 @@ run_stage() {
     tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L '[-]tsan' ;;
     fuzz) needs host-debug boardgen; needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
     image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image build/host -L '^image$' ;;
-    qemu) needs host-debug; needs qemu-virt-release; linux_parent; ctest_stage qemu build/host -L '^qemu$' ;;
+    qemu) needs host-debug; needs qemu-virt-release; try_linux_parent; ctest_stage qemu build/host -L '^qemu$' ;;
   esac
 }
 

@@ -5,6 +5,8 @@
 
 GUEST_PACKAGES=build/guest-packages
 GUEST_FLAVOUR=cloud-arm64
+GUEST_PACKAGES_BY_HAND="use Debian 12 or 13; or lay Debian 13's linux-image, linux-headers (both), linux-kbuild, busybox-static and \
+libssl-dev into build/downloads/guest"
 
 write_guest_apt_configuration() {
   local root=$COFFERDAM_ROOT/build/apt native
@@ -35,7 +37,8 @@ make_guest_lists_ready() {
   python3 tools/x/lib/apt_sources.py guest "$codename" >build/apt/guest.sources \
     || fail "this machine's apt sources don't name its own release '$codename'" "see /etc/apt/sources.list.d"
   write_guest_apt_configuration
-  run_logged apt-update-guest guest_apt apt-get -q update
+  try_logged apt-update-guest guest_apt apt-get -q update \
+    || fail "this machine's archives gave no lists of arm64 packages; read build/logs/apt-update-guest.log" "$GUEST_PACKAGES_BY_HAND"
   guest_lists=yes
 }
 
@@ -79,7 +82,7 @@ make_guest_packages_ready() {
     make_guest_lists_ready
     kernel=$(newest_guest_kernel)
     [[ -n $kernel ]] || fail "the archives of this machine's release have no arm64 kernel linux-image-6.12*-$GUEST_FLAVOUR" \
-      "use Debian 12 or 13; or lay Debian 13's linux-image, linux-headers (both), linux-kbuild and busybox-static into build/downloads/guest"
+      "$GUEST_PACKAGES_BY_HAND"
     image=linux-image-$kernel-$GUEST_FLAVOUR
     has_guest_package "$image:arm64" || image+=-unsigned
   fi

@@ -27,3 +27,10 @@ make_inference_parts_ready() {
   make_model_ready
   make_llama_ready
 }
+
+# All that Linux as the parent and the inference enclave need. Where it can't be had, tests say that they are skipped, and the demo
+# what is missing, and why; the sourcing script has sourced guest_packages.bash and guest_programs.bash.
+try_linux_parent() {
+  (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"
+  (make_inference_parts_ready) || say "there is no inference enclave: see above"
+}
