@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The words of ./x: help changes nothing, no word is ignored, and the demo goes on without Linux. Run in folders of the test's own, where
 the programs that change a machine only note that they were called."""
+import json
 import os
 import pathlib
 import shutil
@@ -124,6 +125,22 @@ class Demo(Command):
         result = self.x("demo", "--part", "enclaves")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("demo.py build/demo --part enclaves\n", result.stdout)
+
+
+class Trees(unittest.TestCase):
+    def test_every_preset_has_the_folder_that_the_verbs_take_it_for_and_none_is_the_language_models(self):
+        presets = json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]
+        default = next(preset["binaryDir"] for preset in presets if preset["name"] == "base")
+        model = subprocess.run(["bash", "-c", ". tools/x/lib/inference_parts.bash; dirname $MODEL"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for preset in presets:
+            if preset["name"] == "base":
+                continue
+            with self.subTest(preset=preset["name"]):
+                tree = preset.get("binaryDir", default).replace("${presetName}", preset["name"]).removeprefix("${sourceDir}/")
+                verbs = subprocess.run(["bash", "-c", f". tools/x/lib/trees.bash; tree_of {preset['name']}"], cwd=ROOT, capture_output=True,
+                                       text=True, check=True)
+                self.assertEqual(verbs.stdout, tree)
+                self.assertNotEqual(tree, model.stdout.strip())
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ mkdir -p build/bench
 if [[ $what =~ ^(host|all)$ ]]; then
   heading "Benchmarks: the host"
   build model host_benchmarks
-  build/model/bin/host_benchmarks --benchmark_out=build/bench/host.json --benchmark_out_format=json \
+  build/model-checker/bin/host_benchmarks --benchmark_out=build/bench/host.json --benchmark_out_format=json \
     --benchmark_counters_tabular=true
   heading "Benchmarks: the key service, running"
   build host-debug cofferdam-kms

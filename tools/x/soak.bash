@@ -24,7 +24,7 @@ seed=$(date +%s)
 heading "Soak: random runs of the shipped monitor against the specification, from seed $seed, $((minutes * 30)) s"
 while ((SECONDS < end)); do
   COFFERDAM_SEED=$seed COFFERDAM_RUNS=64 COFFERDAM_STEPS=20000 \
-    run_logged "soak-model-$seed" build/model/tests/model_random_calls \
+    run_logged "soak-model-$seed" build/model-checker/tests/model_random_calls \
     --gtest_filter=RandomCalls.MonitorAndSpecificationAgree
   seed=$((seed + 64))
 done

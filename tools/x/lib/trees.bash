@@ -7,6 +7,7 @@ tree_of() {
     host-debug) printf 'build/host' ;;
     qemu-virt-release) printf 'build/qemu-virt' ;;
     guest-linux) printf 'build/guest-programs' ;;  # the tree; its programs go to build/guest-linux/bin
+    model) printf 'build/model-checker' ;;  # build/model holds the language model
     *) printf 'build/%s' "$1" ;;
   esac
 }
