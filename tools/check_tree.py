@@ -4,7 +4,7 @@
   check_tree.py [--root FOLDER]   prints every breach as file:line: rule: what, exit status 1 when there is one
   check_tree.py --self-test       plants one breach of each rule in a scratch tree and demands that it is found
 
-Rules: ranks (a folder includes only folders of lower rank), cycles (no include cycle), owners (each third-party
+Rules: ranks (a folder includes only folders of lower rank; docs/architecture.md lists the same ranks), cycles (no include cycle), owners (each third-party
 header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
 exist), shown (documents name only tests that exist), machine (no path or archive of one machine), mirror (a unit
 test stands in the folder that mirrors its source's), markers (nothing left to do), pins (the version of a pinned source
@@ -23,11 +23,12 @@ FIRMWARE_RANK = {
     "board": 1, "crypto": 1,
     "partition": 2, "measure": 2, "vgic": 2, "emulation": 2, "virtio": 2, "pci": 2,
     "enclave": 3, "vsock": 3, "nitro": 3,
-    "attestation": 4, "devices": 4, "accelerator": 4, "link": 4,
+    "attestation": 4,
     "hypercall": 5,
     "monitor": 6,
     "boot": 7, "rom": 7,
 }
+RANKS_SHOWN, RANK_ROW = "docs/architecture.md", re.compile(r"\| (\d+) \|([^|]*)\|")
 REACHES_HAL = {"monitor", "boot", "rom"}
 HAL_LAYOUTS = ("vgic", "hal/registers/")  # the format of list registers is the model's business too; it is data, no machine
 HAL_MAY_INCLUDE = ("hal/", "firmware/base/", "firmware/board/", "firmware/measure/handover.hpp")
@@ -149,6 +150,18 @@ def check_ranks(tree):
                 tree.breach(name, number, "ranks", f"guests know only the call interface, not {target}")
             if top == "tools" and target.startswith(TOOLS_MAY_NOT_INCLUDE):
                 tree.breach(name, number, "ranks", f"host programs may not include {target}")
+
+
+def check_documented_ranks(tree):
+    listed, first = {}, 0
+    for number, line in enumerate(tree.lines.get(RANKS_SHOWN, ()), 1):
+        match = RANK_ROW.match(line)
+        if match:
+            first = first or number
+            listed |= {folder: int(match[1]) for folder in re.findall(r"`firmware/(\w+)`", match[2])}
+    for folder in sorted(listed.keys() | FIRMWARE_RANK.keys()) if RANKS_SHOWN in tree.lines else ():
+        if listed.get(folder) != FIRMWARE_RANK.get(folder):
+            tree.breach(RANKS_SHOWN, first, "ranks", f"firmware/{folder} has rank {listed.get(folder)} here, {FIRMWARE_RANK.get(folder)} in tools/check_tree.py")
 
 
 def check_cycles(tree):
@@ -281,7 +294,7 @@ def check_pins(tree):
                 tree.breach(name, number, "pins", f"the version {match[0]} stands in {PINS} alone")
 
 
-CHECKS = {"ranks": check_ranks, "cycles": check_cycles, "owners": check_owners, "own-header": check_own_header,
+CHECKS = {"ranks": check_ranks, "documented ranks": check_documented_ranks, "cycles": check_cycles, "owners": check_owners, "own-header": check_own_header,
           "names": check_names,
           "paths": check_paths, "shown": check_shown, "machine": check_machine, "mirror": check_mirror, "markers": check_markers,
           "pins": check_pins}
@@ -307,6 +320,7 @@ PLANTED = [
     ("ranks", "guests/parent/f.cpp", '#include "tools/cofferdam/fine.hpp"\n'),
     ("ranks", "tools/eif/g.cpp", '#include "firmware/monitor/h.hpp"\n'),
     ("ranks", "firmware/unranked/i.hpp", "\n"),
+    ("ranks", "docs/architecture.md", "| 0 | `firmware/base` | the vocabulary |\n"),
     ("cycles", "firmware/base/one.hpp", '#include "firmware/base/two.hpp"\n'),
     ("owners", "firmware/attestation/j.cpp", "#include <mbedtls/sha512.h>\n"),
     ("owners", "tools/eif/k.cpp", "#include <tinyxml2.h>\n"),
