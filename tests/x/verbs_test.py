@@ -89,6 +89,15 @@ class Words(Command):
                 self.x(*line.split())
                 self.assertTrue(self.called.exists())  # it begins to make the machine ready
 
+    def test_a_root_needs_python_and_the_refusal_says_so(self):
+        for name in ("bash", "dirname", "mkdir", "sed"):
+            (self.programs / name).symlink_to(shutil.which(name))
+        (self.programs / "dpkg-deb").symlink_to("apt-get")
+        result = subprocess.run([self.programs / "bash", "x", "enclave-rootfs", "--package", "busybox-static", "-o", "rootfs.tar"], cwd=self.folder,
+                                env={"PATH": str(self.programs)}, capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("x: error: python3 is needed", result.stderr)
+
     def test_clean_keeps_what_was_fetched(self):
         self.assertEqual(self.x("clean").returncode, 0)
         self.assertEqual([path.name for path in (self.folder / "build").iterdir()], ["third_party"])

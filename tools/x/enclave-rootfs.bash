@@ -51,6 +51,7 @@ for package in "${packages[@]}"; do
   [[ $package =~ ^[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?$ ]] || fail "'$package' is no name of a package" "./x enclave-rootfs --help"
 done
 command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || fail "apt-get and dpkg-deb are needed" "run this on Debian or Ubuntu"
+command -v python3 >/dev/null || fail "python3 is needed" "install the package python3, or run ./x setup"
 [[ -n $suite ]] || suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
 
 heading "Root file system of an enclave: ${packages[*]} of $suite"
