@@ -82,6 +82,40 @@ class Sources(unittest.TestCase):
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertEqual(header.read_text(), text)
 
+    def cmake(self, line):
+        """What tools/cmake/pinned.cmake says of the scratch folder, with the project's own pins."""
+        script = self.folder / "check.cmake"
+        script.write_text(f"set(COFFERDAM_THIRD_PARTY {self.folder}/build/third_party)\ninclude({ROOT}/tools/cmake/pinned.cmake)\n{line}\n")
+        return subprocess.run(["cmake", "-P", script], capture_output=True, text=True, check=False)
+
+    def test_cmake_takes_what_is_pinned_and_nothing_else(self):
+        pinned = self.bash('printf "%s\\n" "${PINNED_SOURCES[@]}"').stdout.splitlines()
+        self.assertEqual(len(pinned), 3)
+        for name, _, digest, *_ in (line.split("|") for line in pinned):
+            with self.subTest(name=name):
+                source, stamp = self.folder / "build/third_party" / name / "a.c", self.folder / f"build/third_party/{name}.sha256"
+                source.parent.mkdir(parents=True)
+                source.write_text("")
+                line = f"cofferdam_pinned({name} a.c)"
+                self.assertIn("is not the pinned", self.cmake(line).stderr)  # of no known version
+                stamp.write_text("0" * 64 + "\n")
+                self.assertIn("is not the pinned", self.cmake(line).stderr)
+                stamp.write_text(digest + "\n")
+                self.assertEqual(self.cmake(line).returncode, 0)
+                source.unlink()
+                self.assertIn("is not the pinned", self.cmake(line).stderr)
+
+    def test_cmake_takes_no_other_header_than_the_pinned_one(self):
+        header = self.folder / "httplib.h"
+        line = f"cofferdam_pinned_header({header} HTTPLIB_SHA256)"
+        self.assertIn("is not the pinned", self.cmake(line).stderr)
+        header.write_text("leaks")
+        self.assertIn("is not the pinned", self.cmake(line).stderr)
+        installed = ROOT / "build/third_party/cpp-httplib/httplib.h"
+        if not installed.is_file():
+            self.skipTest("there is no build/third_party/cpp-httplib; ./x setup fetches it")
+        self.assertEqual(self.cmake(f"cofferdam_pinned_header({installed} HTTPLIB_SHA256)").returncode, 0)
+
     def test_no_folder_carries_a_version(self):
         result = self.bash('printf "%s\\n" "${PINNED_SOURCES[@]%%|*}" "$HTTPLIB_FOLDER"')
         self.assertEqual(result.stdout.split(), ["mbedtls", "libcbor", "dtc", "build/third_party/cpp-httplib"])

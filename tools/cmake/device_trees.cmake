@@ -1,10 +1,8 @@
 # libfdt, the reference implementation of the devicetree format, as source: `fdt_for_cofferdam`, used by
 # firmware/enclave/device_tree.cpp, firmware/boot/amend_device_tree.cpp and tools/boardgen.
 set(cofferdam_dtc ${COFFERDAM_THIRD_PARTY}/dtc)
-if(NOT EXISTS ${cofferdam_dtc}/libfdt/fdt_sw.c)
-  message(FATAL_ERROR "${cofferdam_dtc}/libfdt is missing. Run ./x setup: it fetches dtc, checks its sha256 and "
-                      "unpacks it into ${COFFERDAM_THIRD_PARTY}.")
-endif()
+include(pinned)
+cofferdam_pinned(dtc libfdt/fdt_sw.c)
 add_library(fdt_for_cofferdam STATIC ${cofferdam_dtc}/libfdt/fdt.c ${cofferdam_dtc}/libfdt/fdt_sw.c
             ${cofferdam_dtc}/libfdt/fdt_ro.c ${cofferdam_dtc}/libfdt/fdt_rw.c
             ${cofferdam_dtc}/libfdt/fdt_addresses.c ${cofferdam_dtc}/libfdt/fdt_wip.c ${cofferdam_dtc}/libfdt/fdt_strerror.c)

@@ -5,12 +5,9 @@
 # Both are compiled without our warnings, for the host and for the freestanding target alike.
 set(cofferdam_mbedtls ${COFFERDAM_THIRD_PARTY}/mbedtls)
 set(cofferdam_libcbor ${COFFERDAM_THIRD_PARTY}/libcbor)
-foreach(needed ${cofferdam_mbedtls}/library/sha512.c ${cofferdam_libcbor}/src/cbor/streaming.c)
-  if(NOT EXISTS ${needed})
-    message(FATAL_ERROR "${needed} is missing. Run ./x setup: it fetches mbedTLS and libcbor, checks their "
-                        "sha256 and unpacks them into ${COFFERDAM_THIRD_PARTY}.")
-  endif()
-endforeach()
+include(pinned)
+cofferdam_pinned(mbedtls library/sha512.c)
+cofferdam_pinned(libcbor src/cbor/streaming.c)
 
 # SHA-512 instructions (Armv8.2 FEAT_SHA512). A Cortex-A53 or A72 has none: OFF for such a board.
 set(COFFERDAM_CPU_SHA512 ON CACHE BOOL "The target's cores have the SHA-512 instructions")

@@ -83,6 +83,7 @@ make_httplib_ready() {
     fi
     fetch "httplib-$HTTPLIB_VERSION.h" $HTTPLIB_SHA256 "$HTTPLIB_UPSTREAM"
   fi
+  rm -rf $HTTPLIB_FOLDER
   mkdir -p $HTTPLIB_FOLDER
   cp "$header" $HTTPLIB_FOLDER/httplib.h
 }

@@ -1,0 +1,30 @@
+# cofferdam_pinned(NAME FILE): refuses to go on where COFFERDAM_THIRD_PARTY/NAME lacks FILE, or is not what tools/x/lib/sources.bash
+# pins now: a tree that was configured before a pin changed is configured again, and does not build the version before in silence.
+function(cofferdam_pinned name file)
+  set(pins ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../x/lib/sources.bash)
+  set(stamp ${COFFERDAM_THIRD_PARTY}/${name}.sha256)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pins} ${stamp})
+  set(unpacked none)
+  if(EXISTS ${stamp})
+    file(STRINGS ${stamp} unpacked)
+  endif()
+  file(STRINGS ${pins} pin REGEX "^  \"${name}[|][^|]*[|]${unpacked}[|]")
+  if(NOT pin OR NOT EXISTS ${COFFERDAM_THIRD_PARTY}/${name}/${file})
+    message(FATAL_ERROR "${COFFERDAM_THIRD_PARTY}/${name} is not the pinned ${name}. Run ./x setup: it fetches it, checks its sha256 and "
+                        "unpacks it there.")
+  endif()
+endfunction()
+
+# cofferdam_pinned_header(FILE VARIABLE): the same for one file, whose sha256 the script keeps in a variable.
+function(cofferdam_pinned_header file variable)
+  set(pins ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../x/lib/sources.bash)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${pins} ${file})
+  set(digest none)
+  if(EXISTS ${file})
+    file(SHA256 ${file} digest)
+  endif()
+  file(STRINGS ${pins} pin REGEX "^${variable}=${digest}$")
+  if(NOT pin)
+    message(FATAL_ERROR "${file} is not the pinned one. Run ./x setup: it fetches it and checks its sha256.")
+  endif()
+endfunction()
