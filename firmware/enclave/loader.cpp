@@ -97,7 +97,7 @@ Loader::Range Loader::next_gap(std::uint64_t most) const {
                                    {memory_size_, memory_size_}};
   std::uint64_t at = done_;
   for (const auto& [start, end] : kept) {
-    if (at < start) return {at, at, std::min(most, start - at)};
+    if (at < start) return {at, at, std::min(most - at % most, start - at)};  // whole frames after the first
     at = std::max(at, end);
   }
   return {0, 0, 0};

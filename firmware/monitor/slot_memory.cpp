@@ -65,7 +65,7 @@ base::Status SlotMemory::zero(std::uint64_t offset, std::uint64_t size) const {
     const std::uint64_t to_frame = base::kFrameSize - (extent.address.value & (base::kFrameSize - 1));
     if (to_frame != base::kFrameSize || count < base::kFrameSize) {
       count = std::min({count, to_frame, std::uint64_t{kZeroes.size()}});
-      hal::write_bytes(extent.address, base::Bytes{kZeroes}.first(count));
+      MON_TRY(write(offset, base::Bytes{kZeroes}.first(count)));
     } else {
       count &= ~(base::kFrameSize - 1);
       hal::scrub_frames(base::FrameRange::trusted(base::frame_of(extent.address),

@@ -29,6 +29,7 @@ struct VectorMemory {
   Bytes bytes;
   std::uint64_t touched{};
   bool writes_fail{};
+  std::vector<std::uint64_t> zeroed_from{};
 
   [[nodiscard]] bool fits(std::uint64_t offset, std::uint64_t size) const {
     return offset <= bytes.size() && size <= bytes.size() - offset;
@@ -55,6 +56,7 @@ struct VectorMemory {
     if (!fits(offset, size)) return Error::kOutOfRange;
     std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), size, std::uint8_t{0});
     touched += size;
+    zeroed_from.push_back(offset);
     return {};
   }
 };
@@ -193,6 +195,19 @@ TEST(Loader, TheSizeOfAStepDoesNotMatter) {
     EXPECT_EQ(loaded.loader->measurement().pcr0, expected.loader->measurement().pcr0) << most;
     EXPECT_TRUE(std::ranges::equal(loaded.loader->command_line(), expected.loader->command_line())) << most;
     EXPECT_LE(loaded.most_touched, most) << "a step does no more than it was allowed";
+  }
+}
+
+TEST(Loader, ZeroesWholeFramesAfterTheFirstStepOfAGap) {
+  VectorMemory memory = memory_with(image_of_parts(usual_parts()));
+  const Loaded loaded = load(memory, 2 * base::kFrameSize);
+  ASSERT_EQ(loaded.loader->phase(), LoadPhase::kReady);
+  const enclave::Placement& placement = loaded.loader->placement();
+  EXPECT_GT(memory.zeroed_from.size(), 3U);
+  for (const std::uint64_t from : memory.zeroed_from) {
+    const bool first =
+        from == placement.kernel + placement.kernel_size || from == placement.initrd + placement.initrd_size;
+    EXPECT_TRUE(first || base::is_aligned(from, base::kFrameSize)) << from;
   }
 }
 
