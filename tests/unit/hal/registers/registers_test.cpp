@@ -149,8 +149,13 @@ TEST(MonitorControls, NothingIsWritableAndExecutable) {
 TEST(Midr, CoresOfTheErratumInvalidateTwice) {
   EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x414F'D0C1));   // Neoverse N1 r4p1
   EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x410F'D490));   // Neoverse N2
+  EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x410F'D8C0));   // C1-Ultra
+  EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x411F'D901));   // C1-Premium r1p1
+  EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x6D0F'D490));   // Microsoft Azure Cobalt 100
+  EXPECT_TRUE(registers::midr_el1::must_invalidate_twice(0x4E0F'0100));   // NVIDIA Olympus
   EXPECT_FALSE(registers::midr_el1::must_invalidate_twice(0x410F'D034));  // Cortex-A53
-  EXPECT_FALSE(registers::midr_el1::must_invalidate_twice(0x004F'D0C1));  // not Arm's
+  EXPECT_FALSE(registers::midr_el1::must_invalidate_twice(0x004F'D0C1));  // nobody's
+  EXPECT_FALSE(registers::midr_el1::must_invalidate_twice(0x410F'0100));  // Olympus' part, but not NVIDIA's
 }
 
 TEST(Smmu, AbortEntryIsValidAndTranslatesNothing) {
