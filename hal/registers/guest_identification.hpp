@@ -50,7 +50,8 @@ inline constexpr std::uint64_t kFields = ((std::uint64_t{0xF} << kPositions) | .
     // SVEver, AES, EltPerm, BitPerm, BF16, B16B16, SHA3, SM4, I8MM, F16MM, F32MM, F64MM: all of SVE's state is switched,
     // whatever its instructions are.
     case kZfr0: return vectors ? core & kFields<0, 4, 12, 16, 20, 24, 32, 40, 44, 48, 52, 56> : 0;
-    case kDfr0: return core & kFields<0, 12, 20, 28>;  // DebugVer, BRPs, WRPs, CTX_CMPs; PMUVer and the rest off
+    // DebugVer, BRPs, WRPs, CTX_CMPs; PMUVer and the rest off. Debugv8p9 (0xB) has MDSELR_EL1, which traps.
+    case kDfr0: return limit(core & kFields<0, 12, 20, 28>, 0, 0xA);
     // AES, SHA1, SHA2, CRC32, Atomic, RDM, SHA3, SM3, SM4, DP, FHM, TS, TLB, RNDR
     case kIsar0: return core & kFields<4, 8, 12, 16, 20, 28, 32, 36, 40, 44, 48, 52, 56, 60>;
     // DPB, APA, API, JSCVT, FCMA, LRCPC, GPA, GPI, FRINTTS, SB, SPECRES, BF16, DGH, I8MM
@@ -59,7 +60,8 @@ inline constexpr std::uint64_t kFields = ((std::uint64_t{0xF} << kPositions) | .
     // PARange, ASIDBits, BigEnd, SNSMem, BigEndEL0, TGran16, TGran64, TGran4, ExS; 40 bits hold every address that stage 2
     // can translate.
     case kMmfr0: return limit(core & kFields<0, 4, 8, 12, 16, 20, 24, 28, 44>, 0, 2);
-    case kMmfr1: return core & kFields<0, 4, 12, 20, 28>;  // HAFDBS, VMIDBits, HPDS, PAN, XNX
+    // HAFDBS, VMIDBits, HPDS, PAN, XNX. FEAT_HAFT (HAFDBS 3) is turned on in TCR2_EL1, which traps.
+    case kMmfr1: return limit(core & kFields<0, 4, 12, 20, 28>, 0, 2);
     // CnP, UAO, LSM, ST, AT, TTL, BBM, E0PD; IESB, VARange, FWB off
     case kMmfr2: return core & kFields<0, 4, 8, 28, 32, 48, 52, 60>;
     default: return 0;

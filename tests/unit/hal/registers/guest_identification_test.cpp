@@ -65,6 +65,10 @@ TEST(GuestIdentification, LevelsAndSizesAreTheGuests) {
   EXPECT_EQ(field(shown(kPfr0, 3ULL << 56, false), 56), 1U) << "CSV2 without its registers";
   EXPECT_EQ(field(shown(kMmfr0, 6, false), 0), 2U) << "40 bits of address at most";
   EXPECT_EQ(field(shown(kMmfr0, 1, false), 0), 1U);
+  EXPECT_EQ(field(shown(kMmfr1, 3, false), 0), 2U) << "HAFDBS without FEAT_HAFT";
+  EXPECT_EQ(field(shown(kMmfr1, 1, false), 0), 1U);
+  EXPECT_EQ(field(shown(kDfr0, 0xB, false), 0), 0xAU) << "DebugVer without MDSELR_EL1";
+  EXPECT_EQ(field(shown(kDfr0, 6, false), 0), 6U);
   EXPECT_EQ(field(shown(kPfr0, 0xFULL << 16, false), 16), 0xFU) << "a core without FP says so with ones";
 }
 
