@@ -1,7 +1,7 @@
 // Stage-2 address spaces: one per partition, used by its cores and by its devices.
 //
 // map/unmap change descriptors only (with break-before-make inside, Arm ARM D8.16.1); nothing is gone for
-// certain until invalidate_* has returned. 4 KiB granule, 2 MiB and 1 GiB blocks where they fit.
+// certain until invalidate_* has returned. 4 KiB granule, 2 MiB blocks where they fit.
 // Callers hold the state lock.
 #pragma once
 

@@ -1,7 +1,7 @@
 // One stage-2 translation-table descriptor, VMSAv8-64, 4 KiB granule (Arm ARM DDI 0487, D8.3).
 //
-// Levels used here: 1 (1 GiB an entry), 2 (2 MiB), 3 (4 KiB). An SMMUv3 stage 2 reads the same format (IHI 0070,
-// 3.4). Attributes follow FEAT_S2FWB off. A descriptor with bit 0 clear is invalid whatever its other bits say.
+// Levels used here: 1 (1 GiB an entry, tables only), 2 (2 MiB), 3 (4 KiB). An SMMUv3 stage 2 reads the same format (IHI
+// 0070, 3.4). Attributes follow FEAT_S2FWB off. A descriptor with bit 0 clear is invalid whatever its other bits say.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +44,12 @@ inline constexpr std::uint64_t kExecuteNever = bit(54);
 [[nodiscard]] constexpr std::uint64_t attributes_of(base::Access access) {
   const std::uint64_t normal = MemAttr::put(kNormalWriteBack) | Shareability::put(kInnerShareable) | kAccessFlag;
   switch (access) {
-    case base::Access::kReadWriteExecute: return normal | S2ap::put(kReadableWritable);
-    case base::Access::kReadWrite: return normal | S2ap::put(kReadableWritable) | kExecuteNever;
-    case base::Access::kReadOnly: return normal | S2ap::put(kReadable) | kExecuteNever;
+    case base::Access::kReadWriteExecute:
+      return normal | S2ap::put(kReadableWritable);
+    case base::Access::kReadWrite:
+      return normal | S2ap::put(kReadableWritable) | kExecuteNever;
+    case base::Access::kReadOnly:
+      return normal | S2ap::put(kReadable) | kExecuteNever;
     case base::Access::kDevice:
       return MemAttr::put(kDeviceNGnRE) | S2ap::put(kReadableWritable) | kAccessFlag | kExecuteNever;
   }

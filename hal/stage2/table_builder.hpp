@@ -1,6 +1,7 @@
 // Edits and walks the stage-2 tables of one partition, on any machine (Arm ARM D8.2, D8.16; 4 KiB granule).
 //
-// - 39-bit addresses: one root frame at level 1. 1 GiB and 2 MiB blocks where address and length allow.
+// - 39-bit addresses: one root frame at level 1. 2 MiB blocks where address and length allow; none of 1 GiB, because
+//   splitting one would take the whole GiB from devices for that time (docs/decisions/machine-aarch64.md).
 // - Break-before-make: a valid descriptor changes only by way of invalid, publish, invalidate (D8.16.1).
 // - A failed call leaves every mapping as it was. All work is bounded by the length of the range.
 // - Mapping or unmapping an aligned 2 MiB that no page table covers touches one descriptor.
@@ -149,7 +150,7 @@ class TableBuilder {
   }
   [[nodiscard]] static bool fits_leaf(Span part, std::uint64_t output, Level level) {
     const std::uint64_t size = registers::stage2_descriptor::span_of(level);
-    return part.end - part.first == size && base::is_aligned(output, size);
+    return level >= kBlockLevel && part.end - part.first == size && base::is_aligned(output, size);
   }
 
   static constexpr Level kPageLevel = registers::stage2_descriptor::kPageLevel;
@@ -253,61 +254,34 @@ class TableBuilder {
     }
   }
 
-  // Makes `boundary` fall between two leaves: blocks that straddle it become tables of the next level.
-  [[nodiscard]] base::Status split_at(base::FrameNumber root, std::uint64_t boundary) {
+  // Makes `boundary` fall between two leaves: a block that straddles it becomes a table of pages.
+  [[nodiscard]] base::Status split_at(base::FrameNumber table, std::uint64_t boundary) {
     namespace format = registers::stage2_descriptor;
-    if ((boundary >> registers::kIpaBits) != 0) return {};  // the top of the space
-    base::FrameNumber table = root;
-    std::size_t splits = 0;
-    for (Level level = format::kRootLevel; level < format::kPageLevel; ++level) {
-      if (base::is_aligned(boundary, format::span_of(level))) return {};
-      const std::size_t index = format::index_of(boundary, level);
-      const std::uint64_t descriptor = memory_.read_descriptor(table, index);
-      if (!format::is_valid(descriptor)) return {};
-      if (format::is_table(descriptor, level)) {
-        table = format::table_of(descriptor);
-        continue;
-      }
-      if (splits == 0 && splits_needed(boundary, level) > memory_.available_tables()) return base::Error::kNoTables;
-      ++splits;
-      MON_TRY_ASSIGN(table, split(table, index, boundary, level));
-    }
-    return {};
+    const std::uint64_t block = boundary & ~(base::kBlockSize - 1);
+    if (block == boundary || !find_table<kBlockLevel>(table, base::Ipa{block})) return {};
+    const std::size_t index = format::index_of(block, kBlockLevel);
+    if (!format::is_leaf(memory_.read_descriptor(table, index), kBlockLevel)) return {};
+    return split(table, index, block);
   }
-  // Tables that turning the block of `level` around `boundary` into smaller leaves takes.
-  [[nodiscard]] static std::size_t splits_needed(std::uint64_t boundary, Level level) {
-    std::size_t count = 0;
-    for (; level < registers::stage2_descriptor::kPageLevel; ++level) {
-      if (!base::is_aligned(boundary, registers::stage2_descriptor::span_of(level))) ++count;
-    }
-    return count;
-  }
-  // Replaces one block by a table of 512 smaller leaves that say the same. Errors: kNoTables, kDeviceTimeout; the
-  // block is as it was then.
-  [[nodiscard]] base::Result<base::FrameNumber> split(base::FrameNumber table, std::size_t index,
-                                                      std::uint64_t address, Level level) {
+  // Replaces one block by a table of 512 pages that say the same. Errors: kNoTables, kDeviceTimeout; the block is as it
+  // was then.
+  [[nodiscard]] base::Status split(base::FrameNumber table, std::size_t index, std::uint64_t address) {
     namespace format = registers::stage2_descriptor;
     const std::uint64_t block = memory_.read_descriptor(table, index);
     MON_TRY_ASSIGN(const base::FrameNumber child, memory_.allocate_table());
-    const std::uint64_t step = format::span_of(level + 1);
-    // The leaf differs from the block in its address and, for pages, in the type bit: attributes are the same bits.
-    std::uint64_t leaf = block | (level + 1 == format::kPageLevel ? format::kTableOrPage : 0);
-    for (std::size_t entry = 0; entry < format::kEntries; ++entry, leaf += step) {
-      memory_.write_descriptor(child, entry, leaf);
+    // A page differs from the block in its address and the type bit: attributes are the same bits.
+    std::uint64_t page = block | format::kTableOrPage;
+    for (std::size_t entry = 0; entry < format::kEntries; ++entry, page += base::kFrameSize) {
+      memory_.write_descriptor(child, entry, page);
     }
     memory_.used_entries(child) = format::kEntries;
     memory_.write_descriptor(table, index, format::kInvalid);  // break
     memory_.publish();
-    const std::uint64_t size = format::span_of(level);
-    const base::Status invalidated =
-        memory_.invalidate(base::Ipa{address & ~(size - 1)}, base::FrameCount{size >> base::kFrameShift});
+    const base::Status invalidated = memory_.invalidate(base::Ipa{address}, base::FrameCount{base::kFramesPerBlock});
     memory_.write_descriptor(table, index, invalidated.ok() ? format::make_table(child) : block);  // make, or undo
     memory_.publish();
-    if (!invalidated.ok()) {
-      memory_.free_table(child);  // never linked
-      return invalidated.error();
-    }
-    return child;
+    if (!invalidated.ok()) memory_.free_table(child);  // never linked
+    return invalidated;
   }
 
   // Precondition: both ends of the span fall between leaves.

@@ -224,6 +224,37 @@ TEST_F(MachineTest, TheSmmuForgetsOnlyWhenTold) {
   EXPECT_TRUE(machine_->smmu().stale().empty());
 }
 
+// Of a whole GiB, as a parent with much memory has it, one block is donated: a device's other buffers are none of its
+// business.
+TEST_F(MachineTest, ADeviceGoesOnWhileAnotherBlockOfItsGibibyteLeaves) {
+  constexpr std::uint64_t kGibibyte = 1 << 30;
+  constexpr std::uint64_t kAt = 0x8000'0000;
+  constexpr std::uint64_t kUsed = kAt + kRam % kGibibyte;
+  boot();
+  in_monitor([] {
+    ASSERT_TRUE(hal::device_isolation::attach(base::StreamId{8}, kGuest).ok());
+    ASSERT_TRUE(hal::stage2::map(kGuest, Ipa{kAt}, frames(kRam & ~(kGibibyte - 1), kGibibyte / base::kFrameSize),
+                                 Access::kReadWriteExecute)
+                    .ok());
+  });
+  host::DmaDevice device(*machine_, base::StreamId{8});
+  std::array<std::uint8_t, 16> bytes{};
+  ASSERT_TRUE(device.read(kUsed, bytes));
+  int events = 0;
+  machine_->set_observer([&](const host::Event& event) {
+    ++events;
+    EXPECT_TRUE(device.read(kUsed, bytes)) << host::to_text(event);
+  });
+  in_monitor([] {
+    ASSERT_TRUE(hal::stage2::unmap(kGuest, Ipa{kUsed + kBlock}, frames(kRam + kBlock, 512)).ok());
+    ASSERT_TRUE(hal::stage2::invalidate(kGuest, Ipa{kUsed + kBlock}, FrameCount{512}).ok());
+    ASSERT_TRUE(hal::device_isolation::invalidate(kGuest).ok());
+  });
+  machine_->set_observer(nullptr);
+  EXPECT_GT(events, 3);
+  EXPECT_FALSE(device.read(kUsed + kBlock, bytes));
+}
+
 TEST_F(MachineTest, ADetachedStreamCountsAsAttachedUntilItsEntryIsForgotten) {
   boot();
   in_monitor([] { ASSERT_TRUE(hal::device_isolation::attach(base::StreamId{8}, kGuest).ok()); });

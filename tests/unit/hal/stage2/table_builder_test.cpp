@@ -51,9 +51,9 @@ constexpr std::uint64_t kUnmapped = ~std::uint64_t{0};
 TEST(TableBuilder, UsesTheLargestLeavesThatFit) {
   Fixture<16> f;
   ASSERT_TRUE(f.map(0x4400'0000, 0x4400'0000, 0xC000'0000 - 0x4400'0000).ok());
-  EXPECT_EQ(f.memory.tables_in_use(), 2U);  // the root, and level 2 for the first, incomplete, GiB
+  EXPECT_EQ(f.memory.tables_in_use(), 3U);  // the root, and level 2 for each GiB
   EXPECT_EQ(f.builder.walk(f.root, Ipa{0x4400'1234})->level, 2U);
-  EXPECT_EQ(f.builder.walk(f.root, Ipa{0x8000'0000})->level, 1U);
+  EXPECT_EQ(f.builder.walk(f.root, Ipa{0x8000'0000})->level, 2U);
   EXPECT_EQ(f.at(0xBFFF'FFFF), 0xBFFF'FFFFU);
   EXPECT_EQ(f.at(0x43FF'FFFF), kUnmapped);
   EXPECT_EQ(f.at(0xC000'0000), kUnmapped);
@@ -85,7 +85,7 @@ TEST(TableBuilder, AttributesSurviveTheTrip) {
 
 TEST(TableBuilder, AnAlignedBlockCostsOneDescriptor) {
   Fixture<16> f;
-  ASSERT_TRUE(f.map(0x4000'0000, 0x4000'0000, kGigabyte - kBlock).ok());
+  ASSERT_TRUE(f.map(0x4000'0000, 0x4000'0000, kGigabyte).ok());
   f.memory.writes = 0;
   ASSERT_TRUE(f.unmap(0x5000'0000, kBlock).ok());
   EXPECT_EQ(f.memory.writes, 1U);
@@ -99,9 +99,8 @@ TEST(TableBuilder, SplittingABlockBreaksBeforeItMakes) {
   ASSERT_TRUE(f.map(0x4000'0000, 0x4000'0000, kGigabyte).ok());
   ASSERT_TRUE(f.unmap(0x5000'3000, kPage).ok());
   EXPECT_EQ(f.memory.violations, std::vector<std::string>{});
-  // The GiB, then the 2 MiB block that holds the page: each broken over its whole range.
-  const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected{{0x4000'0000, kGigabyte / kPage},
-                                                                      {0x5000'0000, kBlock / kPage}};
+  // The block that holds the page, and nothing else, is broken over its whole range.
+  const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected{{0x5000'0000, kBlock / kPage}};
   EXPECT_EQ(f.memory.invalidated, expected);
   EXPECT_EQ(f.at(0x5000'3000), kUnmapped);
   EXPECT_EQ(f.at(0x5000'2FFF), 0x5000'2FFFU);
@@ -149,8 +148,8 @@ TEST(TableBuilder, MapRefusesBeforeItWrites) {
 TEST(TableBuilder, UnmapWithoutTablesUnmapsNothing) {
   Fixture<2> f;
   ASSERT_TRUE(f.map(0x4000'0000, 0x4000'0000, kGigabyte).ok());
-  EXPECT_EQ(f.unmap(0x5000'3000, kPage).error(), Error::kNoTables);  // two levels to split, one table free
-  EXPECT_EQ(f.memory.tables_in_use(), 1U);
+  EXPECT_EQ(f.unmap(0x5000'3000, kPage).error(), Error::kNoTables);  // a block to split, no table free
+  EXPECT_EQ(f.memory.tables_in_use(), 2U);
   ASSERT_EQ(f.mappings().size(), 1U);
   EXPECT_EQ(f.mappings()[0].frames, bytes(0x4000'0000, kGigabyte));
 }
