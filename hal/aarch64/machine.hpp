@@ -25,7 +25,7 @@ void prepare_core_message_interrupts();  // after prepare_core_interrupts(); the
 void reset_virtual_interrupts();  // this core's list registers empty, its virtual interface as out of reset
 
 // Stage 2, as vcpu.cpp and smmu.cpp use it.
-void enter_address_space(base::PartitionId partition);  // VTTBR_EL2. Precondition: created
+void enter_address_space(base::PartitionId partition);  // VTTBR_EL2; its TLB here flushed. Precondition: created
 void leave_address_space();                             // this core's TLB of it flushed; then no partition's tables
 [[nodiscard]] base::Result<base::FrameNumber> stage2_root(base::PartitionId partition);
 [[nodiscard]] bool repeats_invalidation();  // CVE-2025-10263 on a core that runs by now

@@ -130,6 +130,11 @@ void wait_for_table_change() {
 void enter_address_space(base::PartitionId partition) {
   HAL_WRITE_REGISTER(vttbr_el2, registers::vttbr_el2::make(base::FrameNumber{roots[partition.value]}, partition));
   isb();
+  // Cores that speculate AT (Arm's errata 1530923, 1319537, 1319367 and 1165522) may have cached nonsense for this VMID
+  // in invalidate_for_another(), from the stage 1 of whoever ran here then.
+  asm volatile("tlbi vmalls12e1" : : : "memory");
+  dsb_nsh();
+  isb();
 }
 
 void leave_address_space() {
