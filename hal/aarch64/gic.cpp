@@ -79,12 +79,11 @@ std::uint64_t find_redistributor(std::size_t core) {
   return 0;
 }
 
-void drop_highest_pending() {
-  const std::uint64_t intid = HAL_READ_REGISTER(s3_0_c12_c12_0) & 0xFF'FFFF;  // ICC_IAR1_EL1
+// This core's, by SGI number. Where they wait (GICR_ICPENDR0), not by taking them: of two with the same priority the
+// GIC may hand out a device's message that has come meanwhile (IHI 0069, 4.8), and ending that loses it.
+void drop_sgis(std::uint32_t mask) {
+  aarch64::write32(redistributors[aarch64::this_core().index] + distributor::kClearPending, mask);
   aarch64::dsb_sy();
-  HAL_WRITE_REGISTER(s3_0_c12_c12_1, intid);  // ICC_EOIR1_EL1
-  HAL_WRITE_REGISTER(s3_0_c12_c11_1, intid);  // ICC_DIR_EL1
-  aarch64::isb();
 }
 
 }  // namespace
@@ -101,16 +100,13 @@ void send_sgi(std::size_t core, base::Intid intid) {
 
 bool drop_late_wake() {
   if ((HAL_READ_REGISTER(s3_0_c12_c12_2) & 0xFF'FFFF) != kWakeInterrupt.value) return false;  // ICC_HPPIR1_EL1
-  drop_highest_pending();
+  drop_sgis(mask_of(kWakeInterrupt));
   return true;
 }
 
 void drop_pending_sgis() {
-  constexpr unsigned kSgis = 16;
-  for (unsigned i = 0; i < kSgis; ++i) {
-    if ((HAL_READ_REGISTER(s3_0_c12_c12_2) & 0xFF'FFFF) >= kSgis) return;  // nothing pending, or no SGI
-    drop_highest_pending();
-  }
+  constexpr std::uint32_t kSgis = 16;
+  if ((HAL_READ_REGISTER(s3_0_c12_c12_2) & 0xFF'FFFF) < kSgis) drop_sgis((1U << kSgis) - 1);  // ICC_HPPIR1_EL1
 }
 
 void prepare_interrupt_distributor() {

@@ -44,7 +44,7 @@ inline constexpr base::Intid kStopInterrupt{6};
 // An interrupt that ends wait_for_event() on another core.
 inline constexpr base::Intid kWakeInterrupt{5};
 [[nodiscard]] bool drop_late_wake();  // true: it is what interrupted the guest; it came too late, the core woke before
-void drop_pending_sgis();  // bounded: at most sixteen can be pending
+void drop_pending_sgis();
 void send_sgi(std::size_t core, base::Intid intid);
 
 // MSR, MRS of the registers that describe the core: answered here, because only the machine knows them.
