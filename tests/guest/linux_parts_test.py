@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Tests what lays the Linux parent together (tools/guest, the boot payload of tools/qemu) without running a machine."""
+import bz2
 import contextlib
 import gzip
 import io
@@ -7,7 +8,9 @@ import lzma
 import os
 import pathlib
 import shlex
+import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -115,7 +118,25 @@ class Kernels(unittest.TestCase):
 
     def test_a_flat_binary_passes_as_it_is(self):
         self.assertEqual(kernel_image.bootable(b"\x1f\x20\x03\xd5"), b"\x1f\x20\x03\xd5")
-        self.assertEqual(kernel_image.bootable(gzip.compress(RAW)), RAW)
+        branch = struct.pack("<I", 0x1400_005D)  # as an lzma file may begin
+        self.assertEqual(kernel_image.bootable(branch), branch)
+
+    def test_what_is_packed_is_unpacked_or_refused_but_never_entered(self):
+        for what, content in {"gzip": gzip.compress(RAW), "xz": lzma.compress(RAW), "zboot": zboot(b"gzip", gzip.compress(RAW))}.items():
+            with self.subTest(what):
+                self.assertEqual(kernel_image.bootable(content), RAW)
+        for mend, content in {"objcopy -O binary": b"\x7fELF\x02\x01\x01", "unlz4": b"\x02\x21\x4c\x18", "lz4": b"\x04\x22\x4d\x18",
+                              "bunzip2": bz2.compress(RAW), "lzop": b"\x89LZO\0", "damaged": lzma.compress(RAW)[:-20],
+                              "magic number": lzma.compress(b"no kernel")}.items():
+            with self.subTest(mend), self.assertRaisesRegex(kernel_image.KernelError, mend):
+                kernel_image.bootable(content)
+
+    @unittest.skipUnless(shutil.which("zstd"), "there is no program zstd")
+    def test_zstd_is_unpacked_by_the_program(self):
+        packed = subprocess.run(["zstd", "-cq"], input=RAW, capture_output=True, check=True).stdout
+        self.assertEqual(kernel_image.bootable(packed), RAW)
+        with self.assertRaisesRegex(kernel_image.KernelError, "zstd refuses"):
+            kernel_image.bootable(packed[:-20])
 
 
 class Payloads(unittest.TestCase):

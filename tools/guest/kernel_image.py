@@ -1,6 +1,6 @@
 """A Linux kernel for arm64 as the raw Image that the boot protocol starts, from whatever package it came in.
 
-Kernels come as the Image itself, as the Image in gzip, or as an "EFI zboot" program that carries it compressed. Layouts:
+Kernels come as the Image itself, as the Image in gzip, xz or zstd, or as an "EFI zboot" program that carries it compressed. Layouts:
 Linux, Documentation/arch/arm64/booting.rst (Image header), drivers/firmware/efi/libstub/zboot-header.S (zboot).
 """
 import gzip
@@ -35,6 +35,19 @@ UNPACKERS = {b"gzip": gzip.decompress, b"xzkern": lzma.decompress, b"lzma": lzma
              b"zstd22": zstd}
 
 
+# By a file's first bytes. lzma alone has none that no instruction has.
+PACKED = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ\0": lzma.decompress, b"\x28\xb5\x2f\xfd": zstd}
+NOT_ENTERED = {b"\x7fELF": "is an ELF file; objcopy -O binary makes a flat binary of it, and Linux's build an Image",
+               b"\x02\x21\x4c\x18": "is compressed with lz4; unpack it first (unlz4)",
+               b"\x04\x22\x4d\x18": "is compressed with lz4; unpack it first (unlz4)",
+               b"BZh": "is compressed with bzip2; unpack it first (bunzip2)",
+               b"\x89LZO": "is compressed with lzop; unpack it first (lzop -d)"}
+
+
+def by_magic(table, content):
+    return next((entry for magic, entry in table.items() if content.startswith(magic)), None)
+
+
 def of_zboot(content):
     """"MZ", 0, "zimg", u32 offset and u32 size of the payload, 8 bytes, the compression's name (32 bytes)."""
     offset, size = struct.unpack_from("<II", content, 8)
@@ -49,8 +62,8 @@ def of_zboot(content):
 def raw_image(content):
     """The raw Image in a kernel file. Bytes that are no kernel file are refused."""
     try:
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        if unpack := by_magic(PACKED, content):
+            content = unpack(content)
         if content[:2] == b"MZ" and content[4:8] == b"zimg":
             content = of_zboot(content)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -64,5 +77,7 @@ def raw_image(content):
 
 def bootable(content):
     """As raw_image, but bytes that are no Linux kernel pass as they are: a flat binary is entered at its first byte."""
-    packed = content[:2] == b"\x1f\x8b" or (content[:2] == b"MZ" and content[4:8] == b"zimg")
+    if refusal := by_magic(NOT_ENTERED, content):
+        raise KernelError(f"the kernel {refusal}")
+    packed = by_magic(PACKED, content) or (content[:2] == b"MZ" and content[4:8] == b"zimg")
     return raw_image(content) if packed or is_raw_image(content) else content

@@ -4,7 +4,7 @@
   ./x run                      a root shell in the parent, the attack tools aboard
   ./x run -- COMMAND...        runs COMMAND in the parent and exits with its status (124: the time was over,
                                125: it could not be run, or ended without reporting one)
-  ./x run --guest IMAGE        another kernel: a Linux Image (also compressed) or a flat binary with Linux's arm64 boot
+  ./x run --guest IMAGE        another kernel: a Linux Image (also in gzip, xz, zstd or EFI zboot) or a flat binary with Linux's arm64 boot
                                protocol, its console on the terminal
 
 Without a terminal on standard input, what comes there is a script for the shell in the parent, read before it boots.
