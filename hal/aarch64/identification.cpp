@@ -38,6 +38,22 @@ constexpr std::uint32_t kOsLockStatus = system_register(2, 0, 1, 1, 4);      // 
 constexpr std::uint32_t kOsDoubleLock = system_register(2, 0, 1, 3, 4);      // OSDLR_EL1
 constexpr std::uint32_t kPowerControl = system_register(2, 0, 1, 4, 4);      // DBGPRCR_EL1
 constexpr std::uint64_t kOsLockModel = 1 << 3;  // OSLSR_EL1.OSLM = 0b10: implemented, and open
+constexpr std::uint32_t kDebugRom = system_register(2, 0, 1, 0, 0);          // MDRAR_EL1, not valid
+constexpr std::uint32_t kChannelStatus = system_register(2, 3, 0, 1, 0);     // MDCCSR_EL0
+constexpr std::uint64_t kChannelFull = 1 << 29;  // TXfull: Linux's hvc_dcc takes it that nobody reads the channel
+
+// The channel to an outside debugger: nobody is at its other end.
+bool is_channel_data(std::uint32_t encoding) {
+  switch (encoding) {
+    case system_register(2, 3, 0, 4, 0):  // DBGDTR_EL0
+    case system_register(2, 3, 0, 5, 0):  // DBGDTRRX_EL0, DBGDTRTX_EL0
+    case system_register(2, 0, 0, 2, 0):  // MDCCINT_EL1
+    case system_register(2, 0, 0, 0, 2):  // OSDTRRX_EL1
+    case system_register(2, 0, 0, 3, 2):  // OSDTRTX_EL1
+      return true;
+    default: return false;
+  }
+}
 
 }  // namespace
 
@@ -54,12 +70,15 @@ Identification read_identification(std::uint32_t encoding) {
     return {true, 0};
   }
   if (encoding == kOsLockStatus) return {true, kOsLockModel};
-  return {encoding == kAuxiliaryControl || encoding == kOsDoubleLock || encoding == kPowerControl, 0};
+  if (encoding == kChannelStatus) return {true, kChannelFull};
+  return {encoding == kAuxiliaryControl || encoding == kOsDoubleLock || encoding == kPowerControl ||
+              encoding == kDebugRom || is_channel_data(encoding),
+          0};
 }
 
 bool ignores_writes(std::uint32_t encoding) {
   return encoding == kAuxiliaryControl || encoding == kOsLockAccess || encoding == kOsDoubleLock ||
-         encoding == kPowerControl;
+         encoding == kPowerControl || is_channel_data(encoding);
 }
 
 }  // namespace hal::aarch64

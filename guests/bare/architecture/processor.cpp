@@ -233,6 +233,24 @@ void end_debug() {
   WRITE_REGISTER(mdscr_el1, 0);
 }
 
+// Mandatory, and Linux with CONFIG_HVC_DCC=y tries it at boot. Cores without FEAT_FGT keep their own.
+void check_debug_channel() {
+  Core& core = this_core();
+  const std::uint64_t before = core.synchronous;
+  WRITE_REGISTER(dbgdtrtx_el0, '\n');
+  WRITE_REGISTER(mdccint_el1, 0);
+  WRITE_REGISTER(osdtrrx_el1, 0);
+  WRITE_REGISTER(osdtrtx_el1, 0);
+  const std::uint64_t read = READ_REGISTER(dbgdtrrx_el0) | READ_REGISTER(mdccint_el1) |
+                             READ_REGISTER(osdtrrx_el1) | READ_REGISTER(osdtrtx_el1);
+  const std::uint64_t rom = READ_REGISTER(mdrar_el1) & 3;
+  const std::uint64_t status = READ_REGISTER(mdccsr_el0);
+  check("the debug channel takes no exception and holds nothing", core.synchronous == before && read == 0,
+        {core.synchronous - before, core.esr, read});
+  check("no debug components lie in memory", rom == 0, {rom});
+  if (status != 0) check("debug channel: full", status == 1U << 29, {status});
+}
+
 }  // namespace
 
 void check_entry(const std::uint64_t* record) {
@@ -268,6 +286,7 @@ void check_processor() {
 }
 
 void check_debug() {
+  check_debug_channel();
   Core& core = this_core();
   core.on_synchronous = on_debug;
   WRITE_REGISTER(oslar_el1, 0);

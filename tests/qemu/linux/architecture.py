@@ -9,21 +9,23 @@ import parent_runs
 LEAST = 100  # of its checks with four cores: it must come to its end
 KEYS = "pointer authentication: "
 VECTORS = "scalable vectors: "
-# QEMU's model, cores, whether the guest must find pointer authentication and SVE. max: vectors of 2048 bits; neoverse-v1: 256.
-MACHINES = (("max", 1, True, True), ("max", 4, True, True), ("neoverse-v1", 2, True, True), ("max,sve384=on", 2, True, True),
-            (parent_runs.PLAIN_CPU, 2, False, False))
+CHANNEL = "debug channel: full"
+# QEMU's model, cores, whether the guest must find pointer authentication, SVE, and the monitor's debug channel in place of the
+# core's (FEAT_FGT). max: vectors of 2048 bits; neoverse-v1: 256.
+MACHINES = (("max", 1, True, True, True), ("max", 4, True, True, True), ("neoverse-v1", 2, True, True, False),
+            ("max,sve384=on", 2, True, True, True), (parent_runs.PLAIN_CPU, 2, False, False, True))
 
 
 def main():
     image = pathlib.Path(sys.argv[1])
     checks, runs = parent_runs.Checks(), []
-    for model, number, keys, vectors in MACHINES:
+    for model, number, keys, vectors, channel in MACHINES:
         run = parent_runs.Run(["--guest", str(image), "--cpus", str(number), "--cpu", model], seconds=120)
         runs.append(run)
         cores = f"{model}, {number}"
-        found = [len(run.lines(f"^PASS {what}")) for what in (KEYS, VECTORS)]
-        checks.expect(f"{cores} cores: pointer authentication {keys}, SVE {vectors}",
-                      found == [3 if keys else 0, 3 if vectors else 0], found)
+        found = [len(run.lines(f"^PASS {what}")) for what in (KEYS, VECTORS, CHANNEL)]
+        checks.expect(f"{cores} cores: pointer authentication {keys}, SVE {vectors}, our debug channel {channel}",
+                      found == [3 if keys else 0, 3 if vectors else 0, 1 if channel else 0], found)
         end = run.lines(r"^ARCHITECTURE (\d+) passed, (\d+) failed, (\d+) cores$")
         failed = [match.string for match in run.lines(r"^FAIL ")]
         checks.expect(f"{cores} cores: nothing fails", bool(end) and end[0][2] == "0" and not failed, failed)
