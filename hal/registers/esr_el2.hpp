@@ -69,11 +69,6 @@ enum class ExceptionClass : std::uint8_t {
 // ---- HVC, SMC --------------------------------------------------------------------------------------------
 using CallImmediate = Field<0, 16>;
 
-// ---- WFI, WFE, WFIT, WFET -----------------------------------------------------------------------------------
-using WfxKind = Field<0, 2>;
-enum class Wfx : std::uint8_t { kWfi = 0, kWfe = 1, kWfit = 2, kWfet = 3 };
-[[nodiscard]] constexpr Wfx decode_wfx(std::uint64_t esr) { return static_cast<Wfx>(WfxKind::get(esr)); }
-
 // ---- MSR, MRS and system instructions (EC 0x18) -------------------------------------------------------------
 struct SystemRegisterAccess {
   std::uint8_t op0, op1, crn, crm, op2;

@@ -108,7 +108,6 @@ class Machine {
   [[nodiscard]] CpuInterface& interface(unsigned core) { return interfaces_[core]; }
   [[nodiscard]] std::uint8_t kicked() const { return kicked_; }
   [[nodiscard]] unsigned cores() const { return configuration_.cores; }
-  [[nodiscard]] std::size_t waiting_or_listed(unsigned core) const;
 
   Controller controller;
   PhysicalGic gic;

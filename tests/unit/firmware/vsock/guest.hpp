@@ -221,7 +221,6 @@ class Guest {
 
   [[nodiscard]] base::PartitionId port() const { return port_; }
   [[nodiscard]] std::uint64_t cid() const { return cid_; }
-  void set_cid(std::uint64_t cid) { cid_ = cid; }
   [[nodiscard]] Ram& ram() { return ram_; }
   [[nodiscard]] Ring& receive_ring() { return receive_; }
   [[nodiscard]] Ring& transmit_ring() { return transmit_; }

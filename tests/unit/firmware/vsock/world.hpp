@@ -95,7 +95,6 @@ class World {
   }
   [[nodiscard]] vsock::PortSet take_interrupts() { return std::exchange(interrupts_, {}); }
   [[nodiscard]] vsock::PortSet broken() const { return broken_; }
-  void clear_broken() { broken_ = {}; }
   [[nodiscard]] bool impatient() const { return impatient_; }
   [[nodiscard]] std::size_t searches() const { return searches_; }  // steps that went through a port's list
 
