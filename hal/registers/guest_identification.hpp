@@ -62,8 +62,8 @@ inline constexpr std::uint64_t kFields = ((std::uint64_t{0xF} << kPositions) | .
     case kMmfr0: return limit(core & kFields<0, 4, 8, 12, 16, 20, 24, 28, 44>, 0, 2);
     // HAFDBS, VMIDBits, HPDS, PAN, XNX. FEAT_HAFT (HAFDBS 3) is turned on in TCR2_EL1, which traps.
     case kMmfr1: return limit(core & kFields<0, 4, 12, 20, 28>, 0, 2);
-    // CnP, UAO, LSM, ST, AT, TTL, BBM, E0PD; IESB, VARange, FWB off
-    case kMmfr2: return core & kFields<0, 4, 8, 28, 32, 48, 52, 60>;
+    // CnP, UAO, LSM, CCIDX (CCSIDR_EL1 is the core's own), ST, AT, TTL, BBM, E0PD; IESB, VARange, FWB off
+    case kMmfr2: return core & kFields<0, 4, 8, 20, 28, 32, 48, 52, 60>;
     default: return 0;
   }
 }

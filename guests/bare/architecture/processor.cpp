@@ -151,6 +151,10 @@ void check_identification() {
   check("AArch64 at EL1 and EL0, no EL2",
         (features & 0xF) != 0 && (features >> 4 & 0xF) != 0 && (features >> 8 & 0xF) == 0, {features});
   check("the GIC's registers are said to be there", (features >> 24 & 0xF) != 0, {features});
+  const bool wide = (READ_REGISTER(id_aa64mmfr2_el1) >> 20 & 0xF) != 0;  // CCIDX
+  WRITE_REGISTER(csselr_el1, 0);
+  const std::uint64_t first_cache = READ_REGISTER(ccsidr_el1);
+  check("a cache's size is in the format that is said", first_cache >> 32 == 0 || wide, {first_cache});
 }
 
 void check_refusals() {

@@ -69,6 +69,7 @@ TEST(GuestIdentification, LevelsAndSizesAreTheGuests) {
   EXPECT_EQ(field(shown(kMmfr1, 1, false), 0), 1U);
   EXPECT_EQ(field(shown(kDfr0, 0xB, false), 0), 0xAU) << "DebugVer without MDSELR_EL1";
   EXPECT_EQ(field(shown(kDfr0, 6, false), 0), 6U);
+  EXPECT_EQ(field(shown(kMmfr2, 1ULL << 20, false), 20), 1U) << "CCSIDR_EL1 is read in the core's format";
   EXPECT_EQ(field(shown(kPfr0, 0xFULL << 16, false), 16), 0xFU) << "a core without FP says so with ones";
 }
 
