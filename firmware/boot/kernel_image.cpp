@@ -19,12 +19,13 @@ template <typename T>
 }  // namespace
 
 base::Result<KernelPlacement> place_kernel(base::Bytes header, std::uint64_t size, std::uint64_t limit) {
-  KernelPlacement placement{0, size};
+  KernelPlacement placement{0, size, false};
   if (header.size() >= kKernelHeaderSize && field<std::uint32_t>(header, kMagicAt) == kMagic) {
     const auto room = field<std::uint64_t>(header, kImageSizeAt);
     if ((field<std::uint64_t>(header, kFlagsAt) & kBigEndian) != 0) return base::Error::kInvalidArgument;
     placement.offset = room != 0 ? field<std::uint64_t>(header, kTextOffsetAt) : kOldTextOffset;
     placement.room = std::max(room, size);
+    placement.anywhere = true;
   }
   if (size == 0 || placement.offset >= kKernelAlignment || placement.offset > limit ||
       placement.room > limit - placement.offset) {

@@ -131,11 +131,15 @@ class ParentLoader {
     std::array<std::uint8_t, kKernelHeaderSize> header{};
     hal::read_bytes(base::PhysAddr{from.base},
                     base::MutableBytes{header}.first(std::min<std::uint64_t>(from.size, header.size())));
-    const std::uint64_t base = board::kBoard.parent_entry;
+    constexpr std::uint64_t base = board::kBoard.parent_entry;
     const auto placement = place_kernel(header, from.size, memory_.base + memory_.size - base);
     if (!placement) panic("the parent's kernel is malformed or larger than its memory");
-    const Range room{base + placement->offset, placement->room};
-    if (room.overlaps(all_)) panic("the parent's kernel reaches into the boot payload");
+    Range room{base + placement->offset, placement->room};
+    if (room.overlaps(all_)) {
+      if (!placement->anywhere) panic("the parent's kernel reaches into the boot payload");
+      room.base = base::align_up(all_.base + all_.size + kTreeRoom, kKernelAlignment) + placement->offset;
+      if (!memory_.contains(room)) panic("the parent's memory does not hold its kernel behind the boot payload");
+    }
     copy(from, room.base);
     const Range image{room.base, from.size};
     clean(image);

@@ -161,6 +161,21 @@ class Payloads(unittest.TestCase):
 
 
 class Runs(unittest.TestCase):
+    def test_a_flat_binary_ends_before_the_boot_payload(self):
+        with tempfile.NamedTemporaryFile() as file:
+            arguments = run.parse(["--guest", file.name])
+            for size, header in ((62 << 20, b""), ((62 << 20) + 1, RAW)):
+                file.truncate(0)
+                file.seek(0)
+                file.write(header)
+                file.truncate(size)
+                self.assertEqual(len(run.pieces_of(arguments, [])["kernel"]), size)
+            file.seek(0)
+            file.write(bytes(len(RAW)))
+            file.flush()
+            with self.assertRaisesRegex(kernel_image.KernelError, "more than 65011712"):
+                run.pieces_of(arguments, [])
+
     def refused(self, *words):
         with self.assertRaises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()) as said:
             run.parse(list(words))

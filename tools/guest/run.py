@@ -147,7 +147,12 @@ def script_of(file):
 def pieces_of(arguments, report):
     """What the parent starts with: kernel, perhaps an initrd, the command line."""
     if arguments.guest:
-        pieces = {"kernel": kernel_image.bootable(arguments.guest.read_bytes())}
+        kernel = kernel_image.bootable(arguments.guest.read_bytes())
+        most = machine.most_flat_kernel()
+        if not arguments.bare and len(kernel) > most and not kernel_image.is_raw_image(kernel):
+            raise kernel_image.KernelError(f"the flat binary is {len(kernel)} bytes long, more than {most}; with the header "
+                                           "of a Linux Image it may be longer")
+        pieces = {"kernel": kernel}
         if arguments.initrd:
             pieces["initrd"] = arguments.initrd.read_bytes()
         return pieces | {"cmdline": arguments.append.encode()}

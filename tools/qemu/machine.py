@@ -73,6 +73,11 @@ def most_memory():
     return (end - min(base for base, _ in regions)) >> 20
 
 
+def most_flat_kernel():
+    """Bytes: a parent that runs at its entry only ends there before the boot payload begins."""
+    return BOOT_PAYLOAD_ADDRESS - int(xml.etree.ElementTree.parse(BOARD).find("parent").get("entry"), 16)
+
+
 def option_value(path):
     """A path inside one of QEMU's options, where a comma would end it."""
     return str(path).replace(",", ",,")

@@ -28,6 +28,7 @@ TEST(KernelImage, LiesWhereItsHeaderSaysAndTakesTheRoomItNames) {
   ASSERT_TRUE(today.ok());
   EXPECT_EQ(today->offset, 0U);
   EXPECT_EQ(today->room, 0x260'0000U);
+  EXPECT_TRUE(today->anywhere);
   const auto offset = place_kernel(header_of(0x8'0000, 0x100'0000, 0x2), 0xF0'0000, kLimit);
   ASSERT_TRUE(offset.ok());
   EXPECT_EQ(offset->offset, 0x8'0000U);
@@ -45,6 +46,7 @@ TEST(KernelImage, WithoutAHeaderItIsAFlatBinary) {
   const std::array<std::uint8_t, 8> small{};
   EXPECT_EQ(place_kernel(small, 8, kLimit)->room, 8U);
   EXPECT_EQ(place_kernel(Header{}, 5000, kLimit)->offset, 0U);
+  EXPECT_FALSE(place_kernel(Header{}, 5000, kLimit)->anywhere);
 }
 
 TEST(KernelImage, WhatCantBePlacedIsRefused) {
