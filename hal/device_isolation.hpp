@@ -25,7 +25,9 @@ struct Fault {
   std::uint8_t type{};      // event number, IHI 0070 section 7.3 (0x10 F_TRANSLATION, 0x13 F_PERMISSION ...)
   bool write{};
 };
-// The oldest fault not yet taken. Bounded work; faults beyond the queue are dropped by the device and counted.
+inline constexpr int kMostFaults = 128;         // that wait to be taken, a loss aside
+inline constexpr std::uint8_t kFaultsLost = 0;  // no event's number: some came while so many waited
+// The oldest fault not yet taken. Bounded work. Losses come before it, as one that says kFaultsLost and nothing else.
 [[nodiscard]] std::optional<Fault> take_fault();
 
 }  // namespace hal::device_isolation

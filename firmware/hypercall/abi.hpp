@@ -152,7 +152,7 @@ struct DmaFaultStatus {
   std::uint64_t uptime_milliseconds;  // when the monitor took it from the SMMU
   std::uint64_t address;              // that the device used
   std::uint32_t stream;
-  std::uint32_t type;                 // number of the SMMU's event: Arm IHI 0070 section 7.3
+  std::uint32_t type;                 // number of the SMMU's event, Arm IHI 0070 section 7.3; 0: some were lost
   std::uint32_t write;                // 1: a write, 0: a read
   std::uint32_t reserved;             // 0
 };

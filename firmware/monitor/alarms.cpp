@@ -12,7 +12,7 @@ namespace monitor {
 
 namespace {
 
-constexpr auto kDeadlines = static_cast<std::size_t>(Deadline::kCommand) + 1;
+constexpr auto kDeadlines = static_cast<std::size_t>(Deadline::kDmaFaults) + 1;
 
 struct Entry {
   std::uint64_t tick;

@@ -3,7 +3,9 @@
 
 namespace monitor {
 
-// A bounded number of them; the rest is taken the next time.
+// A few of them now, the rest by and by: a device that makes them without end holds nobody up.
 void take_dma_faults();
+// As many as can wait.
+void take_waiting_dma_faults();
 
 }  // namespace monitor

@@ -61,7 +61,7 @@ void write_reply(TrapFrame& frame, std::uint32_t function, const partition::Repl
                   {frame.x[1], frame.x[2], frame.x[3], frame.x[4], frame.x[5], frame.x[6]}};
   const bool shows_faults = function == static_cast<std::uint32_t>(cofferdam_abi::Function::kFaultCounters) ||
                             function == static_cast<std::uint32_t>(cofferdam_abi::Function::kStatusRead);
-  if (shows_faults) take_dma_faults();
+  if (shows_faults) take_waiting_dma_faults();
   const hypercall::Moment moment = moment_for(call.function);
   g_state_lock.lock();
   const Caller caller = Caller::on(g_state.cores, core);

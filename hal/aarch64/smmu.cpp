@@ -36,6 +36,7 @@ constexpr unsigned kCommandBits = 6;
 constexpr unsigned kEventBits = 7;
 constexpr std::uint32_t kCommands = 1U << kCommandBits;
 constexpr std::uint32_t kEvents = 1U << kEventBits;
+static_assert(kEvents == device_isolation::kMostFaults);
 constexpr unsigned kPolls = 2'000'000;
 
 // Each aligned to its own size, as the base registers demand.
@@ -222,13 +223,16 @@ std::optional<Fault> take_fault() {
   constexpr std::uint32_t kIndex = (2U << kEventBits) - 1;
   const std::uint32_t producer = aarch64::read32(kBase + smmu::kEventqProd);
   const std::uint32_t consumer = aarch64::read32(kBase + smmu::kEventqCons);
+  if (((producer ^ consumer) & smmu::kOverflow) != 0) {  // acknowledged by a copy of the producer's flag
+    aarch64::write32(kBase + smmu::kEventqCons, (consumer & kIndex) | (producer & smmu::kOverflow));
+    return Fault{.type = kFaultsLost};
+  }
   if (((producer ^ consumer) & kIndex) == 0) return std::nullopt;
   smmu::Event event{};
   for (std::size_t word = 0; word < event.size(); ++word) {
     event[word] = const_cast<const volatile std::uint64_t&>(events[consumer & (kEvents - 1)][word]);
   }
-  // Giving the slot back also acknowledges an overflow: the flag of the producer is copied.
-  aarch64::write32(kBase + smmu::kEventqCons, advance(consumer & kIndex, kEventBits) | (producer & smmu::kOverflow));
+  aarch64::write32(kBase + smmu::kEventqCons, advance(consumer & kIndex, kEventBits) | (consumer & smmu::kOverflow));
   const bool has_address = smmu::type_of(event) >= smmu::kEventTranslation;
   return Fault{smmu::stream_of(event), has_address ? smmu::address_of(event) : 0, smmu::type_of(event),
                has_address && smmu::is_write(event)};

@@ -1,5 +1,7 @@
 #include "hal/host/smmu.hpp"
 
+#include <utility>
+
 namespace host {
 
 void Smmu::write_entry(base::StreamId stream, base::PartitionId partition) {
@@ -51,11 +53,17 @@ std::optional<base::PartitionId> Smmu::partition_of(base::StreamId stream) {
 
 void Smmu::report(const hal::device_isolation::Fault& fault) {
   const std::lock_guard lock(mutex_);
-  if (faults_.size() < kEventQueue) faults_.push_back(fault);
+  if (faults_.size() < hal::device_isolation::kMostFaults) {
+    faults_.push_back(fault);
+  } else {
+    faults_lost_ = true;
+  }
 }
 
 std::optional<hal::device_isolation::Fault> Smmu::take_fault() {
   const std::lock_guard lock(mutex_);
+  using namespace hal::device_isolation;
+  if (std::exchange(faults_lost_, false)) return Fault{.type = kFaultsLost};
   if (faults_.empty()) return std::nullopt;
   const hal::device_isolation::Fault fault = faults_.front();
   faults_.pop_front();

@@ -21,8 +21,6 @@ namespace host {
 
 class Smmu {
  public:
-  static constexpr std::size_t kEventQueue = 64;
-
   explicit Smmu(unsigned stream_bits) : stream_bits_(stream_bits) {}
 
   // ---- what the monitor does: memory writes and commands
@@ -62,6 +60,7 @@ class Smmu {
   TranslationCache cache_;
   StaleTranslations stale_;
   std::deque<hal::device_isolation::Fault> faults_;
+  bool faults_lost_ = false;
 };
 
 }  // namespace host

@@ -215,6 +215,27 @@ TEST_F(Attacks, DmaIntoEnclaveAndMonitor) {
   EXPECT_THAT(machine().console(), ::testing::HasSubstr("refused: device stream"));
 }
 
+TEST_F(Attacks, ABurstOfDmaIsCountedToItsEnd) {
+  constexpr base::Intid kEvents{106};  // smmu-events: once, when the queue becomes non-empty
+  host::DmaDevice device(machine(), base::StreamId{kAccelerator});
+  Bytes bytes(8, 0xDD);
+  for (std::uint64_t i = 0; i < 100; ++i) EXPECT_FALSE(device.write(kMonitorRam + i * kFrame, bytes));
+  machine().raise_interrupt(kEvents);
+  for (int i = 0; i < 20; ++i) machine().pass_ticks(1'000'000);  // a millisecond
+  EXPECT_FALSE(machine().smmu().take_fault().has_value()) << "nobody has asked for them";
+  EXPECT_EQ(parent().call(Function::kFaultCounters, {1}).x[1], 100U);
+}
+
+TEST_F(Attacks, DmaBeyondTheQueueIsSaidToBeLost) {
+  host::DmaDevice device(machine(), base::StreamId{kAccelerator});
+  Bytes bytes(8, 0xDD);
+  constexpr std::uint64_t kQueue = hal::device_isolation::kMostFaults;
+  for (std::uint64_t i = 0; i < 3 * kQueue; ++i) EXPECT_FALSE(device.write(kMonitorRam, bytes));
+  EXPECT_EQ(parent().call(Function::kFaultCounters, {1}).x[1], kQueue + 1) << "one for all that were lost";
+  EXPECT_THAT(machine().console(), ::testing::HasSubstr("lost: what devices were refused"));
+  EXPECT_EQ(parent().call(Function::kFaultCounters, {1}).x[1], kQueue + 1);
+}
+
 TEST_F(Attacks, ADeviceMappedFrameLeavesTheDeviceWithTheDonation) {
   host::DmaDevice device(machine(), base::StreamId{kAccelerator});
   Bytes bytes(8, 1);

@@ -51,7 +51,7 @@ an entry gets its first bytes. `guests/parent/status.cpp` shows them as text and
 | 0 version | 1 | abi u32 (as kVersion), security version u32, development u32, 0 u32, board char[32], digest of the board u8[48] |
 | 1 machine | 1 | uptime ms u64, wall time ms u64, bytes u64 each: partitions in all, the parent's, enclaves', being scrubbed, shared, the monitor's; u32 each: cores, the parent's, enclaves', slots in use |
 | 2 counters | one for each core | MPIDR u64, owner u64 (1 parent, 2 enclave, 0 nobody: the machine does not have it), faults u64[4] as kFaultCounters, traps u64[16] by cause |
-| 3 DMA faults | the last 32, oldest first | sequence u64, uptime ms u64, address u64, stream u32, SMMU event u32, write u32, 0 u32 |
+| 3 DMA faults | the last 32, oldest first | sequence u64, uptime ms u64, address u64, stream u32, SMMU event u32 (0: some were lost), write u32, 0 u32 |
 | 4 event log | as kEventLogRead | PCR u32, name char[28], digest u8[48] |
 | 5 slots | one for each slot in use | uid u64, cid u64, memory u64, cores u32, state u16, exit u16, flags u32, channels u32 |
 
