@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -19,14 +20,25 @@ import initramfs  # noqa: E402
 import program_closure  # noqa: E402
 
 ROOTFS = initramfs.ROOT / "build/inference/llama.tar"
+CHECK = initramfs.ROOT / "build/bin/inference-check"
 SERVER = "usr/bin/llama-server"
 # Loaded by name at run time: the one for the cores that are there. Others than those for CPUs find nothing in an enclave.
 BACKENDS = ["usr/lib/aarch64-linux-gnu/ggml/backends*/libggml-cpu*"]
 KEPT = ["dev", "proc", "sys", "tmp", "run", "var", "root", "etc", "etc/passwd", "etc/group", "etc/hosts", "etc/nsswitch.conf"]
 
 
+def check(text, added):
+    """Refuses a service.json that the enclave would refuse at its start, when its PCR0 is in the owners' policies already."""
+    enclave_image.need(pathlib.Path(CHECK), "./x build host makes it")
+    result = subprocess.run([str(CHECK), *map(str, added)], input=text, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise enclave_image.ImageError(result.stderr.strip())
+
+
 def make(output, service, added=(), rootfs=ROOTFS, **more):
     """Writes the image; answers the measurements as JSON text."""
+    text = json.dumps(service, indent=2, sort_keys=True) + "\n"
+    check(text, added)
     enclave_image.need(pathlib.Path(rootfs), "./x inference-image makes it")
     program = enclave_image.need(enclave_image.PROGRAMS / "inference-service", "./x run makes it")
     with tempfile.TemporaryDirectory(prefix="inference-image-") as scratch:
@@ -36,11 +48,7 @@ def make(output, service, added=(), rootfs=ROOTFS, **more):
         (own / "usr/bin").mkdir(parents=True)
         (own / "etc/cofferdam").mkdir(parents=True)
         shutil.copy(program, own / "usr/bin/inference-service")
-        (own / "etc/cofferdam/service.json").write_text(json.dumps(service, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        for owner in service.get("owners", {}).values():
-            authority = owner.get("ca_file", "").lstrip("/")
-            if not any((pathlib.Path(place) / authority).is_file() for place in added):
-                raise enclave_image.ImageError(f"service.json names /{authority}, which no --add holds")
+        (own / "etc/cofferdam/service.json").write_text(text, encoding="utf-8")
         return enclave_image.make(output, ["/usr/bin/inference-service"], [own, *added], name="inference", with_tools=False,
                                   rootfs=[small], **more)
 
@@ -53,8 +61,9 @@ def main():
     parser.add_argument("--append", metavar="TEXT", default="", help="more words for the kernel's command line")
     parser.add_argument("-o", "--output", metavar="FILE", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
-    service = json.loads(arguments.service.read_text(encoding="utf-8"))
-    print(make(arguments.output, service, arguments.add, arguments.rootfs, append=arguments.append), end="")
+    text = arguments.service.read_text(encoding="utf-8")
+    check(text, arguments.add)  # as it stands: json would pass over a member that stands twice
+    print(make(arguments.output, json.loads(text), arguments.add, arguments.rootfs, append=arguments.append), end="")
 
 
 if __name__ == "__main__":

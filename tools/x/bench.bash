@@ -64,7 +64,7 @@ if [[ $what =~ ^(linux|all)$ ]]; then
   heading "Benchmarks: what an enclave pays while another one starts"
   python3 bench/linux/neighbour.py --json build/bench/neighbour.json || fail "a life gave no figure" "see above"
   make_inference_parts_ready
-  build host-debug cofferdam-kms
+  build host-debug cofferdam-kms inference-check
   heading "Benchmarks: a language model in an enclave, in instructions"
   # Debian's python3 has boto3, for the owners' key services.
   /usr/bin/python3 bench/linux/inference.py --json build/bench/inference.json || fail "a side gave no figure" "see above"

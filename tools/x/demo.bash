@@ -31,7 +31,7 @@ while (($# > 0)); do
 done
 make_ready
 heading "Build"
-build host-debug boardgen provision cofferdam cofferdam-kms
+build host-debug boardgen provision cofferdam cofferdam-kms inference-check
 build qemu-virt-release
 [[ $part == enclaves ]] || try_linux_parent
 heading "A development identity, a signed monitor, two enclave images: build/demo"

@@ -16,7 +16,7 @@ done
 # Standard output belongs to the measurements.
 {
   make_ready
-  build host-debug cofferdam
+  build host-debug cofferdam inference-check
   make_guest_packages_ready
   make_guest_programs_ready
   make_llama_ready

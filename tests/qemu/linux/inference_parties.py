@@ -264,7 +264,7 @@ def chat(port, root, pcr0, key_file, heard=lambda event: None, under=()):
 
 def missing_parts():
     """Why no inference enclave can be run here, or None."""
-    for part in (BIN / "cofferdam-kms", MODEL, inference_image.ROOTFS, parent_runs.ROOT / "build/guest-linux/bin/inference-service"):
+    for part in (BIN / "cofferdam-kms", inference_image.CHECK, MODEL, inference_image.ROOTFS, parent_runs.ROOT / "build/guest-linux/bin/inference-service"):
         if not part.is_file():
             return f"there is no {part.relative_to(parent_runs.ROOT)}; ./x model and ./x inference-image make what it needs"
     return shell_enclave.missing_parts()
