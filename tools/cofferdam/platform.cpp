@@ -125,13 +125,49 @@ Digest384 bank_digest(const std::map<unsigned, Bytes>& registers) {
   return sha384(all);
 }
 
+// Whoever has the monitor's key signs leaves, and so the registers' digest; what the monitor is, the ROM has signed.
+// Both must say the same (docs/attestation-format.md, sections 3.1 and 4): an older monitor that was taken over would
+// state the registers of a newer one.
+void check_named_by_rom(const std::map<unsigned, Bytes>& registers, const std::optional<TcbInfo>& tcb) {
+  if (!tcb || tcb->firmware_ids.size() != 2 || tcb->security_version > UINT32_MAX) {
+    throw Refusal(Reason::kPlatform,
+                  "no certificate above the leaf says which monitor it is, for which board (TcbInfo)");
+  }
+  Bytes monitor = tcb->firmware_ids[0];
+  for (unsigned i = 0; i < 4; ++i) monitor.push_back(static_cast<std::uint8_t>(tcb->security_version >> (8 * i)));
+  const auto compare = [&registers](measure::PlatformPcr pcr, ByteView event) {
+    const auto index = static_cast<unsigned>(pcr);
+    const Digest384 named = extend({}, event);
+    if (!equal(named, registers.at(index))) {
+      throw Refusal(Reason::kPlatform, "platform PCR" + std::to_string(index) + " is " +
+                                           to_hex(registers.at(index)).substr(0, 16) +
+                                           "..., the certificates above the leaf (TcbInfo) make it " +
+                                           to_hex(named).substr(0, 16) + "...");
+    }
+  };
+  compare(measure::PlatformPcr::kMonitor, sha384(monitor));
+  compare(measure::PlatformPcr::kBoard, tcb->firmware_ids[1]);
+}
+
 void check_event_log(Platform& platform, ByteView log) {
   platform.events = read_events(log);
   std::map<unsigned, Bytes> registers = replay(platform.events);
   if (!equal(bank_digest(registers), platform.state->bank_digest)) {
     throw Refusal(Reason::kEventLog, "the event log does not replay to the platform registers that the leaf states");
   }
+  check_named_by_rom(registers, platform.tcb);
   platform.registers = std::move(registers);
+}
+
+void check_security_version(const std::optional<Platform>& platform, std::uint64_t least, const std::string& source) {
+  if (!platform || !platform->tcb) {
+    throw Refusal(Reason::kPlatform, "the certificates name no security version, " + source + " asks for " +
+                                         std::to_string(least) + " or more");
+  }
+  if (platform->tcb->security_version >= least) return;
+  throw Refusal(Reason::kPlatform, "the monitor's security version is " +
+                                       std::to_string(platform->tcb->security_version) + ", " + source + " asks for " +
+                                       std::to_string(least) + " or more");
 }
 
 void check_ledger(Platform& platform, ByteView ledger) {
@@ -180,6 +216,7 @@ void check_platform_policy(const Platform& platform, const Policy& policy) {
   if (!equal(bank_digest(registers), platform.state->bank_digest)) {
     throw Refusal(Reason::kPlatform, "the platform registers are not those of " + policy.source);
   }
+  check_named_by_rom(registers, platform.tcb);
 }
 
 }  // namespace
@@ -246,6 +283,9 @@ std::optional<Platform> check_platform(const std::optional<Platform>& stated, co
   std::optional<Platform> platform = stated;
   if (platform && platform->state && ((platform->state->flags & kDebugEnclave) != 0) != debug) {
     throw Refusal(Reason::kPlatform, "the leaf and the registers contradict each other about debug mode");
+  }
+  for (const Policy& policy : policies) {
+    if (policy.min_security_version) check_security_version(platform, *policy.min_security_version, policy.source);
   }
   const bool asked = evidence.event_log || evidence.ledger ||
                      std::any_of(policies.begin(), policies.end(), [](const Policy& p) { return !p.platform.empty(); });

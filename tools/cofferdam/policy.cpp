@@ -97,6 +97,11 @@ Allowed measurements(const Json& json, const std::string& source) {
   return registers(rest, source);
 }
 
+std::uint64_t whole_number(const std::string& name, const Json& value, const std::string& source) {
+  if (!value.is_number_unsigned()) bad(source, "\"" + name + "\" must be a whole number");
+  return value.get<std::uint64_t>();
+}
+
 Policy allow_list(const Json& json, const std::string& source) {
   Policy policy;
   for (const auto& [key, value] : json.items()) {
@@ -105,10 +110,13 @@ Policy allow_list(const Json& json, const std::string& source) {
     } else if (key == "platform") {
       policy.platform = registers(value, source);
     } else if (key == "max_age_seconds") {
-      if (!value.is_number_unsigned()) bad(source, "\"max_age_seconds\" must be a whole number");
-      policy.max_age_seconds = value.get<std::uint64_t>();
+      policy.max_age_seconds = whole_number(key, value, source);
+    } else if (key == "min_security_version") {
+      policy.min_security_version = whole_number(key, value, source);
     } else {
-      bad(source, "\"" + key + "\" is not known; known are \"pcrs\", \"platform\" and \"max_age_seconds\"");
+      bad(source,
+          "\"" + key +
+              "\" is not known; known are \"pcrs\", \"platform\", \"min_security_version\" and \"max_age_seconds\"");
     }
   }
   return policy;
@@ -127,13 +135,14 @@ Policy parse_policy(std::string_view json, const std::string& source) {
       if (!kDescribeKeys.contains(key)) bad(source, "\"" + key + "\" is not a part of nitro-cli's output");
     }
     policy.pcrs = measurements(parsed["Measurements"], source);
-  } else if (parsed.contains("pcrs") || parsed.contains("platform") || parsed.contains("max_age_seconds")) {
+  } else if (parsed.contains("pcrs") || parsed.contains("platform") || parsed.contains("min_security_version") ||
+             parsed.contains("max_age_seconds")) {
     policy = allow_list(parsed, source);
   } else {
     policy.pcrs = measurements(parsed, source);
   }
   policy.source = source;
-  if (policy.pcrs.empty() && policy.platform.empty() && !policy.max_age_seconds) {
+  if (policy.pcrs.empty() && policy.platform.empty() && !policy.min_security_version && !policy.max_age_seconds) {
     bad(source, "demands nothing; leave --policy out if that is meant");
   }
   return policy;
@@ -146,6 +155,9 @@ Policy parse_reference_values(std::string_view json, const std::string& source) 
   policy.source = source;
   policy.platform = registers(parsed["platform_pcrs"], source);
   if (policy.platform.empty()) bad(source, "\"platform_pcrs\" names no register");
+  if (parsed.contains("security_version")) {
+    policy.min_security_version = whole_number("security_version", parsed["security_version"], source);
+  }
   return policy;
 }
 

@@ -37,8 +37,12 @@ void add_verify_flags(CLI::App& command, VerifyFlags& flags) {
   command.add_option("--pcr", flags.pcrs, "Register N must have this value; may be given again for others")
       ->expected(1)
       ->take_all();
-  command.add_option("--policy", flags.policies, "JSON policy: nitro-cli describe-eif output, its Measurements, or\n"
-                                             "{\"pcrs\": {\"0\": [HEX, ...]}, \"platform\": {...}, \"max_age_seconds\": N}")->type_name("FILE")
+  command
+      .add_option("--policy", flags.policies,
+                  "JSON policy: nitro-cli describe-eif output, its Measurements, or\n"
+                  "{\"pcrs\": {\"0\": [HEX, ...]}, \"platform\": {...}, \"min_security_version\": N,\n"
+                  " \"max_age_seconds\": N}")
+      ->type_name("FILE")
       ->expected(1)
       ->take_all();
   command.add_option("--reference-values", flags.reference_values,

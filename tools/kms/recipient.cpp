@@ -71,10 +71,17 @@ void add_platform(std::map<std::string, std::vector<std::string>>& to, const cof
   const auto set = [&](std::string_view name, std::string value) {
     to[std::string(kOurs) + lower_case(name)] = {std::move(value)};
   };
-  if (platform.tcb) set("SecurityVersion", std::to_string(platform.tcb->security_version));
+  if (platform.tcb) {  // by the ROM; what follows is by the monitor
+    set("SecurityVersion", std::to_string(platform.tcb->security_version));
+    if (platform.tcb->firmware_ids.size() == 2) {
+      set("MonitorSha384", cofferdam::to_hex(platform.tcb->firmware_ids[0]));
+      set("BoardSha384", cofferdam::to_hex(platform.tcb->firmware_ids[1]));
+    }
+  }
   if (!platform.state) return;
   const cofferdam::PlatformState& state = *platform.state;
-  set("PlatformDigest", cofferdam::to_hex(state.bank_digest));
+  // Without the log nothing compares it with what the ROM said of the monitor.
+  if (!platform.registers.empty()) set("PlatformDigest", cofferdam::to_hex(state.bank_digest));
   set("LaunchDigest", cofferdam::to_hex(state.launch_digest));
   set("Cores", std::to_string(state.cores));
   set("Memory", std::to_string(state.memory));

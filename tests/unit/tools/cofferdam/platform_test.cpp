@@ -5,6 +5,7 @@
 
 #include "firmware/measure/ledger.hpp"
 #include "firmware/measure/platform_log.hpp"
+#include "firmware/rom/boot_measurements.hpp"
 #include "tests/unit/tools/cofferdam/forged_document.hpp"
 #include "tools/cofferdam/report.hpp"
 
@@ -18,18 +19,22 @@ using cofferdam::Report;
 using cofferdam::VerifyOptions;
 using forged::Forgery;
 
-// A document of an honest monitor with a log of three events and a ledger of three records, all by the firmware's code.
+// A document of an honest monitor with a log of four events and a ledger of three records, all by the firmware's code.
 class PlatformOfDocument : public testing::Test {
  protected:
   PlatformOfDocument() {
-    const auto record = [&](measure::PlatformPcr pcr, const char* name, std::uint8_t fill) {
-      measure::Digest digest;
-      digest.fill(fill);
-      EXPECT_TRUE(log_.record(pcr, name, digest).ok());
-    };
-    record(measure::PlatformPcr::kRom, "rom", 1);
-    record(measure::PlatformPcr::kMonitor, "monitor", 2);
-    record(measure::PlatformPcr::kConfiguration, "protections", 3);
+    measure::Manifest manifest{};
+    manifest.security_version = 5;
+    manifest.image_digest.fill(2);
+    manifest.board_digest.fill(4);
+    tcb_.code = manifest.image_digest;
+    tcb_.configuration = manifest.board_digest;
+    for (const measure::Event& event : rom::measure_boot({}, {}, manifest)) {
+      EXPECT_TRUE(log_.record(static_cast<measure::PlatformPcr>(event.pcr), event.name.data(), event.digest).ok());
+    }
+    measure::Digest protections;
+    protections.fill(3);
+    EXPECT_TRUE(log_.record(measure::PlatformPcr::kConfiguration, "protections", protections).ok());
     ledger_.append({measure::LedgerKind::kDonate, 1, 2, 0, 0x48000, 512});
     ledger_.append({measure::LedgerKind::kCoreDonate, 1, 2, 3, 0, 0});
     ledger_.append({measure::LedgerKind::kEnclaveStart, 0, 2, 0, 77, 0});
@@ -61,17 +66,25 @@ class PlatformOfDocument : public testing::Test {
     const auto oid = base::Bytes{attestation::kPlatformStateOid};
     const auto state = attestation::write_platform_state(state_, state_room_).value();
     const auto tcb = measure::write_tcb_info(tcb_, tcb_room_).value();
-    forgery_.links[3].extensions = {{measure::kTcbInfoOid, crypto::Criticality::kNotCritical, tcb}};
+    forgery_.links[3].extensions.clear();
+    if (names_monitor_) forgery_.links[3].extensions = {{measure::kTcbInfoOid, crypto::Criticality::kNotCritical, tcb}};
     forgery_.links[4].extensions = {{oid, crypto::Criticality::kNotCritical, state}};
     VerifyOptions options = forgery_.options();
     if (ask) ask(options);
     return cofferdam::verify_document(forgery_.document(), options);
+  }
+  // All eight registers at the values of the log.
+  [[nodiscard]] cofferdam::Policy reference_values() const {
+    cofferdam::Policy policy{.source = "test"};
+    for (unsigned i = 0; i < 8; ++i) policy.platform[i] = {Bytes(log_.bank()[i].begin(), log_.bank()[i].end())};
+    return policy;
   }
 
   measure::PlatformLog log_;
   measure::BasicLedger<8> ledger_;
   attestation::PlatformState state_;
   measure::TcbInfo tcb_{.vendor = "Cofferdam", .model = "qemu-virt", .version = "1", .security_version = 5, .layer = 1};
+  bool names_monitor_{true};
   Forgery forgery_;
   std::array<std::uint8_t, 256> state_room_{};
   std::array<std::uint8_t, 256> tcb_room_{};
@@ -103,8 +116,8 @@ TEST_F(PlatformOfDocument, LogsThatTellTheSameAreAccepted) {
     options.evidence.ledger = records();
   });
   ASSERT_FALSE(report.refused) << report.message;
-  ASSERT_EQ(report.platform->events.size(), 3U);
-  EXPECT_EQ(report.platform->events[2].name, "protections");
+  ASSERT_EQ(report.platform->events.size(), 4U);
+  EXPECT_EQ(report.platform->events[3].name, "protections");
   for (unsigned i = 0; i < 8; ++i) {
     EXPECT_TRUE(cofferdam::equal(report.platform->registers.at(i), log_.bank()[i])) << i;
   }
@@ -155,11 +168,49 @@ TEST_F(PlatformOfDocument, PoliciesOnPlatformRegisters) {
   const auto without_log = [&](VerifyOptions& options) { options.policies = {policy}; };
   EXPECT_FALSE(verify(with_log).refused);
   EXPECT_EQ(verify(without_log).refused, Reason::kPlatform) << "one register can't be told from the digest of eight";
-  for (unsigned i = 0; i < 8; ++i) policy.platform[i] = {Bytes(log_.bank()[i].begin(), log_.bank()[i].end())};
+  policy = reference_values();
   EXPECT_FALSE(verify(without_log).refused) << "all eight can";
   policy.platform[1][0][0] ^= 1;
   EXPECT_EQ(verify(without_log).refused, Reason::kPlatform);
   EXPECT_EQ(verify(with_log).refused, Reason::kPlatform);
+}
+
+// An older monitor has its own key and the ROM's word for what it is, and states the registers of another.
+TEST_F(PlatformOfDocument, RegistersThatTheRomsCertificateContradictsAreRefused) {
+  const measure::TcbInfo honest = tcb_;
+  const auto with_log = [&](VerifyOptions& options) { options.evidence.event_log = events(); };
+  const auto without_log = [&](VerifyOptions& options) { options.policies = {reference_values()}; };
+  const auto with_both = [&](VerifyOptions& options) { with_log(options), without_log(options); };
+  const std::vector<std::function<void(measure::TcbInfo&)>> lies{
+      [](measure::TcbInfo& tcb) { tcb.code[0] ^= 1; }, [](measure::TcbInfo& tcb) { tcb.configuration[47] ^= 1; },
+      [](measure::TcbInfo& tcb) { tcb.security_version = 4; }, [](measure::TcbInfo& tcb) { tcb.security_version = 6; },
+      [](measure::TcbInfo& tcb) { std::swap(tcb.code, tcb.configuration); }};
+  for (std::size_t i = 0; i <= lies.size(); ++i) {
+    tcb_ = honest;
+    if (i < lies.size()) lies[i](tcb_);
+    const auto expected = i < lies.size() ? std::optional(Reason::kPlatform) : std::nullopt;
+    EXPECT_EQ(verify(with_log).refused, expected) << i;
+    EXPECT_EQ(verify(without_log).refused, expected) << i;
+    EXPECT_EQ(verify(with_both).refused, expected) << i;
+    EXPECT_FALSE(verify().refused) << i << ": nobody asked, and the registers are not known";
+  }
+  names_monitor_ = false;
+  EXPECT_EQ(verify(with_log).refused, Reason::kPlatform);
+  EXPECT_EQ(verify(without_log).refused, Reason::kPlatform);
+}
+
+TEST_F(PlatformOfDocument, ASecurityVersionHasAMinimum) {
+  const auto least = [&](std::uint64_t version) {
+    return verify([version](VerifyOptions& options) {
+             options.policies = {{.source = "test", .min_security_version = version}};
+           })
+        .refused;
+  };
+  EXPECT_FALSE(least(0));
+  EXPECT_FALSE(least(5));
+  EXPECT_EQ(least(6), Reason::kPlatform);
+  names_monitor_ = false;
+  EXPECT_EQ(least(0), Reason::kPlatform);
 }
 
 TEST_F(PlatformOfDocument, EvidenceForADocumentThatStatesNothingIsRefused) {

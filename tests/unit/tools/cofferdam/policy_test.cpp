@@ -35,6 +35,8 @@ TEST(PolicyFile, AllowList) {
   EXPECT_EQ(policy.pcrs, (cofferdam::Allowed{{0, {value_of(1), value_of(2)}}, {31, {value_of(3)}}}));
   EXPECT_EQ(policy.platform, (cofferdam::Allowed{{1, {value_of(4)}}}));
   EXPECT_EQ(policy.max_age_seconds, 60U);
+  EXPECT_FALSE(policy.min_security_version);
+  EXPECT_EQ(parse_policy(R"({"min_security_version": 3})", "f").min_security_version, 3U);
 }
 
 TEST(PolicyFile, MistakesAreErrors) {
@@ -58,6 +60,8 @@ TEST(PolicyFile, MistakesAreErrors) {
       R"({"PCR0": "0x)" + hex_of(1) + "\"}",
       R"({"PCR0": 0})",
       R"({"PCR0": null})",
+      R"({"min_security_version": "3"})",
+      R"({"min_security_version": -1})",
       R"({"pcrs": {"0": []}})",
       R"({"pcrs": {"0": [1]}})",
       R"({"pcrs": {"0": )" + good + R"(}, "max_age": 5})",
@@ -85,6 +89,10 @@ TEST(ReferenceValues, AreAPlatformPolicy) {
       R"({"format": 1, "security_version": 3, "platform_pcrs": {"0": ")" + hex_of(1) + R"("}, "events": []})", "f");
   EXPECT_EQ(policy.platform, (cofferdam::Allowed{{0, {value_of(1)}}}));
   EXPECT_TRUE(policy.pcrs.empty());
+  EXPECT_EQ(policy.min_security_version, 3U);
+  EXPECT_THROW((void)cofferdam::parse_reference_values(
+                   R"({"security_version": "3", "platform_pcrs": {"0": ")" + hex_of(1) + R"("}})", "f"),
+               Unreadable);
   EXPECT_THROW((void)cofferdam::parse_reference_values("{}", "f"), Unreadable);
   EXPECT_THROW((void)cofferdam::parse_reference_values(R"({"platform_pcrs": {}})", "f"), Unreadable);
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "firmware/measure/platform_log.hpp"
+#include "firmware/rom/boot_measurements.hpp"
 #include "tests/unit/tools/cofferdam/forged_document.hpp"
 #include "tools/kms/condition_keys.hpp"
 #include "tools/kms/errors.hpp"
@@ -132,9 +133,13 @@ TEST_F(KmsRecipient, RemembersNoMoreThanItsBound) {
 
 TEST_F(KmsRecipient, ShowsItsPlatform) {
   measure::PlatformLog log;
-  measure::Digest digest;
-  digest.fill(7);
-  ASSERT_TRUE(log.record(measure::PlatformPcr::kMonitor, "monitor", digest).ok());
+  measure::Manifest manifest{};
+  manifest.security_version = 5;
+  manifest.image_digest.fill(7);
+  manifest.board_digest.fill(8);
+  for (const measure::Event& event : rom::measure_boot({}, {}, manifest)) {
+    ASSERT_TRUE(log.record(static_cast<measure::PlatformPcr>(event.pcr), event.name.data(), event.digest).ok());
+  }
   attestation::PlatformState state;
   state.platform_bank = measure::digest_of(log.bank());
   state.cores = 2;
@@ -143,7 +148,13 @@ TEST_F(KmsRecipient, ShowsItsPlatform) {
   state.set(attestation::PlatformFlag::kMemoryExclusive);
   std::array<std::uint8_t, 256> state_room{};
   std::array<std::uint8_t, 256> tcb_room{};
-  const measure::TcbInfo tcb{.vendor = "Cofferdam", .model = "qemu-virt", .version = "1", .security_version = 5, .layer = 1};
+  measure::TcbInfo tcb{.vendor = "Cofferdam",
+                       .model = "qemu-virt",
+                       .version = "1",
+                       .security_version = 5,
+                       .layer = 1,
+                       .code = manifest.image_digest,
+                       .configuration = manifest.board_digest};
   forgery_.links[3].extensions = {{measure::kTcbInfoOid, crypto::Criticality::kNotCritical, measure::write_tcb_info(tcb, tcb_room).value()}};
   forgery_.links[4].extensions = {{base::Bytes{attestation::kPlatformStateOid}, crypto::Criticality::kNotCritical,
                                    attestation::write_platform_state(state, state_room).value()}};
@@ -164,11 +175,20 @@ TEST_F(KmsRecipient, ShowsItsPlatform) {
   EXPECT_EQ(shown(plain, "Cores"), "2");
   EXPECT_EQ(shown(plain, "SecurityVersion"), "5");
   EXPECT_EQ(shown(plain, "AgeSeconds"), "5");
-  EXPECT_EQ(shown(plain, "PlatformDigest"), cofferdam::to_hex(Bytes(state.platform_bank.begin(), state.platform_bank.end())));
+  EXPECT_EQ(shown(plain, "MonitorSha384"), cofferdam::to_hex(Bytes(48, 7)));
+  EXPECT_EQ(shown(plain, "BoardSha384"), cofferdam::to_hex(Bytes(48, 8)));
+  EXPECT_EQ(shown(plain, "PlatformDigest"), "absent") << "nothing shows that the monitor is the one that it stands for";
   EXPECT_EQ(shown(plain, "PlatformPCR1"), "absent");
   const Recipient logged = recipients_.verify(document, events, forged::kNow);
   const measure::Digest bank = log.bank()[1];
   EXPECT_EQ(shown(logged, "PlatformPCR1"), cofferdam::to_hex(Bytes(bank.begin(), bank.end())));
+  EXPECT_EQ(shown(logged, "PlatformDigest"),
+            cofferdam::to_hex(Bytes(state.platform_bank.begin(), state.platform_bank.end())));
+  tcb.code.fill(6);
+  forgery_.links[3].extensions = {
+      {measure::kTcbInfoOid, crypto::Criticality::kNotCritical, measure::write_tcb_info(tcb, tcb_room).value()}};
+  EXPECT_EQ(reason(refusal(recipients_, forgery_.document(), forged::kNow, events)), "platform")
+      << "another monitor than its registers say";
   events.back() ^= 1;
   EXPECT_EQ(reason(refusal(recipients_, document, forged::kNow, events)), "event-log");
   // Every condition that a document gives can be written into a policy.
