@@ -6,11 +6,14 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -22,7 +25,6 @@
 namespace inference {
 namespace {
 
-constexpr const char* kProgram = "/usr/bin/llama-server";
 constexpr uid_t kNobody = 65534;
 
 // From here on this process can answer connections and make none: what it knows can't leave by vsock or through the relay.
@@ -58,6 +60,16 @@ bool only_answer() {
   return ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0;
 }
 
+// glibc makes every thread's stack as large as the process's may be. Linux refuses one that is larger than the
+// machine's memory.
+rlimit stack_limit() {
+  struct sysinfo machine{};
+  if (::sysinfo(&machine) != 0) throw std::runtime_error("the machine's memory is not known");
+  const std::uint64_t memory = std::uint64_t{machine.totalram} * machine.mem_unit;
+  const rlim_t most = std::min(kStack, memory / 4 * 3);
+  return {.rlim_cur = most, .rlim_max = most};
+}
+
 std::string ending(int status) {
   if (WIFEXITED(status)) return "with status " + std::to_string(WEXITSTATUS(status));
   return "by signal " + std::to_string(WTERMSIG(status));
@@ -66,7 +78,7 @@ std::string ending(int status) {
 }  // namespace
 
 std::vector<std::string> model_command(const Service& service, int port) {
-  return {kProgram, "--model", "/proc/self/fd/" + std::to_string(kModelFile), "--alias", service.model,
+  return {kModelProgram, "--model", "/proc/self/fd/" + std::to_string(kModelFile), "--alias", service.model,
           "--host", "127.0.0.1", "--port", std::to_string(port), "--offline", "--no-ui", "--log-disable", "--no-warmup",
           "--ctx-size", std::to_string(service.context_tokens * service.parallel), "--parallel", std::to_string(service.parallel),
           "--threads", std::to_string(service.threads), "--fit", "off",
@@ -77,13 +89,14 @@ std::vector<std::string> model_command(const Service& service, int port) {
           "--no-slots", "--no-cache-prompt", "--cache-ram", "0", "--no-kv-unified", "--slot-prompt-similarity", "0"};
 }
 
-ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(port) {
+ModelProcess::ModelProcess(const Service& service, int model, int port, const char* program) : port_(port) {
   const std::vector<std::string> words = model_command(service, port);
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   char path[] = "PATH=/usr/bin", home[] = "HOME=/nonexistent";
   char* const environment[] = {path, home, nullptr};
+  const rlimit stack = stack_limit();
   process_ = ::fork();
   if (process_ < 0) throw std::runtime_error(std::string("llama-server can't be started: ") + std::strerror(errno));
   if (process_ > 0) return;
@@ -94,10 +107,11 @@ ModelProcess::ModelProcess(const Service& service, int model, int port) : port_(
   else ::dup2(model, kModelFile);
   ::close_range(kModelFile + 1, ~0U, 0);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (::setrlimit(RLIMIT_STACK, &stack) != 0) ::_exit(126);
   if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) ::_exit(126);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // a change of user clears it
   if (!only_answer()) ::_exit(126);
-  ::execve(kProgram, arguments.data(), environment);
+  ::execve(program, arguments.data(), environment);
   ::_exit(127);
 }
 

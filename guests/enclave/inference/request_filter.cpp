@@ -158,22 +158,30 @@ constexpr Member kMembers[] = {
     {"echo", flag},
 };
 
-enum class Letters : std::uint8_t { kSpace, kDigit, kLetter, kOther };
-Letters letters_of(char c) {
-  if (c == ' ' || (c >= '\t' && c <= '\r')) return Letters::kSpace;
-  if (c >= '0' && c <= '9') return Letters::kDigit;
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (static_cast<unsigned char>(c) & 0x80U) != 0 ? Letters::kLetter : Letters::kOther;
+// What a character may be to an expression: a letter, a digit, a sign, white space, or no white space, as one of
+// "[^\s.,]+" takes them. Beyond ASCII it may be any of these, and a line's end also belongs to the signs beside it
+// ("[^\s\p{L}\p{N}]+[\r\n/]*").
+constexpr std::size_t kClasses = 5;
+constexpr unsigned kLetter = 1, kDigit = 2, kSign = 4, kSpace = 8, kNoSpace = 16;
+unsigned classes_of(char c) {
+  if ((static_cast<unsigned char>(c) & 0x80U) != 0) return kLetter | kDigit | kSign | kSpace | kNoSpace;
+  if (c == '\n' || c == '\r') return kSpace | kSign;
+  if (c == ' ' || (c >= '\t' && c <= '\r')) return kSpace;
+  if (c >= '0' && c <= '9') return kDigit | kNoSpace;
+  return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? kLetter : kSign) | kNoSpace;
 }
 
-// The longest run of one kind of letter. Texts follow one another: a template may put two together.
+// The longest run of characters of one class. Texts follow one another: a template may put two together.
 class LongestRun {
  public:
   void take(const std::string& text) {
     for (const char c : text) {
-      const Letters kind = letters_of(c);
-      run_ = kind == kind_ ? run_ + 1 : 1;
-      kind_ = kind;
-      longest_ = std::max(longest_, run_);
+      if ((static_cast<unsigned char>(c) & 0xC0U) == 0x80) continue;  // the rest of a character in UTF-8
+      const unsigned classes = classes_of(c);
+      for (std::size_t i = 0; i < kClasses; ++i) {
+        runs_[i] = (classes >> i & 1U) != 0 ? runs_[i] + 1 : 0;
+        longest_ = std::max(longest_, runs_[i]);
+      }
     }
   }
   void take_all(const Json& asked) {
@@ -184,11 +192,11 @@ class LongestRun {
       else for (const Json& part : content) take(part["text"].get_ref<const std::string&>());
     }
   }
-  [[nodiscard]] std::size_t bytes() const { return longest_; }
+  [[nodiscard]] std::size_t characters() const { return longest_; }
 
  private:
-  Letters kind_{Letters::kOther};
-  std::size_t run_{}, longest_{};
+  std::array<std::size_t, kClasses> runs_{};
+  std::size_t longest_{};
 };
 
 bool is_nothing(const Json& value) {
@@ -236,9 +244,12 @@ relay::OrReason<Question> filtered(std::string_view path, std::string_view body)
   if (!kept.contains(asks)) return relay::Reason("the request lacks \"" + std::string(asks) + "\"");
   LongestRun runs;
   runs.take_all(kept[asks]);
-  if (runs.bytes() > kLongestRun) {
-    return relay::Reason("the text has " + std::to_string(runs.bytes()) + " bytes of one kind (letters, digits, spaces or signs) without another; " +
-                         std::to_string(kLongestRun) + " are taken: put a space or a line's end into it");
+  if (runs.characters() > kLongestRun) {
+    return relay::Reason("the text has " + std::to_string(runs.characters()) +
+                         " characters of one kind (letters, digits, spaces, signs, anything but spaces; "
+                         "those beyond ASCII are of each) without another; " +
+                         std::to_string(kLongestRun) +
+                         " are taken: put a word of ASCII letters between them, with spaces around it");
   }
   kept["cache_prompt"] = false;
   return Question{kept.dump(), kept.value("stream", false)};

@@ -14,9 +14,10 @@ namespace inference {
 
 inline constexpr std::size_t kDeepestRequest = 32, kMostMessages = 1024, kMostParts = 64, kMostBiases = 1024, kMostStops = 16;
 inline constexpr std::size_t kLongestStop = 256;   // bytes
-// Bytes of letters, digits, spaces or other signs in a row: many models' expressions for splitting text are run by std::regex, which
-// calls itself for each character of a match, and overflows a thread's stack somewhere above 20000 (ggml-org/llama.cpp 21257).
-inline constexpr std::size_t kLongestRun = 4096;
+// Characters in a row that an expression for splitting text may take in one match: std::regex, which runs many models'
+// expressions, calls itself for each of them (ggml-org/llama.cpp 21257, 27783). This many cost 20 MiB of the thread's
+// stack, which it keeps; kStack of model_process.hpp has room for a whole request.
+inline constexpr std::size_t kLongestRun = 65536;
 inline constexpr int kMostProbabilities = 20;      // of one token: each costs a sort of the vocabulary, and text
 inline constexpr int kMostRemembered = 4096;       // tokens: llama-server allocates as many as a request says
 inline constexpr int kMostTokens = 1 << 24;        // of an answer; the context bounds it more narrowly

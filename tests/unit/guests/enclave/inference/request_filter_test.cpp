@@ -229,28 +229,53 @@ TEST(RequestFilter, DepthEndsNobody) {
   EXPECT_FALSE(filtered(kCompletion, std::string(1 << 20, '[')));
 }
 
+std::string times(const std::string& text, std::size_t count) {
+  std::string all;
+  while (count-- > 0) all += text;
+  return all;
+}
+
 // What a regular expression's engine would take one call after another.
-TEST(RequestFilter, ARunOfOneKindOfLetterHasABound) {
+TEST(RequestFilter, ARunOfOneKindOfCharacterHasABound) {
   const auto prompt = [](const std::string& text) { return filtered(kCompletion, Json{{"prompt", text}}.dump()).has_value(); };
   const std::size_t most = inference::kLongestRun;
-  for (const char* one : {"x", " ", "7", ".", "\n"}) {
-    std::string run;
-    while (run.size() < most) run += one;
+  const std::string word = " a1 ";
+  for (const std::string one : {"x", "7", ".", "\n", "\u6f22", "a1", "x."}) {
+    const std::size_t count = one.size() == 2 ? most / 2 : most;
+    const std::string run = times(one, count), shorter = times(one, count - 2);  // spaces beside it may be of it
     EXPECT_TRUE(prompt(run)) << one;
-    const std::string before = *one == '.' ? "a1 " : "a1.";
-    EXPECT_TRUE(prompt(before + run + (*one == 'x' ? "1" : "x") + run)) << one;
+    EXPECT_TRUE(prompt(shorter + word + shorter)) << one;
     EXPECT_FALSE(prompt(run + one)) << one;
-    EXPECT_FALSE(prompt(before + run + one + "b")) << one;
+    EXPECT_FALSE(prompt(word + run + one + word)) << one;
   }
-  std::string ideographs;
-  while (ideographs.size() <= most) ideographs += "\u6f22";
-  EXPECT_FALSE(prompt(ideographs));
+  EXPECT_TRUE(prompt(times(" ", most) + "x" + times(" ", most)));
+  EXPECT_FALSE(prompt("x" + times(" ", most + 1) + "x"));
   const Json half = std::string(most / 2 + 1, 'y');
   const auto chat = [](const Json& messages) { return filtered(kChat, Json{{"messages", messages}}.dump()).has_value(); };
   EXPECT_TRUE(chat({{{"role", "user"}, {"content", half}}}));
   EXPECT_FALSE(chat({{{"role", "user"}, {"content", half}}, {{"role", "user"}, {"content", half}}})) << "a template may join them";
   const Json part{{"type", "text"}, {"text", half}};
   EXPECT_FALSE(chat({{{"role", "user"}, {"content", {part, part}}}}));
+}
+
+// An expression's classes are not ASCII's: each of these is one match.
+TEST(RequestFilter, ARunOfMixedKindsThatOneExpressionTakesHasABound) {
+  for (const std::string& text : {times(" \u00a0", 40'000), times("-\u2014", 40'000), "!" + times("\n/", 40'000), times("a1", 40'000), times("1\u0663", 40'000),
+                                  times("\u2028", 40'000) + times(" ", 40'000), times("\u3000", 40'000) + times("\n", 40'000)}) {
+    EXPECT_FALSE(filtered(kCompletion, Json{{"prompt", text}}.dump())) << text.substr(0, 8);
+    EXPECT_FALSE(filtered(kChat, Json{{"messages", {{{"role", "user"}, {"content", text}}}}}.dump())) << text.substr(0, 8);
+  }
+}
+
+TEST(RequestFilter, TextWithoutSpacesGoesThrough) {
+  const auto chat = [](const std::vector<std::string>& texts) {
+    Json messages = Json::array();
+    for (const std::string& text : texts) messages.push_back({{"role", messages.size() % 2 == 0 ? "user" : "assistant"}, {"content", text}});
+    return filtered(kChat, Json{{"messages", messages}}.dump()).has_value();
+  };
+  EXPECT_TRUE(chat({times("\u6f22\u5b57\u3001", 2000)}));
+  EXPECT_TRUE(chat({"\u4f60\u597d", times("\u6f22", 2000), "\u8c22\u8c22"}));
+  EXPECT_TRUE(chat({times("\u6f22\u5b57\u3001", 10'000), times("\u6f22", 2000), times("\u6f22", 2000)}));
 }
 
 }  // namespace
