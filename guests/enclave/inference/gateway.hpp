@@ -21,7 +21,7 @@ namespace inference {
 struct Bounds {
   std::size_t questions{4};                   // at once, those included that llama-server lets wait; others shall come again
   std::size_t lists{2};                       // of models, at once: llama-server has as many threads beside those of questions
-  std::chrono::seconds patience{900};         // for one piece of llama-server's answer: a long prompt is read before the first
+  std::chrono::seconds patience{86'400};      // for one piece of llama-server's answer, as one that isn't streamed is
   std::chrono::milliseconds head{10'000};     // after this the answer begins without llama-server's: the client is looked after
   std::chrono::milliseconds beat{5'000};      // between signs of life while it waits; a client that is gone is found out by them
   std::chrono::milliseconds reading{60'000};  // that a client may make us wait, over the whole of an answer

@@ -433,6 +433,7 @@ TEST(Gateway, AClientThatDoesNotReadIsGivenUp) {
 }
 
 TEST(Gateway, AnAnswerThatIsLateComesAfterSignsOfLife) {
+  EXPECT_GE(Bounds{}.patience, 24h) << "thousands of tokens of a slow machine, as one piece";
   for (const int status : {200, 500}) {
     Model model([status](int socket, const std::string& request) {
       std::this_thread::sleep_for(700ms);
