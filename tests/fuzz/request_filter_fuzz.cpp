@@ -15,7 +15,8 @@ constexpr std::string_view kPaths[] = {"/v1/chat/completions", "/v1/completions"
 constexpr std::string_view kKnown[] = {
     "messages",    "prompt",           "stream",           "stream_options", "max_tokens",    "max_completion_tokens", "n_predict",    "temperature",     "top_p",
     "top_k",       "min_p",            "typical_p",        "seed",           "stop",          "frequency_penalty",     "presence_penalty", "repeat_penalty", "repeat_last_n",
-    "logit_bias",  "logprobs",         "top_logprobs",     "n_probs",        "response_format", "ignore_eos",          "return_tokens", "echo",           "cache_prompt"};
+    "logit_bias",  "logprobs",         "top_logprobs",     "n_probs",        "response_format", "ignore_eos",          "return_tokens", "echo",           "cache_prompt",
+    "reasoning_effort", "chat_template_kwargs", "modalities"};
 
 // Numbers that a whole one is expected to stay within; what isn't there is no fault.
 void demand_within(const Json& body, const char* name, std::int64_t least, std::int64_t most) {

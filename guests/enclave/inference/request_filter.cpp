@@ -16,9 +16,15 @@ constexpr std::string_view kChat = "/v1/chat/completions";
 constexpr std::array kPosts{kChat, std::string_view("/v1/completions")};
 // They would change the answer, so that leaving them out would deceive. Schemas, tools and grammars become grammars in
 // llama-server, whose size and depth a request decides; templates are programs; adapters are all users'; images come by address.
-constexpr std::array kNotOffered{"grammar", "json_schema", "tools", "functions", "function_call", "lora", "chat_template",
-                                 "image_data", "input_prefix", "input_suffix"};
+constexpr std::array kNotOffered{"grammar",       "json_schema",  "tools",         "functions",
+                                 "function_call", "lora",         "chat_template", "image_data",
+                                 "input_prefix",  "input_suffix", "suffix"};
+constexpr std::array kEfforts{"none", "minimal", "low", "medium", "high", "xhigh"};
 constexpr std::array kRoles{"system", "developer", "user", "assistant"};
+
+bool is_nothing(const Json& value) {
+  return value.is_null() || (value.is_structured() && value.empty()) || value == "";
+}
 
 bool is_whole(const Json& value, std::int64_t least, std::int64_t most) {
   if (value.is_number_unsigned()) {
@@ -33,6 +39,15 @@ Checked whole(const Json& value) {
   return relay::Reason("is a whole number between " + std::to_string(kLeast) + " and " + std::to_string(kMost));
 }
 
+// OpenAI's are 64 bits, llama-server's 32, of which the last (-1) is its word for a random one.
+Checked seed(const Json& value) {
+  constexpr std::int64_t kRandom = 0xFFFF'FFFF;
+  if (is_whole(value, -1, kRandom)) return value;
+  if (is_whole(value, INT64_MIN, INT64_MAX))
+    return Json(static_cast<std::uint64_t>(value.get<std::int64_t>()) % kRandom);
+  return relay::Reason("is a whole number of 64 bits");
+}
+
 template <int kLeast, int kMost>
 Checked number(const Json& value) {
   if (value.is_number() && value.get<double>() >= kLeast && value.get<double>() <= kMost) return value;
@@ -44,10 +59,12 @@ Checked flag(const Json& value) {
   return relay::Reason("is true or false");
 }
 
-// Not a list, which llama-server takes as several requests, nor an object, which may hold images.
-Checked text(const Json& value) {
-  if (value.is_string()) return value;
-  return relay::Reason("is text");
+// A list is several requests to llama-server, each for a slot of its own; of one text (as LangChain sends it) it is
+// that text. Objects may hold images.
+Checked prompt(const Json& value) {
+  const Json& only = value.is_array() && value.size() == 1 ? value[0] : value;
+  if (only.is_string()) return only;
+  return relay::Reason("is text: one prompt a request");
 }
 
 Checked probabilities(const Json& value) {
@@ -84,10 +101,34 @@ Checked stream_options(const Json& value) {
 
 Checked response_format(const Json& value) {
   const auto type = value.is_object() ? value.find("type") : value.end();
-  if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object")) {
-    return Json{{"type", *type}};  // without its schema
+  if (value.is_object() && type != value.end() && (*type == "text" || *type == "json_object") &&
+      (!value.contains("schema") || is_nothing(value["schema"]))) {
+    return Json{{"type", *type}};
   }
   return relay::Reason("has the type text or json_object; schemas are not offered");
+}
+
+bool is_effort(const Json& value) {
+  return std::ranges::any_of(kEfforts, [&value](const char* known) { return value == known; });
+}
+Checked effort(const Json& value) {
+  if (is_effort(value)) return value;
+  return relay::Reason("is one of none, minimal, low, medium, high, xhigh");
+}
+
+// Others would be words of the template's own.
+Checked template_words(const Json& value) {
+  bool good = value.is_object();
+  for (auto each = value.begin(); good && each != value.end(); ++each) {
+    good = each.key() == "enable_thinking" ? each->is_boolean() : each.key() == "reasoning_effort" && is_effort(*each);
+  }
+  if (good) return value;
+  return relay::Reason("holds enable_thinking, true or false, a reasoning_effort, and nothing else");
+}
+
+Checked modalities(const Json& value) {
+  if (value == Json::array({"text"})) return value;
+  return relay::Reason("is [\"text\"]");
 }
 
 // nullopt: not one that is offered.
@@ -131,7 +172,7 @@ struct Member {
 // state), and whatever names a file or an address.
 constexpr Member kMembers[] = {
     {"messages", messages},
-    {"prompt", text},
+    {"prompt", prompt},
     {"stream", flag},
     {"stream_options", stream_options},
     {"max_tokens", whole<-1, kMostTokens>},
@@ -139,10 +180,10 @@ constexpr Member kMembers[] = {
     {"n_predict", whole<-1, kMostTokens>},
     {"temperature", number<0, 100>},
     {"top_p", number<0, 1>},
-    {"top_k", whole<0, 1 << 20>},
+    {"top_k", whole<-1, 1 << 20>},
     {"min_p", number<0, 1>},
     {"typical_p", number<0, 1>},
-    {"seed", whole<-1, 0xFFFF'FFFF>},
+    {"seed", seed},
     {"stop", stops},
     {"frequency_penalty", number<-100, 100>},
     {"presence_penalty", number<-100, 100>},
@@ -153,6 +194,9 @@ constexpr Member kMembers[] = {
     {"top_logprobs", whole<0, kMostProbabilities>},
     {"n_probs", whole<0, kMostProbabilities>},
     {"response_format", response_format},
+    {"reasoning_effort", effort},
+    {"chat_template_kwargs", template_words},
+    {"modalities", modalities},
     {"ignore_eos", flag},
     {"return_tokens", flag},
     {"echo", flag},
@@ -199,13 +243,11 @@ class LongestRun {
   std::size_t longest_{};
 };
 
-bool is_nothing(const Json& value) {
-  return value.is_null() || (value.is_structured() && value.empty()) || value == "" || value == "none";
-}
-
 std::optional<std::string> refusal_of(const Json& json) {
   for (const char* name : kNotOffered) {
-    if (json.contains(name) && !is_nothing(json[name])) return "\"" + std::string(name) + "\" is not offered by this service";
+    const bool none = name == std::string_view("function_call") && json.value(name, Json()) == "none";
+    if (json.contains(name) && !is_nothing(json[name]) && !none)
+      return "\"" + std::string(name) + "\" is not offered by this service";
   }
   for (const char* name : {"n", "best_of", "n_cmpl"}) {
     if (json.contains(name) && !json[name].is_null() && json[name] != 1) {
@@ -250,6 +292,12 @@ relay::OrReason<Question> filtered(std::string_view path, std::string_view body)
                          "those beyond ASCII are of each) without another; " +
                          std::to_string(kLongestRun) +
                          " are taken: put a word of ASCII letters between them, with spaces around it");
+  }
+  // Versions of llama-server before ggml-org/llama.cpp 26941 know the effort by the template's words alone.
+  if (kept.contains("reasoning_effort")) {
+    Json& words = kept["chat_template_kwargs"];
+    words["reasoning_effort"] = kept["reasoning_effort"];
+    if (kept["reasoning_effort"] == "none") words["enable_thinking"] = false;
   }
   kept["cache_prompt"] = false;
   return Question{kept.dump(), kept.value("stream", false)};

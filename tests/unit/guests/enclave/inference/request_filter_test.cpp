@@ -69,8 +69,12 @@ TEST(RequestFilter, AnHonestRequestGoesThroughAsItIs) {
 TEST(RequestFilter, APromptIsOneText) {
   const auto prompt = [](const Json& value) { return filtered(kCompletion, Json{{"prompt", value}}.dump()).has_value(); };
   EXPECT_TRUE(prompt("hello"));
+  const auto listed = filtered(kCompletion, R"({"prompt": ["hello"]})");
+  ASSERT_TRUE(listed) << listed.error();
+  EXPECT_EQ(Json::parse(listed->body)["prompt"], "hello");
+  EXPECT_NE(filtered(kCompletion, R"({"prompt": ["a", "b"]})").error().find("one prompt a request"), std::string::npos);
   // Lists are several requests to llama-server, each for a slot of its own; objects carry images.
-  for (const Json& value : {Json::array({"a", "b"}), Json::array({1, 2}), Json::array({Json::array({1})}), Json(7), Json(true),
+  for (const Json& value : {Json::array({"a", "b"}), Json::array(), Json::array({1}), Json::array({1, 2}), Json::array({Json::array({1})}), Json(7), Json(true),
                             Json{{"prompt_string", "x"}, {"multimodal_data", {"AAAA"}}}}) {
     EXPECT_FALSE(prompt(value)) << value;
   }
@@ -135,7 +139,7 @@ TEST(RequestFilter, NumbersHaveBounds) {
   }
   EXPECT_TRUE(kept("n_predict", -1));
   EXPECT_TRUE(kept("seed", 4294967295U));
-  for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict", "top_k", "seed", "repeat_last_n", "n_probs", "top_logprobs"}) {
+  for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict", "top_k", "repeat_last_n", "n_probs", "top_logprobs"}) {
     for (const Json& value : {Json(-2), Json(1.5), Json(1e300), Json(18446744073709551615U), Json(9223372036854775807), Json(std::int64_t{-9223372036854775807}),
                               Json("1"), Json(true), Json::array(), Json::object()}) {
       EXPECT_TRUE(refused(name, value)) << name << ' ' << value;
@@ -160,7 +164,7 @@ TEST(RequestFilter, NumbersHaveBounds) {
 
 TEST(RequestFilter, WhatTouchesOthersIsLeftOut) {
   for (const char* name : {"id_slot", "slot_id", "n_cache_reuse", "timings_per_token", "post_sampling_probs", "n_keep", "n_discard", "t_max_predict_ms", "samplers",
-                           "min_keep", "model", "user", "metadata", "store", "return_progress", "chat_template_kwargs", "reasoning_format", "add_generation_prompt",
+                           "min_keep", "model", "user", "metadata", "store", "return_progress", "reasoning_format", "add_generation_prompt",
                            "response_fields", "speculative.n_max", "logit_bias_eog", "mirostat", "dry_penalty_last_n", "dry_sequence_breakers", "file", "url",
                            "filename", "__verbose", "tool_choice", "parallel_tool_calls", "grammar_lazy", "grammar_triggers", "preserved_tokens"}) {
     EXPECT_TRUE(left_out(name, 1)) << name;
@@ -175,7 +179,14 @@ TEST(RequestFilter, WhatWouldChangeTheAnswerAndIsNotOfferedIsRefused) {
   EXPECT_TRUE(refused("grammar", "root ::= root"));
   EXPECT_TRUE(refused("json_schema", schema));
   EXPECT_TRUE(refused("response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", schema}}}}));
-  EXPECT_EQ(passed("response_format", {{"type", "json_object"}, {"schema", schema}})["response_format"], (Json{{"type", "json_object"}}));
+  EXPECT_TRUE(refused("response_format", {{"type", "json_object"}, {"schema", schema}}));
+  EXPECT_EQ(passed("response_format", {{"type", "json_object"}, {"schema", nullptr}})["response_format"], (Json{{"type", "json_object"}}));
+  EXPECT_TRUE(refused("suffix", "and so it ended"));
+  EXPECT_TRUE(refused("suffix", "none"));
+  EXPECT_TRUE(left_out("function_call", "none"));
+  EXPECT_TRUE(left_out("suffix", ""));
+  EXPECT_TRUE(kept("modalities", {"text"}));
+  for (const Json& value : {Json{"text", "audio"}, Json{"audio"}, Json("text"), Json::array()}) EXPECT_TRUE(refused("modalities", value)) << value;
   EXPECT_TRUE(refused("response_format", "json_object"));
   EXPECT_TRUE(refused("response_format", Json::array()));
   EXPECT_TRUE(refused("tools", {{{"type", "function"}, {"function", {{"name", "f"}, {"parameters", schema}}}}}));
@@ -193,6 +204,37 @@ TEST(RequestFilter, WhatWouldChangeTheAnswerAndIsNotOfferedIsRefused) {
   EXPECT_TRUE(left_out("grammar", ""));
   for (const char* name : {"stop", "max_tokens", "seed", "logit_bias", "response_format", "stream_options", "lora", "n"}) EXPECT_TRUE(left_out(name, nullptr)) << name;
   EXPECT_EQ(passed("stream_options", {{"include_usage", true}, {"x", 1}})["stream_options"], (Json{{"include_usage", true}}));
+}
+
+TEST(RequestFilter, HowMuchIsThoughtIsSaidInFixedWords) {
+  for (const char* effort : {"minimal", "low", "medium", "high", "xhigh"}) {
+    const Json body = passed("reasoning_effort", effort);
+    EXPECT_EQ(body["reasoning_effort"], effort);
+    EXPECT_EQ(body["chat_template_kwargs"], (Json{{"reasoning_effort", effort}}));
+  }
+  EXPECT_EQ(passed("reasoning_effort", "none")["chat_template_kwargs"], (Json{{"reasoning_effort", "none"}, {"enable_thinking", false}}));
+  for (const Json& value : {Json("most"), Json("High"), Json(""), Json(1), Json::array({"low"}), Json{{"effort", "low"}}}) EXPECT_TRUE(refused("reasoning_effort", value)) << value;
+  EXPECT_TRUE(kept("chat_template_kwargs", {{"enable_thinking", false}}));
+  EXPECT_TRUE(kept("chat_template_kwargs", {{"enable_thinking", true}, {"reasoning_effort", "low"}}));
+  for (const Json& value : {Json{{"reasoning_effort", "most"}}, Json{{"enable_thinking", "false"}}, Json{{"enable_thinking", 1}}, Json{{"x", "y"}}, Json{{"enable_thinking", true}, {"x", "y"}}, Json(1),
+                            Json("{}"), Json::array({true})}) {
+    EXPECT_TRUE(refused("chat_template_kwargs", value)) << value;
+  }
+}
+
+TEST(RequestFilter, ASeedHas64Bits) {
+  const auto seed = [](const Json& value) { return passed("seed", value)["seed"]; };
+  EXPECT_EQ(seed(-1), -1);
+  EXPECT_EQ(seed(4294967294U), 4294967294U);
+  EXPECT_EQ(seed(4294967296), 1);
+  EXPECT_EQ(seed(1'700'000'000'000), 1'700'000'000'000 % 4294967295);
+  EXPECT_NE(seed(-2), seed(-3));
+  for (const std::int64_t large : {INT64_MAX, INT64_MIN, std::int64_t{-2}, std::int64_t{2 * 4294967295}}) {
+    EXPECT_TRUE(seed(large).is_number_unsigned()) << large;
+    EXPECT_LT(seed(large), 4294967295U) << large << ": nobody asked for a random one";
+  }
+  for (const Json& value : {Json(18446744073709551615U), Json(9223372036854775808U), Json(1.5), Json("1"), Json(true)}) EXPECT_TRUE(refused("seed", value)) << value;
+  EXPECT_TRUE(kept("top_k", -1)) << "all";
 }
 
 TEST(RequestFilter, OfAMemberThatStandsTwiceOneIsPassedOn) {
