@@ -31,7 +31,8 @@ enum class EffectKind : std::uint8_t {
   kInjectInterrupt,   // (F) partition, intid: a virtual interrupt, once
 };
 
-enum class Access : std::uint8_t { kReadWriteExecute, kReadWrite, kReadOnly, kDevice };
+// kMessages: devices write there, and no core reaches it.
+enum class Access : std::uint8_t { kReadWriteExecute, kReadWrite, kReadOnly, kDevice, kMessages };
 
 struct Effect {
   EffectKind kind;

@@ -117,11 +117,13 @@ void build_parent_space() {
             "no tables for the parent's devices");
   }
   if (board::kBoard.message_interrupts.offered && hal::message_interrupts::present()) {
-    // Where the parent's devices write their messages. Nothing else of the ITS is in this page.
-    const std::uint64_t page = board::kBoard.message_interrupts.its_base + 0x1'0000;  // GITS_TRANSLATER's frame
+    // A device that writes to GICD_SETSPI_NSR writes to GITS_TRANSLATER, which has the same offset. Nothing else of the
+    // ITS is in this page.
+    const std::uint64_t page = board::kBoard.message_interrupts.its_base + board::kItsMessages;
     const auto frames = base::FrameRange::from_bytes(page, base::kFrameSize);
     if (!frames) panic("the board's ITS is malformed");
-    require(hal::stage2::map(base::kParent, base::Ipa{page}, *frames, base::Access::kDevice), "no table for messages");
+    require(hal::stage2::map(base::kParent, base::Ipa{board::kBoard.gic_distributor}, *frames, base::Access::kMessages),
+            "no table for messages");
   }
   for (const board::Device& device : board::kBoard.devices) {
     if (device.owner == board::Owner::kMonitor) continue;

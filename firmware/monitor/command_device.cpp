@@ -34,14 +34,11 @@ constinit NitroStep g_step{};
 constinit bool g_runs{false};      // a command was taken and is not completed
 constinit bool g_attended{false};  // some core is at it
 
-// A message is a write to the frame that makes SPIs pending: GICD_SETSPI_NSR (Arm IHI 0069, 12.9.30), or where the device
-// tree says that frame's alias is. Anything else is no address of a message here.
+// A message is a write to GICD_SETSPI_NSR (Arm IHI 0069, 12.9.30). Anything else is no address of a message here.
 void send(const pci::Message& message) {
   constexpr std::uint64_t kSetSpi = 0x40;
-  constexpr std::uint64_t kAlias = board::kBoard.message_interrupts.its_base + board::kItsMessages + kSetSpi;
-  if (message.address == kAlias || message.address == board::kBoard.gic_distributor + kSetSpi) {
-    send_message_to_parent(base::Intid{message.data});
-  }
+  if (message.address != board::kBoard.gic_distributor + kSetSpi) return;
+  send_message_to_parent(base::Intid{message.data});
 }
 
 void raise(std::uint32_t vector) {

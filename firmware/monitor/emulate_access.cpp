@@ -91,8 +91,9 @@ constexpr std::array<board::Mmio, kViews> kViewed = [] {
 
 bool emulate_access(hal::TrapFrame& frame) {
   const esr_el2::DataAbort abort = esr_el2::decode_data_abort(frame.esr);
-  // Only then does HPFAR_EL2 name what was accessed: a permission fault leaves it as it was (Arm ARM, HPFAR_EL2).
-  if (abort.kind != esr_el2::FaultKind::kTranslation) return false;
+  // Only then does HPFAR_EL2 name what was accessed: a permission fault leaves it as it was (Arm ARM, HPFAR_EL2). The
+  // distributor's first page lacks the access flag: devices write their messages there.
+  if (abort.kind != esr_el2::FaultKind::kTranslation && abort.kind != esr_el2::FaultKind::kAccessFlag) return false;
   if (!abort.decodable || abort.stage1_walk) return false;  // pairs, write-back and SIMD have no syndrome (Arm ARM, ISV)
   RegisterAccess access{.address = base::Ipa{esr_el2::fault_page(frame.hpfar).value | (frame.far & (base::kFrameSize - 1))},
                         .size = abort.bytes,

@@ -157,9 +157,10 @@ void foreign_addresses() {
     count(bare::probe_write(address, 0).refused);
     count(bare::probe_execute(address).refused);
   }
-  // Flash, the ITS and what follows its message page, a redistributor of no core, fw_cfg, SMMU, virtio-mmio, the ROM's.
-  for (const std::uint64_t device : {0x0400'0000ULL, 0x0808'0000ULL, 0x0809'1000ULL, 0x081A'0000ULL, 0x0902'0000ULL,
-                                     0x0905'0000ULL, 0x0A00'0000ULL, 0x0E00'0000ULL, 0x0ULL}) {
+  // Flash, the ITS, its message page and what follows it, a redistributor of no core, fw_cfg, SMMU, virtio-mmio, the
+  // ROM's.
+  for (const std::uint64_t device : {0x0400'0000ULL, 0x0808'0000ULL, 0x0809'0040ULL, 0x0809'1000ULL, 0x081A'0000ULL,
+                                     0x0902'0000ULL, 0x0905'0000ULL, 0x0A00'0000ULL, 0x0E00'0000ULL, 0x0ULL}) {
     count(bare::probe_read(device).refused);
     count(bare::probe_write(device, 0).refused);
   }

@@ -12,8 +12,9 @@ namespace bare {
 inline constexpr std::uint64_t kDistributor = 0x0800'0000;
 inline constexpr std::uint64_t kPrivateInterrupts = 0x080B'0000;  // the SGI frame of core 0's redistributor
 inline constexpr std::uint32_t kVirtualTimer = 27;
-// Where devices write messages, and the first of the INTIDs that they may name: mbi-alias and mbi-ranges of the parent's device tree.
-inline constexpr std::uint64_t kMessageRegister = 0x0809'0040;
+// Where devices write messages, GICD_SETSPI_NSR, and the first of the INTIDs that they may name: mbi-ranges of the
+// parent's device tree.
+inline constexpr std::uint64_t kMessageRegister = kDistributor + 0x40;
 inline constexpr std::uint32_t kFirstMessage = 224;
 
 inline void write_gic(std::uint64_t address, std::uint32_t value) {

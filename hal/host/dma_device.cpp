@@ -30,7 +30,9 @@ bool DmaDevice::access(std::uint64_t address, std::size_t size, bool write, Work
       if (!translation) return fault(at, smmu::kEventTranslation);
       model.cache().fill(*partition, page, *translation);
     }
-    if (write && translation->access == base::Access::kReadOnly) return fault(at, smmu::kEventPermission);
+    if (translation->access == (write ? base::Access::kReadOnly : base::Access::kMessages)) {
+      return fault(at, smmu::kEventPermission);
+    }
     const base::PhysAddr physical{base::address_of(translation->frame).value | (at & (base::kFrameSize - 1))};
     if (!machine_.memory().contains(physical, count)) return false;  // no memory there: the bus answers with an error
     work(physical, done, count);

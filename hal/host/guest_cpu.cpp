@@ -24,6 +24,8 @@ bool permits(base::Access access, bool write, bool instruction) {
     case base::Access::kReadWrite: return !instruction;
     case base::Access::kReadOnly: return !write && !instruction;
     case base::Access::kDevice: return !instruction;
+    case base::Access::kMessages:
+      return false;
   }
   return false;
 }
@@ -58,13 +60,18 @@ void GuestCpu::access(base::Ipa ipa, std::size_t size, bool write, bool instruct
       auto translation = core_->tlb.find(partition(), page);
       if (!translation) {
         translation = machine_->walk(partition(), page);
-        if (translation) core_->tlb.fill(partition(), page, *translation);
+        // What lacks the access flag is in no TLB (Arm ARM D8.16).
+        if (translation && translation->access != base::Access::kMessages)
+          core_->tlb.fill(partition(), page, *translation);
       }
       if (translation && permits(translation->access, write, instruction)) {
         work(base::PhysAddr{base::address_of(translation->frame).value | (ipa.value & (base::kFrameSize - 1))});
         return;
       }
-      if (translation) kind = esr::FaultKind::kPermission;
+      if (translation) {
+        kind =
+            translation->access == base::Access::kMessages ? esr::FaultKind::kAccessFlag : esr::FaultKind::kPermission;
+      }
     }
     hal::TrapFrame& trapped = frame();
     constexpr unsigned kLevel = 3;

@@ -85,6 +85,7 @@ inline constexpr std::uint64_t kShareabilityIncoming = 1;
              Field<46, 2>::put(0) |                       // S2TG: 4 KiB
              Field<48, 3>::put(physical_size_code) |      // S2PS
              bit(51) |                                    // S2AA64
+             bit(53) |                                    // S2AFFD: base::Access::kMessages
              bit(54) |                                    // S2PTW
              bit(58);                                     // S2R
   entry[3] = base::address_of(root).value;                // S2TTB

@@ -34,6 +34,7 @@ inline constexpr std::uint64_t kDeviceNGnRE = 0b0001;
 inline constexpr std::uint64_t kNormalWriteBack = 0b1111;
 using S2ap = Field<6, 2>;
 inline constexpr std::uint64_t kReadable = 0b01;
+inline constexpr std::uint64_t kWritable = 0b10;
 inline constexpr std::uint64_t kReadableWritable = 0b11;
 using Shareability = Field<8, 2>;
 inline constexpr std::uint64_t kInnerShareable = 0b11;
@@ -52,6 +53,10 @@ inline constexpr std::uint64_t kExecuteNever = bit(54);
       return normal | S2ap::put(kReadable) | kExecuteNever;
     case base::Access::kDevice:
       return MemAttr::put(kDeviceNGnRE) | S2ap::put(kReadableWritable) | kAccessFlag | kExecuteNever;
+    case base::Access::kMessages:
+      // Without the access flag every access of a core faults, for VTCR_EL2.HA is 0 (Arm ARM D8.5); the SMMU ignores it
+      // (S2AFFD).
+      return MemAttr::put(kDeviceNGnRE) | S2ap::put(kWritable) | kExecuteNever;
   }
   return kInvalid;
 }
@@ -80,6 +85,7 @@ inline constexpr std::uint64_t kExecuteNever = bit(54);
 }
 // The attributes of a leaf, back as the word that made them. Precondition: make_leaf() wrote it.
 [[nodiscard]] constexpr base::Access access_of(std::uint64_t descriptor) {
+  if ((descriptor & kAccessFlag) == 0) return base::Access::kMessages;
   if (MemAttr::get(descriptor) == kDeviceNGnRE) return base::Access::kDevice;
   if (S2ap::get(descriptor) == kReadable) return base::Access::kReadOnly;
   return (descriptor & kExecuteNever) != 0 ? base::Access::kReadWrite : base::Access::kReadWriteExecute;

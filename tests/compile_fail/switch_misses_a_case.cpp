@@ -10,6 +10,8 @@ int bits(base::Access access) {
       return 6;
     case base::Access::kReadOnly:
       return 4;
+    case base::Access::kMessages:
+      return 2;
 #ifndef MISTAKE
     case base::Access::kDevice:
       return 0;

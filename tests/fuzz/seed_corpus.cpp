@@ -170,7 +170,7 @@ void write_devices() {
         joined({step(0, kWord, 0x10, ~0U), step(0, kWord, 0x10, 0x0f10'0000), step(0, kWord, 0x1c, 0x0f10'1000),
                 step(0, kHalf, 4, 0x406), step(7, 0, 0, 0x0f10'1010)}));
   write("pci_config_fuzz", "messages",
-        joined({step(0, kHalf, 0x82, 0xc000), step(2, kWord, 0, 0x0809'0040), step(2, kWord, 8, 224), step(4, 0, 0, 0),
+        joined({step(0, kHalf, 0x82, 0xc000), step(2, kWord, 0, 0x0800'0040), step(2, kWord, 8, 224), step(4, 0, 0, 0),
                 step(2, kWord, 12, 0), step(0, kHalf, 0x82, 0x8000), step(4, 0, 0, 0), step(0, kHalf, 0x82, 0)}));
 }
 

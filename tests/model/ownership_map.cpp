@@ -384,9 +384,6 @@ void OwnershipMap::for_each_window(PartitionId partition, Visit&& visit) const {
     for (const board::Mmio& window : board::kBoard.mmio) {
       if (window.owner == board::Owner::kParent) visit(FrameRun{window.base / kPage, window.size / kPage});
     }
-    // The one page of the ITS that devices write their messages to (Arm IHI 0069, GITS_TRANSLATER).
-    constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
-    if (kMessages.its_base != 0 && kMessages.offered) visit(FrameRun{(kMessages.its_base + 0x1'0000) / kPage, 1});
   }
   for (std::size_t i = 0; i < board::kBoard.devices.size(); ++i) {
     const board::Device& device = board::kBoard.devices[i];
@@ -402,8 +399,19 @@ bool OwnershipMap::is_device_page(PartitionId partition, FrameRun frames) const 
   return inside;
 }
 
+// Where the parent's devices write their messages: the ITS's page (GITS_TRANSLATER) in the place of the distributor's
+// (GICD_SETSPI_NSR, Arm IHI 0069), the one page that it reaches at another address than its own.
+bool OwnershipMap::has_messages(PartitionId partition) {
+  return partition == base::kParent && board::kBoard.message_interrupts.its_base != 0 &&
+         board::kBoard.message_interrupts.offered;
+}
+bool OwnershipMap::is_messages_page(PartitionId partition, std::uint64_t page, FrameRun frames) {
+  return has_messages(partition) && page == board::kBoard.gic_distributor / kPage &&
+         frames == FrameRun{(board::kBoard.message_interrupts.its_base + 0x1'0000) / kPage, 1};
+}
+
 std::uint64_t OwnershipMap::device_pages(PartitionId partition) const {
-  std::uint64_t pages = 0;
+  std::uint64_t pages = has_messages(partition) ? 1 : 0;
   for_each_window(partition, [&](FrameRun window) { pages += window.count; });
   return pages;
 }
@@ -411,7 +419,9 @@ std::uint64_t OwnershipMap::device_pages(PartitionId partition) const {
 std::optional<Objection> OwnershipMap::Walk::leaf(std::uint64_t page, FrameRun frames, base::Access access) {
   const bool is_parent = partition_ == base::kParent;
   if (!is_known(frames.first)) {
-    if (access != base::Access::kDevice || page != frames.first || !map_.is_device_page(partition_, frames)) {
+    const bool registers =
+        access == base::Access::kDevice && page == frames.first && map_.is_device_page(partition_, frames);
+    if (!registers && !(access == base::Access::kMessages && is_messages_page(partition_, page, frames))) {
       return Objection{"reaches what is neither memory nor its device, frame", frames.first};
     }
     devices_ += frames.count;

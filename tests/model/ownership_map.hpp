@@ -130,6 +130,8 @@ class OwnershipMap {
   void give(FrameRun frames, Frame entry);  // `place` counts up
   [[nodiscard]] unsigned cores_of(base::PartitionId partition) const;
   [[nodiscard]] bool is_device_page(base::PartitionId partition, FrameRun frames) const;
+  [[nodiscard]] static bool has_messages(base::PartitionId partition);
+  [[nodiscard]] static bool is_messages_page(base::PartitionId partition, std::uint64_t page, FrameRun frames);
   [[nodiscard]] std::uint64_t device_pages(base::PartitionId partition) const;
   template <typename Visit>
   void for_each_window(base::PartitionId partition, Visit&& visit) const;

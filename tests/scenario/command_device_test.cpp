@@ -28,8 +28,7 @@ const std::uint64_t kMsixBar = window_of(board::View::kCommandMemory);  // where
 const std::uint64_t kBar = kMsixBar + 0x1000;                           // and BAR 3
 constexpr base::Intid kReplyInterrupt{board::kBoard.message_interrupts.first.value};
 constexpr base::Intid kEventInterrupt{kReplyInterrupt.value + 1};
-constexpr std::uint64_t kMessageFrame = board::kBoard.gic_distributor + 0x40;                         // GICD_SETSPI_NSR
-constexpr std::uint64_t kMessageAlias = board::kBoard.message_interrupts.its_base + 0x1'0000 + 0x40;  // GITS_TRANSLATER
+constexpr std::uint64_t kMessageFrame = board::kBoard.gic_distributor + 0x40;  // GICD_SETSPI_NSR
 
 constexpr std::uint64_t kMemory = std::uint64_t{64} << 20;  // the least that a start accepts
 constexpr std::uint64_t kPiece = 2 << 20;
@@ -304,7 +303,7 @@ TEST_F(CommandDevice, TellsOfEveryEnd) {
 TEST_F(CommandDevice, ItsMessagesAreTheParentsInterrupts) {
   EXPECT_EQ(command(kCount).rc, 0);
   EXPECT_EQ(parent().take_interrupt(), std::nullopt) << "none before MSI-X is on";
-  set_vector(0, kMessageAlias, kReplyInterrupt.value);
+  set_vector(0, kMessageFrame, kReplyInterrupt.value);
   set_vector(1, kMessageFrame, kEventInterrupt.value);
   enable_messages();
   EXPECT_EQ(command(kCount).rc, 0);
@@ -317,11 +316,11 @@ TEST_F(CommandDevice, ItsMessagesAreTheParentsInterrupts) {
   EXPECT_EQ(parent().take_interrupt(), kEventInterrupt);
   EXPECT_TRUE(end_enclave(parent(), uid).ok());
   // Masked it waits; unmasked it comes.
-  set_vector(0, kMessageAlias, kReplyInterrupt.value, true);
+  set_vector(0, kMessageFrame, kReplyInterrupt.value, true);
   EXPECT_EQ(command(kCount).rc, 0);
   EXPECT_EQ(parent().take_interrupt(), std::nullopt);
   EXPECT_EQ(parent().read_register(Ipa{kMsixBar + 0x800}, 4), 1U);
-  set_vector(0, kMessageAlias, kReplyInterrupt.value);
+  set_vector(0, kMessageFrame, kReplyInterrupt.value);
   EXPECT_EQ(parent().take_interrupt(), kReplyInterrupt);
   EXPECT_EQ(parent().read_register(Ipa{kMsixBar + 0x800}, 4), 0U);
 }
@@ -334,14 +333,14 @@ TEST_F(CommandDevice, AMessageReachesNothingButTheParentsOwnMessages) {
   }
   enable_messages();
   for (const std::uint64_t intid : {0U, 27U, 33U, 40U, 223U, 256U, 1015U, 1016U, 1020U, 5000U, 0xFFFF'FFFFU}) {
-    set_vector(0, kMessageAlias, intid);
+    set_vector(0, kMessageFrame, intid);
     EXPECT_EQ(command(kCount).rc, 0);
     EXPECT_EQ(parent().take_interrupt(), std::nullopt) << intid;
     EXPECT_EQ(on(1).take_interrupt(), std::nullopt) << intid;
   }
   const Bytes before = parent().read_vector(Ipa{kRam + 6 * kBlock}, 64);
   for (const std::uint64_t address : {std::uint64_t{0}, kRam + 6 * kBlock, kDonated, board::kBoard.monitor.base,
-                                      kMessageFrame + 4, kMessageAlias | std::uint64_t{1} << 40}) {
+                                      kMessageFrame + 4, kMessageFrame | std::uint64_t{1} << 40}) {
     set_vector(0, address, kReplyInterrupt.value);
     EXPECT_EQ(command(kCount).rc, 0);
     EXPECT_EQ(parent().take_interrupt(), std::nullopt) << address;

@@ -1,6 +1,8 @@
 // Where devices' messages arrive: at the parent's core that they are for, and never at a core that the parent does not have.
 #include <gtest/gtest.h>
 
+#include "firmware/board/budget.hpp"
+#include "hal/host/reach.hpp"
 #include "hal/registers/gicv3.hpp"
 #include "tests/scenario/whole_machine.hpp"
 
@@ -104,6 +106,30 @@ TEST_F(DeviceMessages, AreLostWhenTheItsDoesNotAnswerAndNothingElseIs) {
   EXPECT_EQ(console.find(kSaid, first + 1), std::string::npos) << "said once";
   write(distributor::kSetPending + kMessage.value / 32 * 4, 4, 1U << (kMessage.value % 32));
   EXPECT_EQ(parent().take_interrupt(), kMessage) << "the controller works, and the parent goes on";
+}
+
+// The distributor's first page: a core's accesses are answered by the model, a device's writes go to the ITS
+// (GITS_TRANSLATER).
+TEST_F(DeviceMessages, AreWrittenWhereNoCoreReachesAndNothingElseOfTheItsIsReached) {
+  constexpr std::uint64_t kIts = board::kBoard.message_interrupts.its_base;
+  constexpr std::uint64_t kSetSpi = 0x40;
+  const auto all = host::everything_reachable(machine());
+  std::size_t reached = 0;
+  for (const host::Reach& run : all) {
+    if (run.frames.end().value <= kIts / kFrame || run.frames.first().value >= (kIts + board::kItsBytes) / kFrame)
+      continue;
+    ++reached;
+    EXPECT_EQ(run.kind, host::ReachKind::kTable);
+    EXPECT_EQ(run.partition, base::kParent);
+    EXPECT_EQ(run.ipa.value, board::kBoard.gic_distributor);
+    EXPECT_EQ(run.frames.address().value, kIts + board::kItsMessages);
+    EXPECT_EQ(run.frames.count().value, 1U);
+    EXPECT_EQ(run.access, base::Access::kMessages);
+  }
+  EXPECT_EQ(reached, 1U);
+  EXPECT_FALSE(parent().can_read(Ipa{kIts + board::kItsMessages}));
+  write(kSetSpi, 4, kMessage.value);
+  EXPECT_EQ(parent().take_interrupt(), kMessage);
 }
 
 }  // namespace

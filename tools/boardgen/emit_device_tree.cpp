@@ -127,13 +127,12 @@ void write_controller(TreeWriter& tree, const board::Board& board) {
                           .address(board::kGicAlignment)
                           .address(board.gic_redistributor)
                           .address(board.cores.size() * board.gic_redistributor_stride));
-    // Linux's binding of message-based SPIs (arm,gic-v3.yaml): a device writes an INTID to mbi-alias + 0x40. In the
-    // ITS's second frame that is GITS_TRANSLATER, so the same write makes the ITS look up the device's message.
+    // Linux's binding of message-based SPIs (arm,gic-v3.yaml): without an mbi-alias a device writes an INTID to the
+    // distributor's GICD_SETSPI_NSR.
     const board::MessageInterrupts& messages = board.message_interrupts;
     if (messages.offered) {
       tree.flag("msi-controller");
       tree.cells("mbi-ranges", {messages.first.value, messages.count});
-      tree.cells("mbi-alias", Cells().address(messages.its_base + board::kItsMessages));
     }
     tree.cells("phandle", {kGicPhandle});
   });

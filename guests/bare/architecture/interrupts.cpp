@@ -1,5 +1,6 @@
 // The interrupt controller: what a driver sets, and what the core then takes, in which order, and how it ends.
 #include "guests/bare/architecture/gic.hpp"
+#include "guests/bare/edu.hpp"
 
 namespace architecture {
 
@@ -270,6 +271,18 @@ void check_shared() {
   mask();
   route(kUartIntid) = this_core().mpidr;
   set_group(kUartIntid, true);
+// Precondition: kMessage is an enabled edge for this core. A device writes to the register's own address.
+void check_device_message() {
+  constexpr bare::Edu kDevice;
+  const bool sends = kDevice.find() && kDevice.send_messages(kDistributor + 0x40, kMessage);
+  if (sends) kDevice.interrupt(1);
+  const bool came = wait_for([] { return irq_signalled(); });
+  const std::uint32_t taken = acknowledge();
+  if (taken != kNone) end(taken);
+  if (sends) kDevice.acknowledge(1);
+  check("so does a device's", sends && came && taken == kMessage && !irq_signalled(), {sends, came, taken});
+}
+
   priority(kUartIntid) = 0xA0;
   set(kSetPending, kUartIntid);
   pause(200);
@@ -308,12 +321,13 @@ void check_shared() {
     const bool came = wait_for([] { return irq_signalled(); });
     taken = acknowledge();
     if (taken != kNone) end(taken);
-    set(kClearEnable, kMessage);
     check("a message makes its SPI pending", came && taken == kMessage, {came, taken});
   }
   distributor(0) = distributor(0) & ~3U;
   wait_for_write();
   send_to_self(11);
+    check_device_message();
+    set(kClearEnable, kMessage);
   pause(200);
   const bool silent = !irq_signalled();
   distributor(0) = distributor(0) | 3;

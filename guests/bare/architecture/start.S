@@ -247,7 +247,9 @@ level1:                              // 1 GiB blocks one to one
   .quad 0x0060000000000405           // devices, PCI memory: nGnRE, never executed
   .quad 0x0000000040000701           // RAM: normal write-back, inner shareable
   .quad 0x0000000080000701
-  .skip 4096 - 24
+  .skip 8 * (256 - 3)
+  .quad 0x0060004000000405           // PCI configuration space
+  .skip 8 * 255
 
   .bss
   .balign 4096

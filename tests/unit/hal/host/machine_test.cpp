@@ -207,6 +207,27 @@ TEST_F(MachineTest, DevicesAbortUntilAttachedAndAfterDetach) {
   EXPECT_FALSE(device.read(kRam, bytes));
 }
 
+TEST_F(MachineTest, WhereDevicesWriteMessagesNoCoreReaches) {
+  namespace esr = hal::registers::esr_el2;
+  TrapFrame seen{};
+  scripted::handle_trap = [&](TrapKind kind, TrapFrame& frame) {
+    seen = frame;
+    return inject_abort(kind, frame);
+  };
+  boot({}, Access::kMessages);
+  GuestCpu cpu = machine_->cpu(kCore0);
+  EXPECT_FALSE(cpu.can_fetch(Ipa{kRam}));
+  EXPECT_FALSE(cpu.can_read(Ipa{kRam}));
+  EXPECT_THROW(cpu.write64(Ipa{kRam + 0x40}, 1), host::GuestException);
+  EXPECT_EQ(esr::decode_data_abort(seen.esr).kind, esr::FaultKind::kAccessFlag);
+  EXPECT_EQ(esr::fault_page(seen.hpfar), Ipa{kRam});
+  in_monitor([] { ASSERT_TRUE(hal::device_isolation::attach(base::StreamId{8}, kGuest).ok()); });
+  host::DmaDevice device(*machine_, base::StreamId{8});
+  std::array<std::uint8_t, 4> bytes{224};
+  EXPECT_TRUE(device.write(kRam + 0x40, bytes));
+  EXPECT_FALSE(device.read(kRam + 0x40, bytes));
+}
+
 TEST_F(MachineTest, TheSmmuForgetsOnlyWhenTold) {
   boot();
   in_monitor([] { ASSERT_TRUE(hal::device_isolation::attach(base::StreamId{8}, kGuest).ok()); });

@@ -32,18 +32,21 @@ TEST(Stage2Descriptor, WordsAsTheManualGivesThem) {
   EXPECT_EQ(format::make_leaf(base::PhysAddr{0x4000'0000}, Access::kReadWriteExecute, 3), 0x4000'07FFU);
   EXPECT_EQ(format::make_leaf(base::PhysAddr{0x0900'0000}, Access::kDevice, 3), 0x0040'0000'0900'04C7U);
   EXPECT_EQ(format::make_leaf(base::PhysAddr{0x1000}, Access::kReadOnly, 3), 0x0040'0000'0000'177FU);
+  // Not accessed, write-only.
+  EXPECT_EQ(format::make_leaf(base::PhysAddr{0x0809'0000}, Access::kMessages, 3), 0x0040'0000'0809'0087U);
   EXPECT_EQ(format::make_table(base::FrameNumber{0x41234}), 0x4123'4003U);
 }
 
 TEST(Stage2Descriptor, OnlyRamOfCodeIsExecutable) {
-  for (const Access access : {Access::kReadWrite, Access::kReadOnly, Access::kDevice}) {
+  for (const Access access : {Access::kReadWrite, Access::kReadOnly, Access::kDevice, Access::kMessages}) {
     EXPECT_NE(format::attributes_of(access) & format::kExecuteNever, 0U);
   }
   EXPECT_EQ(format::attributes_of(Access::kReadWriteExecute) & format::kExecuteNever, 0U);
 }
 
 TEST(Stage2Descriptor, AccessComesBack) {
-  for (const Access access : {Access::kReadWriteExecute, Access::kReadWrite, Access::kReadOnly, Access::kDevice}) {
+  for (const Access access :
+       {Access::kReadWriteExecute, Access::kReadWrite, Access::kReadOnly, Access::kDevice, Access::kMessages}) {
     for (format::Level level = 1; level <= 3; ++level) {
       const std::uint64_t leaf = format::make_leaf(base::PhysAddr{0x4000'0000}, access, level);
       EXPECT_TRUE(format::is_leaf(leaf, level));
@@ -52,6 +55,15 @@ TEST(Stage2Descriptor, AccessComesBack) {
       EXPECT_EQ(format::output_of(leaf, level).value, 0x4000'0000U);
     }
   }
+}
+
+// With the access flag clear and HA (VTCR_EL2 bit 21) too, no access of a core passes.
+TEST(Stage2Descriptor, NoCoreReachesWhereDevicesWriteMessages) {
+  for (const Access access : {Access::kReadWriteExecute, Access::kReadWrite, Access::kReadOnly, Access::kDevice}) {
+    EXPECT_NE(format::attributes_of(access) & format::kAccessFlag, 0U);
+  }
+  EXPECT_EQ(format::attributes_of(Access::kMessages) & format::kAccessFlag, 0U);
+  EXPECT_EQ(registers::vtcr_el2::make(2) >> 21 & 1, 0U);
 }
 
 TEST(Stage2Descriptor, ABlockFormAtThePageLevelIsNothing) {
@@ -172,6 +184,7 @@ TEST(Smmu, StageTwoEntryAsTheManualGivesIt) {
   EXPECT_EQ((entry[2] >> 38) & 3, 1U);       // S2SL0
   EXPECT_EQ((entry[2] >> 48) & 7, 4U);       // S2PS
   EXPECT_EQ((entry[2] >> 51) & 1, 1U);       // S2AA64
+  EXPECT_EQ((entry[2] >> 53) & 0xF, 3U);     // S2AFFD and S2PTW, without S2HD and S2HA: the access flag is ignored
   EXPECT_EQ((entry[2] >> 57) & 3, 2U);       // S2R without S2S: faults are recorded and never stall
   EXPECT_EQ(entry[3], 0x4100'0000U);
 }
