@@ -188,8 +188,9 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
 
   tree.begin("timer");
   tree.text("compatible", "arm,armv8-timer");
-  // Secure, non-secure and virtual timer. The hypervisor's is not the enclave's.
-  tree.cells("interrupts", std::array{kPpi, 13U, kLevelHigh, kPpi, 14U, kLevelHigh, kPpi, 11U, kLevelHigh});
+  // Secure, non-secure, virtual and hypervisor's timer, as in the parent's tree. The last is not the enclave's.
+  tree.cells("interrupts",
+             std::array{kPpi, 13U, kLevelHigh, kPpi, 14U, kLevelHigh, kPpi, 11U, kLevelHigh, kPpi, 10U, kLevelHigh});
   tree.flag("always-on");
   tree.end();
 

@@ -105,10 +105,11 @@ void write_cores(TreeWriter& tree, const board::Board& board) {
     tree.strings("compatible", {"arm,psci-1.0", "arm,psci-0.2"});
     tree.strings("method", {"hvc"});
   });
-  // Secure, non-secure and virtual timer: PPI 13, 14, 11. The parent uses the virtual one; the hypervisor's is not its.
+  // Secure, non-secure, virtual and hypervisor's timer: PPI 13, 14, 11, 10. The parent has the second and third; the
+  // others never interrupt, but there are guests that want four.
   tree.node("timer", [&] {
     tree.strings("compatible", {"arm,armv8-timer"});
-    tree.cells("interrupts", {kPpi, 13, kLevelHigh, kPpi, 14, kLevelHigh, kPpi, 11, kLevelHigh});
+    tree.cells("interrupts", {kPpi, 13, kLevelHigh, kPpi, 14, kLevelHigh, kPpi, 11, kLevelHigh, kPpi, 10, kLevelHigh});
     tree.flag("always-on");
   });
 }

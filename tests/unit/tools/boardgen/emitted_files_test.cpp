@@ -221,7 +221,7 @@ TEST(DeviceTree, TellsLinuxOfTheParentsOwnDevices) {
   EXPECT_STREQ(property(blob, "/psci", "method").c_str(), "hvc");
   EXPECT_EQ(property(blob, "/psci", "compatible"), std::string("arm,psci-1.0\0arm,psci-0.2\0", 26));
   // Secure, non-secure, virtual: PPI 13, 14, 11. Not the hypervisor's.
-  EXPECT_EQ(property(blob, "/timer", "interrupts"), cells({1, 13, 4, 1, 14, 4, 1, 11, 4}));
+  EXPECT_EQ(property(blob, "/timer", "interrupts"), cells({1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4}));
   EXPECT_EQ(property(blob, "/interrupt-controller@8000000", "reg"),
             cells({0, 0x0800'0000, 0, 0x1'0000, 0, 0x080a'0000, 0, 8 * 0x2'0000}));
 }
