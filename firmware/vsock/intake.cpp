@@ -250,6 +250,7 @@ void Switch::tell(std::size_t index, StepReport& report) {
 }
 
 void Switch::tell_who_waited(std::uint64_t now, StepReport& report) {
+  looked_at_ = now;
   for (PortBits up = up_; up != 0; up &= up - 1) {
     const auto index = static_cast<std::size_t>(std::countr_zero(up));
     Port& port = ports_[index];

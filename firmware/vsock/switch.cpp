@@ -158,7 +158,8 @@ StepReport Switch::step(std::uint64_t now) {
   }
   if (!report.worked) report.worked = look_for_work(report);
   report.quiet = report.worked && report.broken.empty() && is_quiet();
-  if (!report.worked || report.quiet) tell_who_waited(now, report);
+  // Also while somebody makes new work all the time.
+  if (!report.worked || report.quiet || now >= looked_at_ + kTellWithin) tell_who_waited(now, report);
   return report;
 }
 

@@ -214,6 +214,7 @@ class Switch {
   Consoles consoles_{};
   std::array<std::uint8_t, kHeaderSize + kFragmentSize> scratch_{};  // a header and its payload on their way
   std::uint64_t now_{};      // as step() was told
+  std::uint64_t looked_at_{};  // when it last looked whose driver waits to be told
   PortBits up_{};            // connected
   PortBits waited_for_{};    // slots with packets in `waiting`
   PortBits outgoing_{};      // slots with a packet in `outgoing`

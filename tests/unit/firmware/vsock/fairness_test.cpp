@@ -294,6 +294,33 @@ TEST(VsockFairness, RubbishStopsItsSenderAtMost) {
   EXPECT_EQ(answers, sent);
 }
 
+// Whoever keeps the switch at work must not keep it from telling others that their buffers came back.
+TEST(VsockFairness, AFloodDoesNotKeepTheParentFromHearingOfItsBuffers) {
+  for (const std::size_t enclaves : {2U, 5U}) {
+    SCOPED_TRACE(enclaves);
+    World world(enclaves);
+    world.refill_all();
+    world.open(1, 1, 2);
+    Header foreign = World::to_parent(0, 1, 2, Op::kRequest);
+    foreign.source_cid = 77;
+    world.enclave(0).transmit_ring().set_flags(1);  // no interrupts
+    ASSERT_TRUE(world.parent().send(world.vsock(), World::to_enclave(1, 1, 2, Op::kData, 9), pattern(9, 1)));
+    constexpr std::uint64_t kRound = 50;  // microseconds
+    constexpr std::uint64_t kBegin = 1'000'000;
+    vsock::PortSet told;
+    for (std::uint64_t now = kBegin; now < kBegin + 10 * vsock::kTellWithin; now += kRound) {
+      for (int step = 0; step < 32; ++step) {
+        while (world.enclave(0).send(world.vsock(), foreign)) continue;
+        const vsock::StepReport report = world.vsock().step(now);
+        EXPECT_TRUE(report.worked && !report.quiet);
+        told.bits |= report.interrupt.bits;
+      }
+    }
+    EXPECT_TRUE(told.has(base::kParent));
+    EXPECT_FALSE(told.has(base::partition_of(SlotIndex{0})));
+  }
+}
+
 TEST(VsockFairness, ParentWithoutBuffersAndFullAnswersStillTakesItsResets) {
   World world(1);
   world.enclave(0).refill(world.vsock());
