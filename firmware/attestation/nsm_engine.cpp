@@ -41,6 +41,16 @@ NsmError register_error(base::Error error) {
   return error == base::Error::kOutOfRange ? NsmError::kInvalidIndex : NsmError::kReadOnlyIndex;
 }
 
+// The answer to what changed `next`, which becomes the bank only when that was written: who is told nothing finds all
+// registers as they were.
+base::Result<base::Bytes> finish_change(const CborWriter& writer, const measure::PcrBank& next, measure::PcrBank& bank,
+                                        base::MutableBytes response) {
+  const auto written = writer.result();
+  if (!written.ok()) return error_response(NsmError::kBufferTooSmall, response);
+  bank = next;
+  return written;
+}
+
 // The written response, or the Error response when it did not fit.
 base::Result<base::Bytes> finish(const CborWriter& writer, base::MutableBytes response) {
   const auto written = writer.result();
@@ -62,7 +72,8 @@ base::Result<base::Bytes> describe_pcr(std::uint32_t index, const measure::PcrBa
 }
 
 base::Result<base::Bytes> extend_pcr(const NsmRequest& request, measure::PcrBank& bank, base::MutableBytes response) {
-  const auto extended = bank.extend(request.index, request.data);
+  measure::PcrBank next = bank;
+  const auto extended = next.extend(request.index, request.data);
   if (!extended.ok()) return error_response(register_error(extended.error()), response);
   CborWriter writer(response);
   writer.map(1);
@@ -70,14 +81,17 @@ base::Result<base::Bytes> extend_pcr(const NsmRequest& request, measure::PcrBank
   writer.map(1);
   writer.text("data");
   writer.bytes(extended.value());
-  return finish(writer, response);
+  return finish_change(writer, next, bank, response);
 }
 
-base::Result<base::Bytes> lock_answer(base::Status locked, std::string_view name, base::MutableBytes response) {
+base::Result<base::Bytes> lock(const NsmRequest& request, measure::PcrBank& bank, base::MutableBytes response) {
+  const bool one = request.operation == NsmOperation::kLockPcr;
+  measure::PcrBank next = bank;
+  const base::Status locked = one ? next.lock(request.index) : next.lock_range(request.index);
   if (!locked.ok()) return error_response(register_error(locked.error()), response);
   CborWriter writer(response);
-  writer.text(name);
-  return finish(writer, response);
+  writer.text(one ? "LockPCR" : "LockPCRs");
+  return finish_change(writer, next, bank, response);
 }
 
 base::Result<base::Bytes> describe_nsm(const measure::PcrBank& bank, const NsmEnvironment& environment,
@@ -162,7 +176,6 @@ NsmCost nsm_cost(base::Bytes request) {
 
 base::Result<base::Bytes> answer_nsm_request(base::Bytes request, measure::PcrBank& bank,
                                              const NsmEnvironment& environment, base::MutableBytes response) {
-  if (response.size() < kMinNsmResponse) return base::Error::kBufferTooSmall;
   if (response.size() > kMaxNsmResponse) response = response.first(kMaxNsmResponse);
   if (request.size() > kMaxNsmRequest) return error_response(NsmError::kInputTooLarge, response);
   const auto decoded = decode_nsm_request(request);
@@ -171,8 +184,8 @@ base::Result<base::Bytes> answer_nsm_request(base::Bytes request, measure::PcrBa
   switch (call.operation) {
     case NsmOperation::kDescribePcr: return describe_pcr(call.index, bank, response);
     case NsmOperation::kExtendPcr: return extend_pcr(call, bank, response);
-    case NsmOperation::kLockPcr: return lock_answer(bank.lock(call.index), "LockPCR", response);
-    case NsmOperation::kLockPcrs: return lock_answer(bank.lock_range(call.index), "LockPCRs", response);
+    case NsmOperation::kLockPcr:
+    case NsmOperation::kLockPcrs: return lock(call, bank, response);
     case NsmOperation::kDescribeNsm: return describe_nsm(bank, environment, response);
     case NsmOperation::kAttestation: return attest(call, bank, environment, response);
     case NsmOperation::kGetRandom: return get_random(environment, response);

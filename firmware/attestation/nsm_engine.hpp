@@ -18,7 +18,6 @@ namespace attestation {
 
 inline constexpr std::size_t kMaxNsmRequest = 0x1000;
 inline constexpr std::size_t kMaxNsmResponse = 0x3000;
-inline constexpr std::size_t kMinNsmResponse = 128;  // every response but GetRandom's, DescribeNSM's and a document
 inline constexpr std::size_t kMaxDocumentField = 1024;  // user_data, nonce, public_key, each
 inline constexpr std::size_t kRandomSize = 256;
 
@@ -51,7 +50,8 @@ enum class NsmCost : std::uint8_t { kPlain, kRandom, kSignature };
 // The Error response itself, for what fails before the engine is asked. Errors: kBufferTooSmall.
 [[nodiscard]] base::Result<base::Bytes> error_response(NsmError error, base::MutableBytes response);
 
-// The response, at the front of `response`. Errors: kBufferTooSmall when response is smaller than kMinNsmResponse.
+// The response, at the front of `response`; where that is too small for it the Error response. Errors: kBufferTooSmall
+// when there is not even room for that.
 // Order of checks: request length, form, register exists, register open, field sizes, size of the response.
 [[nodiscard]] base::Result<base::Bytes> answer_nsm_request(base::Bytes request, measure::PcrBank& bank,
                                                            const NsmEnvironment& environment,

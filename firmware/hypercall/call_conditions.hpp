@@ -250,14 +250,14 @@ inline constexpr Failure kPendingFailures[] = {kNoSlotForParent};
 inline constexpr Named kNsmArguments[] = {{"request", "IPA of the CBOR request, any alignment"},
                                           {"length", "bytes, 1..4096"},
                                           {"response", "IPA of the buffer for the CBOR response, any alignment"},
-                                          {"capacity", "bytes, 128..12288"}};
+                                          {"capacity", "bytes, at most 12288"}};
 inline constexpr Named kNsmResults[] = {{"length", "bytes of the response"}};
 inline constexpr Failure kNsmFailures[] = {
     fails(Error::kBusy, "busy", "another core of the enclave has a request open"),
     fails(Error::kInvalidArgument, "empty", "the length is 0"),
     fails(Error::kTooLarge, "large", "the length is above 4096 or the capacity above 12288"),
     fails(Error::kNotOwned, "outside", "request or response does not lie in the enclave's memory"),
-    fails(Error::kBufferTooSmall, "response", "the capacity is below 128", Noticed::kWork)};
+    fails(Error::kBufferTooSmall, "response", "not even the NSM's own refusal fits into the capacity", Noticed::kWork)};
 inline constexpr Named kExitArguments[] = {{"code", "0..255, shown to the parent"}};
 inline constexpr Failure kExitFailures[] = {fails(Error::kInvalidArgument, "code", "the code is above 255")};
 

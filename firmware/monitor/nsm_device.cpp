@@ -64,12 +64,11 @@ void show_line(SlotIndex slot, const NsmDevice& device) {
 void give(SlotIndex slot, NsmDevice& device, std::uint32_t ticket, const base::Result<base::Bytes>& response) {
   PartitionMemory memory{base::partition_of(slot)};
   const MemoryVisit visit;
-  const auto finished = response ? device.queue.finish(device.transport.queue(0), memory, ticket, *response)
-                                 : base::Result<bool>{response.error()};
-  // The response buffer is too small even for an error, or the ring broke meanwhile.
-  if (!finished) device.transport.fail();
+  // Where not even an error fits the driver is told of no bytes, and nothing has happened.
+  const auto finished = device.queue.finish(device.transport.queue(0), memory, ticket, response ? *response : base::Bytes{});
+  if (!finished) device.transport.fail();  // the ring broke meanwhile
   if (finished && *finished) device.transport.raise_used();
-  end_nsm_request(slot, finished.ok());
+  end_nsm_request(slot, finished.ok() && response.ok());
   show_line(slot, device);
 }
 

@@ -13,18 +13,18 @@ base::Result<NsmTaken> NsmQueue::take(Queue& queue, GuestMemory& memory, base::M
   if (phase_ == Phase::kIdle) {
     MON_TRY_ASSIGN(const std::optional<Chain> first, queue.pop(memory));
     if (!first) return NsmTaken{};
-    if (first->readable_bytes() == 0) return base::Error::kInvalidArgument;
+    if (first->descriptors[0].writable) return base::Error::kInvalidArgument;
     chain_ = *first;
     generation_ = queue.generation();
     phase_ = Phase::kHalf;
   }
   const Chain request = chain_;
   Chain response = chain_;
-  const bool one_chain = request.writable_bytes() != 0;
+  const bool one_chain = request.descriptors[request.count - 1U].writable;  // which come last
   if (!one_chain) {
     MON_TRY_ASSIGN(const std::optional<Chain> second, queue.pop(memory));
     if (!second) return NsmTaken{};
-    if (second->readable_bytes() != 0 || second->writable_bytes() == 0) return base::Error::kInvalidArgument;
+    if (!second->descriptors[0].writable) return base::Error::kInvalidArgument;
     response = *second;
   }
   NsmTaken taken{.kind = NsmTaken::Kind::kTooLong, .capacity = response.writable_bytes(), .ticket = generation_};

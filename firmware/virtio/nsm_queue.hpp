@@ -5,6 +5,9 @@
 // the response. One chain with both parts is a command as well. Both are given back in that order, with the response's
 // exact length, before the driver is notified once: it takes a notification between the two for a broken device.
 //
+// Lengths come from whoever asked the driver: Linux's passes a request of no bytes on, AWS's older one the room that its
+// user has for the response. Neither breaks the ring.
+//
 // The driver makes the two chains available one after the other, so the first may be seen alone, however it came to be
 // looked at: it is kept until the second one comes. At most one command is with the device at a time.
 #pragma once
@@ -28,8 +31,8 @@ struct NsmTaken {
     kTooLong,  // longer than kNsmMaxRequest, not copied: to be answered with the error InputTooLarge
   };
   Kind kind{};
-  std::uint16_t bytes{};     // 1..kNsmMaxRequest for kRequest
-  std::uint32_t capacity{};  // of the response, for kRequest and kTooLong; at least 1
+  std::uint16_t bytes{};     // 0..kNsmMaxRequest for kRequest
+  std::uint32_t capacity{};  // of the response, for kRequest and kTooLong; may be 0
   std::uint32_t ticket{};    // says to finish() which command its answer belongs to
 };
 
@@ -38,13 +41,13 @@ struct NsmTaken {
 class NsmQueue {
  public:
   // `buffer` has room for kNsmMaxRequest bytes. Errors: kBufferTooSmall (it has not; nothing happened); every other one
-  // says that the driver broke the ring or a request's form (kInvalidArgument: a request of no bytes, a second chain
-  // that is not for the response alone): MmioDevice::fail().
+  // says that the driver broke the ring or a command's form (kInvalidArgument: no descriptor for a request, a second
+  // chain that is not for the response alone): MmioDevice::fail().
   [[nodiscard]] base::Result<NsmTaken> take(Queue& queue, GuestMemory& memory, base::MutableBytes buffer);
 
   // Whether the driver is to be notified now (MmioDevice::raise_used). After a reset in between it is false and nothing
   // was touched. Errors: kBufferTooSmall (longer than the capacity; nothing happened, a shorter answer may follow);
-  // every other one: MmioDevice::fail().
+  // every other one: MmioDevice::fail(). An empty response gives the chains back and says nothing.
   [[nodiscard]] base::Result<bool> finish(Queue& queue, GuestMemory& memory, std::uint32_t ticket,
                                           base::Bytes response);
 

@@ -191,13 +191,27 @@ TEST_F(NsmDevice, AResponseThatDoesNotFitChangesNothing) {
   submit(attestation_request(Bytes(16, 1)), 0, 1024);  // room for the error only
   driver_.notify(enclave(), 0);
   EXPECT_EQ(response(), error("InputTooLarge"));
-  submit(extend(17, {1}), 0, 40);  // less than any answer may need
+  submit(extend(17, {1}), 0, 40);
   driver_.notify(enclave(), 0);
-  EXPECT_EQ(driver_.take_used(enclave(), 0), std::nullopt);
-  EXPECT_TRUE(driver_.needs_reset(enclave()));
-  EXPECT_THAT(enclave().read_vector(Ipa{kResponses}, kRoom), ::testing::Each(kUntouched));
-  expect_works();
-  EXPECT_EQ(pcr_of(ask(describe_pcr(17))), before);
+  EXPECT_EQ(response(), error("BufferTooSmall"));
+  for (const std::uint32_t room : {20U, 0U}) {  // not even for the error
+    submit(extend(17, {1}), 0, room);
+    (void)enclave().take_interrupt();
+    (void)driver_.acknowledge(enclave());
+    driver_.notify(enclave(), 0);
+    EXPECT_EQ(response(), Bytes{}) << "both chains, and no bytes";
+    EXPECT_EQ(enclave().take_interrupt(), enclave::kNsm.interrupt);
+  }
+  EXPECT_FALSE(driver_.needs_reset(enclave()));
+  EXPECT_EQ(pcr_of(ask(describe_pcr(17))), before) << "the next one is answered";
+}
+
+// Linux's driver passes on what any process asks for with one ioctl, and never resets the device.
+TEST_F(NsmDevice, ARequestOfNoBytesIsAnInvalidOperation) {
+  ASSERT_TRUE(fresh());
+  EXPECT_EQ(ask({}), error("InvalidOperation"));
+  EXPECT_FALSE(driver_.needs_reset(enclave()));
+  EXPECT_EQ(ask(text("DescribeNSM")), ask_nsm(enclave(), text("DescribeNSM")).response);
 }
 
 TEST_F(NsmDevice, ManyRequestsAtOnceAreAllAnswered) {
@@ -219,7 +233,7 @@ TEST_F(NsmDevice, ManyRequestsAtOnceAreAllAnswered) {
 TEST_F(NsmDevice, ABrokenRingAsksForAResetAndTouchesNothing) {
   const std::uint64_t parents = kRam + 6 * kBlock;
   const std::uint64_t nobodys[] = {parents,                             // RAM of the parent's
-                                   enclave::kConsole.base & ~0xFFFULL,  // no device of this enclave
+                                   enclave::kConsole.base & ~0xFFFULL,  // a device, not memory
                                    board::kBoard.gic_distributor,       // registers
                                    kEnclaveRam + 2 * kBlock,            // just behind its memory
                                    kDonated,                            // its own memory by the parent's address
@@ -264,10 +278,9 @@ TEST_F(NsmDevice, ABrokenRingAsksForAResetAndTouchesNothing) {
 
 TEST_F(NsmDevice, AMalformedCommandAsksForAReset) {
   const std::vector<std::vector<std::vector<Buffer>>> commands = {
-      {{{kResponses, kRoom, true}}},                           // no request at all
-      {{{kRequests, 0, false}}, {{kResponses, kRoom, true}}},  // one of no bytes
-      {{{kRequests, 12, false}}, {{kRequests, 12, false}}},    // two requests
-      {{{kResponses, kRoom, true}, {kRequests, 12, false}}},   // the wrong way round
+      {{{kResponses, kRoom, true}}},                          // no request at all
+      {{{kRequests, 12, false}}, {{kRequests, 12, false}}},   // two requests
+      {{{kResponses, kRoom, true}, {kRequests, 12, false}}},  // the wrong way round
   };
   for (const auto& command : commands) {
     ASSERT_TRUE(fresh());

@@ -25,6 +25,7 @@ constexpr const char* kInvalidIndex = "a1654572726f726c496e76616c6964496e646578"
 constexpr const char* kReadOnlyIndex = "a1654572726f726d526561644f6e6c79496e646578";
 constexpr const char* kInvalidOperation = "a1654572726f7270496e76616c69644f7065726174696f6e";
 constexpr const char* kInputTooLarge = "a1654572726f726d496e707574546f6f4c61726765";
+constexpr const char* kBufferTooSmall = "a1654572726f726e427566666572546f6f536d616c6c";
 constexpr const char* kInternalError = "a1654572726f726d496e7465726e616c4572726f72";
 
 class Nsm : public testing::Test {
@@ -191,15 +192,27 @@ TEST_F(Nsm, AttestationFieldLimits) {
 }
 
 TEST_F(Nsm, SmallResponseBuffers) {
-  EXPECT_EQ(ask(from_hex("6947657452616e646f6d"), attestation::kMinNsmResponse - 1), "no answer");
-  EXPECT_EQ(ask(from_hex("6947657452616e646f6d"), attestation::kMinNsmResponse), kInputTooLarge);
+  EXPECT_EQ(ask(from_hex("6947657452616e646f6d"), 0), "no answer");
+  EXPECT_EQ(ask(from_hex("6947657452616e646f6d"), 20), "no answer");
+  EXPECT_EQ(ask(from_hex("6947657452616e646f6d"), 21), kInputTooLarge);
   EXPECT_EQ(ask(attestation_request(0, 0, 0), 2000), kInputTooLarge);
   // Nothing was extended for an answer that could not be given.
-  EXPECT_EQ(ask(from_hex("a169457874656e64504352a265696e64657810646461746143010203"), attestation::kMinNsmResponse - 1),
-            "no answer");
-  EXPECT_EQ(bank_.value(16), measure::Digest{});
-  EXPECT_TRUE(ask(from_hex("a169457874656e64504352a265696e64657810646461746143010203"), attestation::kMinNsmResponse)
-                  .starts_with("a169457874656e64504352"));
+  const auto extend = from_hex("a169457874656e64504352a265696e64657810646461746143010203");
+  const auto lock = from_hex("a1674c6f636b504352a165696e64657810");
+  const auto lock_range = from_hex("a1684c6f636b50435273a16572616e676511");
+  constexpr std::size_t kExtended = 67;  // bytes of ExtendPCR's answer
+  constexpr std::size_t kError = 22;     // of {"Error": "BufferTooSmall"}
+  for (std::size_t room = 0; room < kExtended; ++room) {
+    EXPECT_EQ(ask(extend, room), room < kError ? "no answer" : kBufferTooSmall) << room;
+    EXPECT_EQ(bank_.value(16), measure::Digest{}) << room;
+  }
+  for (std::size_t room = 0; room < 8; ++room) {
+    EXPECT_EQ(ask(lock, room), "no answer") << room;
+    EXPECT_EQ(ask(lock_range, room), "no answer") << room;
+    EXPECT_FALSE(bank_.locked(16)) << room;
+  }
+  EXPECT_TRUE(ask(extend, kExtended).starts_with("a169457874656e64504352"));
+  EXPECT_EQ(ask(lock, 8), "674c6f636b504352");
 }
 
 TEST_F(Nsm, CostIsThatOfTheOperation) {

@@ -387,7 +387,7 @@ TEST(LaterFailures, TheNsmNeedsRoomForAnError) {
   crypto::Drbg never_seeded{};
   const attestation::LeafIdentity no_leaf{};
   measure::PcrBank bank{};
-  std::array<std::uint8_t, attestation::kMinNsmResponse> response{};
+  std::array<std::uint8_t, 24> response{};  // {"Error": "InvalidOperation"}
   const std::array<std::uint8_t, 1> request{0x60};
   const attestation::NsmEnvironment environment{
       .module_id = "i", .random = never_seeded, .leaf = no_leaf, .ca_bundle = {}};
