@@ -10,6 +10,8 @@
 
 #include <cstring>
 
+#include "firmware/crypto/der_reader.hpp"
+#include "firmware/crypto/der_writer.hpp"
 #include "firmware/crypto/mbedtls_guards.hpp"
 
 namespace crypto {
@@ -20,6 +22,13 @@ struct ParsedCertificate : mbedtls_x509_crt {
   ~ParsedCertificate() { mbedtls_x509_crt_free(this); }
   ParsedCertificate(const ParsedCertificate&) = delete;
   ParsedCertificate& operator=(const ParsedCertificate&) = delete;
+};
+
+struct ParsedKey : mbedtls_pk_context {
+  ParsedKey() { mbedtls_pk_init(this); }
+  ~ParsedKey() { mbedtls_pk_free(this); }
+  ParsedKey(const ParsedKey&) = delete;
+  ParsedKey& operator=(const ParsedKey&) = delete;
 };
 
 base::Bytes bytes_of(const mbedtls_x509_buf& buffer) { return {buffer.p, buffer.len}; }
@@ -49,9 +58,31 @@ std::uint64_t unix_seconds(const mbedtls_x509_time& time) {
          static_cast<std::uint64_t>(time.min) * 60 + static_cast<std::uint64_t>(time.sec);
 }
 
-base::Status read_key(const ParsedCertificate& parsed, CertificateView& view) {
-  if (mbedtls_pk_get_type(&parsed.pk) != MBEDTLS_PK_ECKEY) return base::Error::kInvalidArgument;
-  const mbedtls_ecp_keypair* key = mbedtls_pk_ec(parsed.pk);
+// Time ::= CHOICE { utcTime YYMMDDHHMMSSZ, generalTime YYYYMMDDHHMMSSZ } (RFC 5280 4.1.2.5), as Unix seconds.
+base::Result<std::uint64_t> read_time(DerReader& reader) {
+  const bool short_year = reader.next_is(der::kUtcTime);
+  MON_TRY_ASSIGN(const base::Bytes text, reader.value(short_year ? der::kUtcTime : der::kGeneralizedTime));
+  std::array<int, 7> pairs{};  // century, year, month, day, hour, minute, second
+  const std::size_t first = short_year ? 1 : 0;
+  if (text.size() != 2 * (pairs.size() - first) + 1 || text.back() != 'Z') return base::Error::kInvalidArgument;
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+    if (text[i] < '0' || text[i] > '9') return base::Error::kInvalidArgument;
+    pairs[first + i / 2] = 10 * pairs[first + i / 2] + (text[i] - '0');
+  }
+  const auto [century, year, month, day, hour, minute, second] = pairs;
+  const mbedtls_x509_time time{.year = (short_year ? (year < 50 ? 20 : 19) : century) * 100 + year,
+                               .mon = month, .day = day, .hour = hour, .min = minute, .sec = second};
+  const bool leap_year = time.year % 4 == 0 && (time.year % 100 != 0 || time.year % 400 == 0);
+  const int days = month == 2 ? 28 + leap_year : month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+  if (month < 1 || month > 12 || day < 1 || day > days || hour > 23 || minute > 59 || second > 59) {
+    return base::Error::kInvalidArgument;
+  }
+  return unix_seconds(time);
+}
+
+base::Status read_key(const mbedtls_pk_context& parsed, SignerView& view) {
+  if (mbedtls_pk_get_type(&parsed) != MBEDTLS_PK_ECKEY) return base::Error::kInvalidArgument;
+  const mbedtls_ecp_keypair* key = mbedtls_pk_ec(parsed);
   switch (key->grp.id) {
     case MBEDTLS_ECP_DP_SECP256R1: view.curve = Curve::kP256; break;
     case MBEDTLS_ECP_DP_SECP384R1: view.curve = Curve::kP384; break;
@@ -91,6 +122,13 @@ base::Status read_signature(const ParsedCertificate& parsed, CertificateView& vi
   return {};
 }
 
+bool ran_out(int result) {
+  // Low seven bits carry the ASN.1 or number layer's error, the rest the X.509 or key layer's.
+  const int low = -(-result & 0x7F);
+  return result == MBEDTLS_ERR_X509_ALLOC_FAILED || result == MBEDTLS_ERR_PK_ALLOC_FAILED ||
+         low == MBEDTLS_ERR_ASN1_ALLOC_FAILED || low == MBEDTLS_ERR_MPI_ALLOC_FAILED;
+}
+
 }  // namespace
 
 base::Result<CertificateView> read_certificate(base::Bytes der) {
@@ -98,11 +136,7 @@ base::Result<CertificateView> read_certificate(base::Bytes der) {
   if (der.empty()) return base::Error::kInvalidArgument;
   ParsedCertificate parsed;
   const int result = mbedtls_x509_crt_parse_der_nocopy(&parsed, der.data(), der.size());
-  // Low seven bits carry the ASN.1 layer's error, the rest the X.509 or key layer's.
-  if (result == MBEDTLS_ERR_X509_ALLOC_FAILED || result == MBEDTLS_ERR_PK_ALLOC_FAILED ||
-      -(-result & 0x7F) == MBEDTLS_ERR_ASN1_ALLOC_FAILED) {
-    return base::Error::kInternal;
-  }
+  if (ran_out(result)) return base::Error::kInternal;
   if (result != 0) return base::Error::kInvalidArgument;
   if (parsed.raw.len != der.size() || parsed.version != 3) return base::Error::kInvalidArgument;
 
@@ -119,12 +153,41 @@ base::Result<CertificateView> read_certificate(base::Bytes der) {
   view.subject_organizational_unit = name_part(parsed.subject, kOrganizationalUnit);
   view.not_before = unix_seconds(parsed.valid_from);
   view.not_after = unix_seconds(parsed.valid_to);
-  MON_TRY(read_key(parsed, view));
+  MON_TRY(read_key(parsed.pk, view));
   MON_TRY(read_signature(parsed, view));
   view.authority = parsed.ca_istrue != 0;
   if (parsed.max_pathlen > 0) view.path_length = static_cast<std::uint32_t>(parsed.max_pathlen - 1);
   if ((parsed.ext_types & MBEDTLS_X509_EXT_KEY_USAGE) != 0) view.key_usage = parsed.key_usage;
   view.extensions = bytes_of(parsed.v3_ext);
+  return view;
+}
+
+// Certificate ::= SEQUENCE { TBSCertificate ::= SEQUENCE { [0] version OPTIONAL, serialNumber, signature, issuer,
+// validity, subject, subjectPublicKeyInfo, ... }, signatureAlgorithm, signatureValue } (RFC 5280 4.1)
+base::Result<SignerView> read_signer(base::Bytes der) {
+  DerReader outer{der};
+  MON_TRY_ASSIGN(DerReader certificate, outer.enter(der::kSequence));
+  MON_TRY(outer.finish());
+  MON_TRY_ASSIGN(const base::Bytes to_be_signed, certificate.value(der::kSequence));
+  for (const std::uint8_t tag : {der::kSequence, der::kBitString}) MON_TRY(certificate.value(tag));
+  MON_TRY(certificate.finish());
+
+  DerReader fields{to_be_signed};
+  if (fields.next_is(der::context_constructed(0))) MON_TRY(fields.value(der::context_constructed(0)));
+  for (const std::uint8_t tag : {der::kInteger, der::kSequence, der::kSequence}) MON_TRY(fields.value(tag));
+  MON_TRY_ASSIGN(DerReader validity, fields.enter(der::kSequence));
+  SignerView view;
+  MON_TRY_ASSIGN(view.not_before, read_time(validity));
+  MON_TRY_ASSIGN(view.not_after, read_time(validity));
+  MON_TRY(validity.finish());
+  MON_TRY_ASSIGN(const base::Bytes subject, fields.value(der::kSequence));
+
+  ParsedKey key;
+  auto* cursor = const_cast<unsigned char*>(subject.data() + subject.size());  // mbedTLS's interface takes no const
+  const int result = mbedtls_pk_parse_subpubkey(&cursor, to_be_signed.data() + to_be_signed.size(), &key);
+  if (ran_out(result)) return base::Error::kInternal;
+  if (result != 0) return base::Error::kInvalidArgument;
+  MON_TRY(read_key(key, view));
   return view;
 }
 

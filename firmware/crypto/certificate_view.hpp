@@ -2,6 +2,8 @@
 //
 // A view points into the DER that it was read from. Parsing is mbedTLS's; what it leaves to the caller is here:
 // one certificate and nothing behind it, version 3, an elliptic-curve key, dates as Unix seconds.
+// Of an image's signer only the key and the dates count, as for AWS's reader: read_signer() takes certificates of any
+// version, issuer and extensions.
 #pragma once
 
 #include <array>
@@ -21,7 +23,20 @@ inline constexpr std::size_t kMaxCertificateSize = 4096;  // bytes of DER that a
 inline constexpr std::uint32_t kUsageDigitalSignature = 0x80;
 inline constexpr std::uint32_t kUsageKeyCertSign = 0x04;
 
-struct CertificateView {
+struct SignerView {
+  std::uint64_t not_before{};  // Unix seconds, both inclusive
+  std::uint64_t not_after{};
+  Curve curve{};
+  std::array<std::uint8_t, kMaxPointSize> point{};
+  std::size_t point_size{};
+
+  [[nodiscard]] base::Bytes public_key() const { return base::Bytes{point}.first(point_size); }
+  [[nodiscard]] bool valid_at(std::uint64_t unix_seconds) const {
+    return not_before <= unix_seconds && unix_seconds <= not_after;
+  }
+};
+
+struct CertificateView : SignerView {
   base::Bytes der;           // all of it
   base::Bytes to_be_signed;  // TBSCertificate, DER
   base::Bytes serial;
@@ -30,26 +45,19 @@ struct CertificateView {
   std::string_view issuer_common_name;  // empty when absent
   std::string_view subject_common_name;
   std::string_view subject_organizational_unit;
-  std::uint64_t not_before{};  // Unix seconds, both inclusive
-  std::uint64_t not_after{};
-  Curve curve{};
-  std::array<std::uint8_t, kMaxPointSize> point{};
-  std::size_t point_size{};
   std::array<std::uint8_t, kMaxSignatureSize> signature{};  // r and s, left-padded, each in one half
   Hash signature_hash{};
   bool authority{};                          // basicConstraints CA
   std::optional<std::uint32_t> path_length;  // as in RFC 5280: 0 means that only leaves may follow
   std::optional<std::uint32_t> key_usage;
   base::Bytes extensions;                    // the SEQUENCE OF Extension, DER; empty when absent
-
-  [[nodiscard]] base::Bytes public_key() const { return base::Bytes{point}.first(point_size); }
-  [[nodiscard]] bool valid_at(std::uint64_t unix_seconds) const {
-    return not_before <= unix_seconds && unix_seconds <= not_after;
-  }
 };
 
 // Errors: kTooLarge, kInvalidArgument (malformed, an unknown critical extension, no supported key), kInternal.
 [[nodiscard]] base::Result<CertificateView> read_certificate(base::Bytes der);
+// Neither the issuer's signature nor the extensions are looked at.
+// Errors: kInvalidArgument (malformed, no supported key), kInternal.
+[[nodiscard]] base::Result<SignerView> read_signer(base::Bytes der);
 
 // Value of the one extension with this OID (content bytes). Errors: kOutOfRange when there is none,
 // kInvalidArgument when it occurs twice.

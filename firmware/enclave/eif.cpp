@@ -4,7 +4,7 @@ namespace enclave {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x2e656966;  // ".eif"
-constexpr std::uint16_t kOldestVersion = 3;
+constexpr std::uint16_t kOldestVersion = 2;
 constexpr std::uint16_t kNewestVersion = 4;
 constexpr std::uint16_t kFlagAarch64 = 1;
 constexpr std::size_t kFewestSections = 3;  // kernel, command line, one ramdisk
@@ -103,7 +103,7 @@ std::string_view describe(EifError error) {
     case EifError::kNone: return "the image is well formed";
     case EifError::kTruncatedHeader: return "the image is shorter than its header of 548 bytes";
     case EifError::kBadMagic: return "the image does not begin with \".eif\"";
-    case EifError::kUnsupportedVersion: return "the image's version is not 3 or 4";
+    case EifError::kUnsupportedVersion: return "the image's version is not 2, 3 or 4";
     case EifError::kWrongArchitecture: return "the image is for another processor architecture";
     case EifError::kReservedFlags: return "the header has flags beside the architecture";
     case EifError::kBadSectionCount: return "the header counts fewer than 3 or more than 32 sections";
@@ -130,6 +130,9 @@ std::string_view describe(EifError error) {
     case EifError::kBadCrc: return "the checksum does not match: the image is damaged";
     case EifError::kCommandLineContent: return "the command line holds a NUL byte";
     case EifError::kUnreadable: return "the image can't be read";
+    case EifError::kSignatureMalformed: return "the signature section or its certificate is malformed";
+    case EifError::kSignatureWrong: return "the signature is not by the certificate's key over this image";
+    case EifError::kSignerNotValid: return "the signing certificate is not valid at this time";
   }
   return "unknown error";
 }

@@ -7,8 +7,8 @@
 // overlaps or leftovers. It reads 548 bytes once and 12 bytes per section, never data: the data goes through
 // EifMeasurer (eif_measure.hpp), which also checks the CRC.
 //
-// Versions: 3 brought the signature section, 4 the mandatory metadata; 2 and older are not written by any tool that
-// also writes a CRC over the section table, and no newer one is defined. Offsets and sizes are bytes of the file.
+// Versions: 2 is the first public one, 3 behaves the same way, 4 demands metadata, and no newer one is defined.
+// Offsets and sizes are bytes of the file.
 #pragma once
 
 #include <array>
@@ -31,7 +31,7 @@ inline constexpr std::uint64_t kMaxEifSignature = 32768;     // the specificatio
 inline constexpr std::uint64_t kMaxEifCommandLine = 2047;    // arm64 Linux: COMMAND_LINE_SIZE 2048 with its NUL
 inline constexpr std::uint64_t kMaxEifSize = 1ULL << 40;     // no sum of offsets can wrap below this
 
-// Every reason to refuse an image. The number is the ABI: x1 beside kBadImage. Extend at the end only.
+// Every reason to refuse an image. The number is the ABI: x1 beside the refusal. Extend at the end only.
 enum class EifError : std::uint8_t {
   kNone = 0,
   kTruncatedHeader = 1,         // fewer than 548 bytes
@@ -63,6 +63,9 @@ enum class EifError : std::uint8_t {
   kBadCrc = 27,
   kCommandLineContent = 28,     // a NUL inside: the guest would see less than was measured
   kUnreadable = 29,             // the source failed
+  kSignatureMalformed = 30,     // the section or its certificate; beside kBadImage like all above
+  kSignatureWrong = 31,         // beside kBadSignature
+  kSignerNotValid = 32,         // at this time; beside kOutOfRange
 };
 
 // One sentence, for people.

@@ -62,6 +62,13 @@ void Loader::begin(std::uint64_t image_offset, std::uint64_t memory_size) {
   signature_size_ = 0;
 }
 
+void Loader::refuse_signature(base::Error error) {
+  if (error == base::Error::kBadImage) image_error_ = EifError::kSignatureMalformed;
+  if (error == base::Error::kBadSignature) image_error_ = EifError::kSignatureWrong;
+  if (error == base::Error::kOutOfRange) image_error_ = EifError::kSignerNotValid;
+  refuse(error);
+}
+
 void Loader::keep_aside(std::uint64_t position, base::Bytes piece) {
   const auto keep = [&](const EifSection& section, base::MutableBytes aside, std::size_t& size) {
     const std::uint64_t from = std::max(position, section.offset);

@@ -68,6 +68,7 @@ class Loader {
   // After kMeasured and the caller's signature check.
   void approve() { phase_ = LoadPhase::kMove; }
   void refuse(base::Error error) { error_ = error, phase_ = LoadPhase::kRefused; }
+  void refuse_signature(base::Error error);  // with attestation/eif_signature's reason
 
   // One bounded step. `chunk` is scratch of the caller's, at least 4096 bytes; it bounds what a step reads.
   template <EnclaveMemory Memory>

@@ -96,7 +96,7 @@ inline constexpr Named kStartArguments[] = {
     {"cid", "the enclave's vsock address, 4..0xFFFFFFFD"},
     {"offset", "where the EIF begins in the enclave's memory; usually 0x800000"}};
 inline constexpr Named kStartResults[] = {{"cid or image error",
-                                           "on success the cid; beside kBadImage the number of "
+                                           "on success the cid; when the image is refused the number of "
                                            "the failed check (table below)"}};
 inline constexpr Failure kStartFailures[] = {
     kNoSlot,
@@ -110,8 +110,7 @@ inline constexpr Failure kStartFailures[] = {
     fails(Error::kNoSuchCore, "cores", "the enclave has no core"),
     fails(Error::kNoMemory, "memory", "the enclave has less memory than the board's minimum"),
     fails(Error::kOutOfRange, "outside", "the offset lies beyond the enclave's memory"),
-    fails(Error::kBadImage, "image", "the EIF is malformed; x1 says which check failed, 0: its signature section",
-          Noticed::kWork),
+    fails(Error::kBadImage, "image", "the EIF is malformed; x1 says which check failed", Noticed::kWork),
     fails(Error::kNoMemory, "placement", "kernel, ramdisks and device tree don't fit beside the image", Noticed::kWork),
     fails(Error::kBadSignature, "signature", "the EIF's signature does not verify", Noticed::kWork),
     fails(Error::kOutOfRange, "certificate", "the signing certificate is not valid at this time", Noticed::kWork),

@@ -29,6 +29,7 @@ namespace {
 constinit std::array<Loader, board::kMaxEnclaves> g_loaders{};
 constinit std::array<measure::Digest, board::kMaxEnclaves> g_launch_digests{};
 constinit std::array<std::optional<crypto::Digest>, board::kMaxEnclaves> g_signers{};
+constinit attestation::SignatureScratch g_signature_scratch{};  // under g_crypto_lock
 constinit std::array<std::array<std::uint8_t, base::kFrameSize>, board::kMaxCores> g_chunks{};
 // Written before a slot runs and only while it is busy.
 constinit std::array<std::array<std::uint8_t, 8192>, board::kMaxEnclaves> g_device_trees{};
@@ -39,8 +40,8 @@ void check_signature(SlotIndex slot, Loader& loader) {
   if (!loader.signature().empty()) {
     const Locked locked{g_crypto_lock};
     const auto signer = attestation::verify_eif_signature(loader.signature(), loader.measurement().pcr0,
-                                                          hal::unix_milliseconds() / 1000);
-    if (!signer) return loader.refuse(signer.error());
+                                                          hal::unix_milliseconds() / 1000, g_signature_scratch);
+    if (!signer) return loader.refuse_signature(signer.error());
     g_signers[slot.value] = *signer;
   }
   loader.approve();
@@ -106,7 +107,7 @@ void say(SlotIndex slot, const Loader& loader, LoadOutcome outcome, const measur
     case LoadOutcome::kRefusedUntouched:
     case LoadOutcome::kRefusedTouched:
       line.text(" does not start: ");
-      if (loader.error() == base::Error::kBadImage) {
+      if (loader.image_error() != enclave::EifError::kNone) {
         line.text(enclave::describe(loader.image_error()));
       } else {
         line.text("error ").number(static_cast<std::uint8_t>(loader.error()));

@@ -21,7 +21,8 @@ const crypto::Digest kPcr0 = [] {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const cofferdam::ByteView section(data, size);
   constexpr std::uint64_t kWhen = 1'800'000'000;  // inside the seeds' certificate
-  const auto firmware = attestation::verify_eif_signature(section, kPcr0, kWhen);
+  static attestation::SignatureScratch scratch;
+  const auto firmware = attestation::verify_eif_signature(section, kPcr0, kWhen, scratch);
   try {
     const cofferdam::EifSignature signature = cofferdam::decode_signature_section(section);
     const bool tool = cofferdam::check_signature(signature, kPcr0).empty() &&
@@ -31,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       DEMAND(firmware.value() == cofferdam::sha384(signature.certificate.der));
       crypto::Digest other = kPcr0;
       other[0] ^= 1;
-      DEMAND(!attestation::verify_eif_signature(section, other, kWhen).ok());
+      DEMAND(!attestation::verify_eif_signature(section, other, kWhen, scratch).ok());
     }
   } catch (const cofferdam::BadImage&) {
     DEMAND(!firmware.ok());

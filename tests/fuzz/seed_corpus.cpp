@@ -3,6 +3,7 @@
 #include <exception>
 #include <filesystem>
 
+#include "tests/unit/firmware/attestation/signers.hpp"
 #include "tests/unit/firmware/enclave/eif_builder.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 #include "tests/unit/tools/cofferdam/forged_document.hpp"
@@ -119,6 +120,12 @@ void write_signatures() {
   object.bytes(payload.result());
   object.bytes(signature);
   write("eif_signature_fuzz", "good", cofferdam::encode_signature_section(cofferdam::as_bytes(pem), object.result()));
+  const Bytes pcr0(48, 0x5a);
+  const cofferdam::PrivateKey signer(cofferdam::as_bytes(test_data::kSignerKey));
+  for (const char* certificate : {test_data::kVersion1Signer, test_data::kRsaIssuedSigner}) {
+    write("eif_signature_fuzz", certificate == test_data::kVersion1Signer ? "version_1" : "rsa_issued",
+          cofferdam::sign_pcr0(pcr0, signer, cofferdam::as_bytes(certificate)));
+  }
 }
 
 // nitro-formats section 1.4, one stream with all seven requests and each of them alone.

@@ -160,10 +160,9 @@ void add_errors(std::string& page) {
 
 void add_image_errors(std::string& page) {
   page +=
-      "\n## Checks of an image\nBeside `kBadImage`, x1 is the number of the check that failed.\n\n| x1 | meaning |\n"
+      "\n## Checks of an image\nWhen an image is refused, x1 is the number of the check that failed.\n\n| x1 | meaning |\n"
       "|---|---|\n";
-  constexpr auto kLast = static_cast<unsigned>(enclave::EifError::kUnreadable);
-  page += "| 0 | the signature section is malformed |\n";
+  constexpr auto kLast = static_cast<unsigned>(enclave::EifError::kSignerNotValid);
   for (unsigned number = 1; number <= kLast; ++number) {
     page += "| " + std::to_string(number) + " | " +
             std::string{enclave::describe(static_cast<enclave::EifError>(number))} + " |\n";

@@ -98,7 +98,7 @@ int run_extract(const ExtractOptions& options) {
 }  // namespace
 
 void warn_of_certificate_time(ByteView certificate_pem, std::ostream& out) {
-  const Certificate certificate = parse_certificate(certificates_in(certificate_pem).front());
+  const Certificate certificate = parse_signer(certificates_in(certificate_pem).front());
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const std::string problem = check_certificate_time(certificate, now.time_since_epoch().count());
   if (!problem.empty()) out << "warning: " << problem << "; a monitor refuses to start such an image\n";

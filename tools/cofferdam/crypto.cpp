@@ -118,14 +118,33 @@ constexpr std::array<AttributeName, 13> kAttributes{{
 
 using Attributes = std::vector<std::pair<std::string, std::string>>;
 
+void add_attribute(Attributes& attributes, ByteView encoded_oid, ByteView value) {
+  const std::string oid = dotted_oid(encoded_oid);
+  const auto known = std::find_if(kAttributes.begin(), kAttributes.end(),
+                                  [&](const AttributeName& attribute) { return attribute.oid == oid; });
+  attributes.emplace_back(known == kAttributes.end() ? oid : std::string(known->name), printable(value));
+}
+
 Attributes attributes_of(const mbedtls_x509_name& name) {
   Attributes attributes;
   for (const mbedtls_x509_name* part = &name; part != nullptr && part->oid.p != nullptr; part = part->next) {
-    const std::string oid = dotted_oid({part->oid.p, part->oid.len});
-    const auto known = std::find_if(kAttributes.begin(), kAttributes.end(),
-                                    [&](const AttributeName& attribute) { return attribute.oid == oid; });
-    attributes.emplace_back(known == kAttributes.end() ? oid : std::string(known->name),
-                            printable({part->val.p, part->val.len}));
+    add_attribute(attributes, {part->oid.p, part->oid.len}, {part->val.p, part->val.len});
+  }
+  return attributes;
+}
+
+// The content of a Name. For people only: what can't be read is left out.
+Attributes readable_attributes_of(ByteView name) {
+  Attributes attributes;
+  try {
+    for (DerReader sets(name); !sets.at_end();) {
+      for (DerReader set(sets.take(kDerSet)); !set.at_end();) {
+        DerReader part(set.take(kDerSequence));
+        const ByteView oid = part.take(kDerObjectIdentifier);
+        add_attribute(attributes, oid, part.take(part.next_tag()));
+      }
+    }
+  } catch (const CryptoError&) {
   }
   return attributes;
 }
@@ -206,6 +225,45 @@ PublicKey public_key_of(const mbedtls_pk_context& context) {
                                        key.point.size()) == 0 && size == key.point.size(), "a malformed public key");
   return key;
 }
+
+// As RFC 5280 4.1.2.5 writes it: YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ.
+std::int64_t take_time(DerReader& fields) {
+  const bool short_year = fields.next_tag() == MBEDTLS_ASN1_UTC_TIME;
+  const ByteView digits = fields.take(short_year ? MBEDTLS_ASN1_UTC_TIME : MBEDTLS_ASN1_GENERALIZED_TIME);
+  require(digits.size() == (short_year ? 13 : 15) && digits.back() == 'Z', "a malformed date");
+  const auto pair = [&](std::size_t from_end) {
+    const ByteView two = digits.subspan(digits.size() - from_end, 2);
+    require(two[0] >= '0' && two[0] <= '9' && two[1] >= '0' && two[1] <= '9', "a malformed date");
+    return 10 * (two[0] - '0') + (two[1] - '0');
+  };
+  const int year = pair(13);
+  mbedtls_x509_time time{};
+  time.year = (short_year ? (year < 50 ? 20 : 19) : pair(15)) * 100 + year;
+  time.mon = pair(11);
+  time.day = pair(9);
+  time.hour = pair(7);
+  time.min = pair(5);
+  time.sec = pair(3);
+  require(time.hour < 24 && time.min < 60 && time.sec < 60, "a time that does not exist");
+  return unix_seconds(time);
+}
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSignatureNames{{
+    {"1.2.840.10045.4.3.2", "ecdsa-with-SHA256"},
+    {"1.2.840.10045.4.3.3", "ecdsa-with-SHA384"},
+    {"1.2.840.10045.4.3.4", "ecdsa-with-SHA512"},
+    {"1.2.840.113549.1.1.11", "sha256WithRSAEncryption"},
+    {"1.2.840.113549.1.1.12", "sha384WithRSAEncryption"},
+    {"1.2.840.113549.1.1.13", "sha512WithRSAEncryption"},
+}};
+
+struct ParsedKey {
+  ParsedKey() { mbedtls_pk_init(&value); }
+  ~ParsedKey() { mbedtls_pk_free(&value); }
+  ParsedKey(const ParsedKey&) = delete;
+  ParsedKey& operator=(const ParsedKey&) = delete;
+  mbedtls_pk_context value;
+};
 
 struct ParsedCertificate {
   ParsedCertificate() { mbedtls_x509_crt_init(&value); }
@@ -334,6 +392,48 @@ Certificate parse_certificate(ByteView der) {
   if (const Extension* extension = certificate.extension(kOidKeyUsage)) {
     certificate.key_usage = key_usage_of(*extension);
   }
+  return certificate;
+}
+
+Certificate parse_signer(ByteView der) {
+  DerReader outer(der);
+  DerReader parts(outer.take(kDerSequence));
+  require(outer.at_end(), "bytes follow after the certificate");
+  const ByteView to_be_signed = parts.take(kDerSequence);
+  DerReader algorithm(parts.take(kDerSequence));
+  const ByteView signature = parts.take(kDerBitString);
+  require(parts.at_end(), "bytes follow after the certificate's signature");
+
+  Certificate certificate;
+  certificate.der.assign(der.begin(), der.end());
+  const ByteView bits = signature.empty() ? signature : signature.subspan(1);  // without the count of unused ones
+  certificate.signature.assign(bits.begin(), bits.end());
+  try {  // for people only
+    certificate.signature_algorithm = dotted_oid(algorithm.take(kDerObjectIdentifier));
+  } catch (const CryptoError&) {
+  }
+  for (const auto& [oid, name] : kSignatureNames) {
+    if (certificate.signature_algorithm == oid) certificate.signature_algorithm = name;
+  }
+  DerReader fields(to_be_signed);
+  constexpr int kVersion = MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED;
+  if (fields.next_tag() == kVersion) (void)fields.take(kVersion);
+  certificate.serial = to_hex(fields.take(kDerInteger));
+  (void)fields.take(kDerSequence);
+  certificate.issuer_attributes = readable_attributes_of(fields.take(kDerSequence));
+  certificate.issuer = in_words(certificate.issuer_attributes);
+  DerReader validity(fields.take(kDerSequence));
+  certificate.not_before = take_time(validity);
+  certificate.not_after = take_time(validity);
+  require(validity.at_end(), "malformed dates");
+  const ByteView subject = fields.take(kDerSequence);
+  certificate.subject_attributes = readable_attributes_of(subject);
+  certificate.subject = in_words(certificate.subject_attributes);
+  ParsedKey key;
+  auto* position = const_cast<unsigned char*>(subject.data() + subject.size());  // mbedTLS moves the pointer, it never writes
+  require(mbedtls_pk_parse_subpubkey(&position, to_be_signed.data() + to_be_signed.size(), &key.value) == 0,
+          "the key is not an elliptic-curve key that can be read");
+  certificate.key = public_key_of(key.value);
   return certificate;
 }
 

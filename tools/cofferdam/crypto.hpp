@@ -54,6 +54,7 @@ inline constexpr int kDerBitString = 0x03;
 inline constexpr int kDerOctetString = 0x04;
 inline constexpr int kDerObjectIdentifier = 0x06;
 inline constexpr int kDerSequence = 0x30;
+inline constexpr int kDerSet = 0x31;
 // "1.2.840...", arcs of any size. Throws CryptoError.
 [[nodiscard]] std::string dotted_oid(ByteView oid);
 // What can't be shown safely on a terminal is shown as \xx.
@@ -106,6 +107,9 @@ struct Certificate {
 
 // Throws CryptoError saying what is wrong.
 [[nodiscard]] Certificate parse_certificate(ByteView der);
+// The same for the certificate of an image's signer, of which only the key and the dates count: any version, issuer and
+// extensions, and nothing is read of the latter. Throws CryptoError.
+[[nodiscard]] Certificate parse_signer(ByteView der);
 // The signature on `certificate` by `issuer`, with ecdsa-with-SHA384 or, for other curves, their own hash.
 [[nodiscard]] bool is_signed_by(const Certificate& certificate, const PublicKey& issuer);
 // The certificates of a file: PEM (as many as there are) or one DER. Throws CryptoError when there is none.

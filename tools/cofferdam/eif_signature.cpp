@@ -53,35 +53,43 @@ Bytes encode_register(ByteView pcr0) {
   return writer.result();
 }
 
+// Without the certificate.
+EifSignature decode_element(CborReader& reader) {
+  EifSignature element;
+  std::set<std::string> seen;
+  reader.map(2, [&](std::size_t) {
+    const std::string key = reader.text();
+    if (!seen.insert(key).second) reader.fail("\"" + key + "\" stands twice");
+    if (key == "signing_certificate") {
+      element.certificate_pem = bytes_as_numbers(reader, enclave::kMaxEifSignature);
+    } else if (key == "signature") {
+      element.object = bytes_as_numbers(reader, enclave::kMaxEifSignature);
+    } else {
+      reader.fail("\"" + key + "\" is not known");
+    }
+  });
+  if (seen.size() != 2) reader.fail("not one certificate and one signature");
+  return element;
+}
+
 }  // namespace
 
 EifSignature decode_signature_section(ByteView section) {
   EifSignature signature;
   try {
     CborReader reader(section);
-    std::set<std::string> seen;
-    std::size_t signatures = 0;
-    reader.array(1, [&](std::size_t) {
-      ++signatures;
-      reader.map(2, [&](std::size_t) {
-        const std::string key = reader.text();
-        if (!seen.insert(key).second) reader.fail("\"" + key + "\" stands twice");
-        if (key == "signing_certificate") {
-          signature.certificate_pem = bytes_as_numbers(reader, enclave::kMaxEifSignature);
-        } else if (key == "signature") {
-          signature.object = bytes_as_numbers(reader, enclave::kMaxEifSignature);
-        } else {
-          reader.fail("\"" + key + "\" is not known");
-        }
-      });
+    std::size_t elements = 0;
+    reader.array(enclave::kMaxEifSignature, [&](std::size_t) {
+      EifSignature element = decode_element(reader);
+      if (elements++ == 0) signature = std::move(element);
     });
-    if (signatures != 1 || seen.size() != 2) reader.fail("not one certificate and one signature");
+    if (elements == 0) reader.fail("no signature");
     if (!reader.at_end()) reader.fail("bytes follow after the signature");
   } catch (const CborError& error) {
     throw BadImage(std::string("the signature section is malformed: ") + error.what());
   }
   try {
-    signature.certificate = parse_certificate(certificates_in(signature.certificate_pem).front());
+    signature.certificate = parse_signer(certificates_in(signature.certificate_pem).front());
   } catch (const CryptoError& error) {
     throw BadImage(std::string("the signing certificate: ") + error.what());
   }
@@ -128,7 +136,7 @@ Bytes sign_pcr0(ByteView pcr0, const PrivateKey& key, ByteView certificate_pem) 
     if (as_text(certificate_pem).find("-----BEGIN CERTIFICATE-----") == std::string_view::npos) {
       throw CryptoError("must be PEM, that is how the image stores it: openssl x509 -inform DER -in CERT -out CERT.pem");
     }
-    certificate = parse_certificate(certificates_in(certificate_pem).front());
+    certificate = parse_signer(certificates_in(certificate_pem).front());
   } catch (const CryptoError& error) {
     throw Unreadable(std::string("the signing certificate: ") + error.what());
   }

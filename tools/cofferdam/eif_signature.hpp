@@ -2,7 +2,7 @@
 //
 // CBOR (aws-nitro-enclaves-image-format src/utils/eif_signer.rs): [{"signing_certificate": PEM, "signature":
 // COSE_Sign1}], both as arrays of numbers, one per byte. The COSE payload is {"register_index": 0, "register_value":
-// PCR0 as numbers}. Only the first element counts; this reader takes exactly one.
+// PCR0 as numbers}. Only the first element counts, as for AWS's reader; the others only have its form.
 #pragma once
 
 #include "tools/cofferdam/cose.hpp"

@@ -64,7 +64,7 @@ Bytes signed_image(const EifImage& image, const std::string& certificate_path, c
   try {
     Bytes section = cofferdam::sign_pcr0(image.measurement.pcr0, cofferdam::PrivateKey(key), certificate);
     const auto problem = cofferdam::check_certificate_time(
-        cofferdam::parse_certificate(cofferdam::certificates_in(certificate).front()),
+        cofferdam::parse_signer(cofferdam::certificates_in(certificate).front()),
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count());
     if (!problem.empty()) std::cerr << "Warning: " << problem << "; run-enclave refuses such an image.\n";
     std::vector<EifPart> parts = cofferdam::parts_of(image);
@@ -128,7 +128,7 @@ int print_pcr(const std::string& input, const std::string& certificate) {
     try {
       const Bytes file = bytes_of(certificate, kMaxKeyFile);
       json["PCR8"] = cofferdam::to_hex(
-          cofferdam::pcr8_of(cofferdam::parse_certificate(cofferdam::certificates_in(file).front()).der));
+          cofferdam::pcr8_of(cofferdam::parse_signer(cofferdam::certificates_in(file).front()).der));
     } catch (const cofferdam::CryptoError& error) {
       throw Failure(ErrorCode::kHasher, certificate + ": " + error.what() + '.', "Give a certificate in PEM form.");
     }

@@ -33,11 +33,13 @@ def openssl(*words):
 
 
 def certificates(folder):
-    """A key, a certificate that is valid now and one that was valid on one day of 2020."""
-    names = {name: folder / f"{name}.pem" for name in ("key", "good", "expired", "request")}
+    """A key, two certificates that are valid now, the one called plain as AWS's guide to PCR8 makes it (of version 1 before
+    OpenSSL 3.2), and one that was valid on one day of 2020."""
+    names = {name: folder / f"{name}.pem" for name in ("key", "good", "plain", "expired", "request")}
     openssl("ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", names["key"])
     openssl("req", "-x509", "-new", "-key", names["key"], "-subj", "/CN=signer", "-days", "3650", "-out", names["good"])
     openssl("req", "-new", "-key", names["key"], "-subj", "/CN=signer", "-out", names["request"])
+    openssl("x509", "-req", "-in", names["request"], "-signkey", names["key"], "-days", "3650", "-out", names["plain"])
     (folder / "index").touch()
     (folder / "serial").write_text("01\n", encoding="utf-8")
     (folder / "authority").write_text(AUTHORITY.format(folder=folder), encoding="utf-8")
@@ -63,12 +65,12 @@ def changed(image, at, value):
 
 
 def make(goal, scratch):
-    """Into the folder goal: quiet.eif (fills its memory and sleeps), leave.eif (ends at once), signed.eif, and the broken ones (large.eif packed: it is mostly zeros)."""
+    """Into the folder goal: quiet.eif (fills its memory and sleeps), leave.eif (signed, ends at once), signed.eif, and the broken ones (large.eif packed: it is mostly zeros)."""
     kernel, ramdisk = assemble.need(assemble.IMAGES / "hostile_enclave.bin"), scratch / "ramdisk"
     ramdisk.write_bytes(b"a ramdisk for an enclave that needs none\n")
     keys = certificates(scratch)
     image = build(goal / "quiet.eif", kernel, "secret", ramdisk)
-    build(goal / "leave.eif", kernel, "leave", ramdisk)
+    build(goal / "leave.eif", kernel, "leave", ramdisk, "--sign-key", keys["key"], "--sign-cert", keys["plain"])
     build(goal / "expired.eif", kernel, "secret", ramdisk, "--sign-key", keys["key"], "--sign-cert", keys["expired"])
     signed = build(goal / "signed.eif", kernel, "secret", ramdisk, "--sign-key", keys["key"], "--sign-cert", keys["good"])
     # The section of the signature is the last, and its last bytes are the signature's own, each a CBOR number.

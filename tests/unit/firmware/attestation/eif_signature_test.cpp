@@ -3,9 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
 
+#include "firmware/attestation/cbor.hpp"
+#include "firmware/attestation/cose_sign1.hpp"
 #include "firmware/crypto/certificate_view.hpp"
 #include "firmware/measure/pcr_bank.hpp"
+#include "tests/unit/firmware/attestation/signers.hpp"
 #include "tests/unit/firmware/hex_text.hpp"
 
 namespace {
@@ -13,6 +19,12 @@ namespace {
 using base::Error;
 using test_data::from_hex;
 using test_data::to_hex;
+
+base::Result<crypto::Digest> verify(const std::vector<std::uint8_t>& section, const measure::Digest& pcr0,
+                                    std::uint64_t time) {
+  const auto scratch = std::make_unique<attestation::SignatureScratch>();
+  return attestation::verify_eif_signature(section, pcr0, time, *scratch);
+}
 
 std::uint64_t big_endian(const std::vector<std::uint8_t>& bytes, std::size_t offset, int size) {
   std::uint64_t value = 0;
@@ -43,7 +55,7 @@ class SignedImage : public testing::Test {
     std::copy(pcr0.begin(), pcr0.end(), pcr0_.begin());
   }
   auto check(const std::vector<std::uint8_t>& section) {
-    return attestation::verify_eif_signature(section, pcr0_, time_);
+    return verify(section, pcr0_, time_);
   }
 
   std::vector<std::uint8_t> section_;
@@ -113,8 +125,118 @@ TEST(EifSignature, GarbageIsABadImage) {
   for (const char* hex : {"", "80", "81a0", "82a0a0", "81f6", "a0", "81a1", "9bffffffffffffffff", "81bbffffffffffffffff",
                           "81a2737369676e696e675f636572746966696361746580697369676e617475726580"}) {
     const auto section = from_hex(hex);
-    EXPECT_EQ(attestation::verify_eif_signature(section, {}, 0).error(), Error::kBadImage) << hex;
+    EXPECT_EQ(verify(section, {}, 0).error(), Error::kBadImage) << hex;
   }
+}
+
+// Sections as AWS's builder writes them, around certificates that only their key and dates make good.
+struct Element {
+  std::string pem;
+  measure::Digest pcr0{};
+};
+
+constexpr std::uint64_t kWhen = 1'800'000'000;  // within the certificates' lives
+constexpr std::size_t kMaxSection = 32768;
+
+void as_numbers(attestation::CborWriter& writer, base::Bytes bytes) {
+  writer.array(bytes.size());
+  for (const std::uint8_t byte : bytes) writer.unsigned_number(byte);
+}
+
+std::vector<std::uint8_t> cose_of(const measure::Digest& pcr0) {
+  const auto key = crypto::P384KeyPair::from_scalar(from_hex(test_data::kSignerScalar)).value();
+  std::array<std::uint8_t, 512> payload_buffer{};
+  attestation::CborWriter payload(payload_buffer);
+  payload.map(2);
+  payload.text("register_index");
+  payload.unsigned_number(0);
+  payload.text("register_value");
+  as_numbers(payload, pcr0);
+  std::array<std::uint8_t, 512> buffer{};
+  attestation::CborWriter message(buffer);
+  attestation::begin_cose_sign1(message, payload.size());
+  message.raw(payload.result().value());
+  EXPECT_TRUE(attestation::finish_cose_sign1(message, payload.size(), key).ok());
+  const base::Bytes written = message.result().value();
+  return {written.begin(), written.end()};
+}
+
+std::vector<std::uint8_t> section_of(const std::vector<Element>& elements) {
+  std::vector<std::uint8_t> buffer(2 * kMaxSection);
+  attestation::CborWriter writer(buffer);
+  writer.array(elements.size());
+  for (const Element& element : elements) {
+    writer.map(2);
+    writer.text("signing_certificate");
+    as_numbers(writer, test_data::bytes_of(element.pem));
+    writer.text("signature");
+    as_numbers(writer, cose_of(element.pcr0));
+  }
+  const base::Bytes written = writer.result().value();
+  return {written.begin(), written.end()};
+}
+
+std::string pcr8_of(const std::string& pem) {
+  std::vector<std::uint8_t> buffer(4096);
+  return to_hex(crypto::sha384(crypto::pem_to_der(test_data::bytes_of(pem), buffer).value()));
+}
+
+TEST(EifSigner, MayBeOfVersion1OrIssuedByAnRsaAuthority) {
+  const measure::Digest pcr0{1, 2, 3};
+  for (const std::string pem : {test_data::kVersion1Signer, test_data::kRsaIssuedSigner}) {
+    const auto section = section_of({{pem, pcr0}});
+    const auto signer = verify(section, pcr0, kWhen);
+    ASSERT_TRUE(signer.ok());
+    EXPECT_EQ(to_hex(signer.value()), pcr8_of(pem));
+    EXPECT_EQ(verify(section, {}, kWhen).error(), Error::kBadSignature);
+    EXPECT_EQ(verify(section, pcr0, 1'700'000'000).error(), Error::kOutOfRange);
+    EXPECT_EQ(verify(section, pcr0, 4'950'000'000).error(), Error::kOutOfRange);
+  }
+}
+
+// Certificates with their text in front, or with their whole chain behind.
+TEST(EifSigner, IsBoundedByTheSectionAlone) {
+  const measure::Digest pcr0{1};
+  std::string pem(6 * 1024, '#');
+  pem += test_data::kVersion1Signer;
+  while (pem.size() < 12 * 1024) pem += test_data::kRsaIssuedSigner;
+  const auto section = section_of({{pem, pcr0}});
+  ASSERT_LT(section.size(), kMaxSection);
+  const auto signer = verify(section, pcr0, kWhen);
+  ASSERT_TRUE(signer.ok());
+  EXPECT_EQ(to_hex(signer.value()), pcr8_of(test_data::kVersion1Signer));
+}
+
+TEST(EifSigner, IsTheFirstOfSeveral) {
+  const measure::Digest pcr0{1};
+  const Element good{test_data::kVersion1Signer, pcr0};
+  const Element other{test_data::kRsaIssuedSigner, {2}};
+  const auto signer = verify(section_of({good, other}), pcr0, kWhen);
+  ASSERT_TRUE(signer.ok());
+  EXPECT_EQ(to_hex(signer.value()), pcr8_of(good.pem));
+  EXPECT_EQ(verify(section_of({other, good}), pcr0, kWhen).error(), Error::kBadSignature);
+  auto claims_more = section_of({good, other});
+  claims_more[0] = 0x83;
+  EXPECT_EQ(verify(claims_more, pcr0, kWhen).error(), Error::kBadImage);
+  auto cut = section_of({good, other});
+  cut.pop_back();
+  EXPECT_EQ(verify(cut, pcr0, kWhen).error(), Error::kBadImage);
+}
+
+// A byte changed in the certificate: refused, or another PCR8, never a fault.
+TEST(EifSigner, ChangedCertificatesAreRefusedOrShowInPcr8) {
+  const measure::Digest pcr0{1};
+  const std::string pem = test_data::kVersion1Signer;
+  int accepted = 0;
+  for (std::size_t i = 0; i < pem.find("-----END"); i += 5) {
+    std::string changed = pem;
+    changed[i] = changed[i] == 'A' ? 'B' : 'A';
+    const auto signer = verify(section_of({{changed, pcr0}}), pcr0, kWhen);
+    if (!signer.ok()) continue;
+    ++accepted;
+    EXPECT_NE(to_hex(signer.value()), pcr8_of(pem)) << i;
+  }
+  EXPECT_GT(accepted, 0);  // names and the issuer's signature don't count
 }
 
 }  // namespace

@@ -53,6 +53,18 @@ TEST(Eif, SectionsMayComeInAnotherOrder) {
                               section(kRamdisk, "r"), section(kMetadata, "{}")})).ok());
 }
 
+TEST(Eif, VersionsFrom2OnAreTakenAndOnly4DemandsMetadata) {
+  for (std::uint16_t version = 2; version <= 4; ++version) {
+    Image image = image_of(usual_sections());
+    put_big_endian(image, 4, version);
+    EXPECT_TRUE(parse(image).ok()) << version;
+    using test_data::kCommandLine, test_data::kKernel, test_data::kRamdisk;
+    Image bare = image_of({section(kKernel, "k"), section(kCommandLine, "c"), section(kRamdisk, "r")});
+    put_big_endian(bare, 4, version);
+    EXPECT_EQ(error_of(bare), version == 4 ? EifError::kMissingMetadata : EifError::kNone) << version;
+  }
+}
+
 TEST(Eif, InMemoryTheImageEndsWhereItsTableSays) {
   Image image = image_of(usual_sections());
   const std::size_t size = image.size();
@@ -80,7 +92,7 @@ TEST_P(EifBreach, IsRefused) {
 constexpr std::size_t kFirstSection = 548;
 const Breach kBreaches[] = {
     {"magic", EifError::kBadMagic, [](Image& i) { i[0] = 'X'; }},
-    {"version 2", EifError::kUnsupportedVersion, [](Image& i) { put_big_endian(i, 4, std::uint16_t{2}); }},
+    {"version 1", EifError::kUnsupportedVersion, [](Image& i) { put_big_endian(i, 4, std::uint16_t{1}); }},
     {"version 5", EifError::kUnsupportedVersion, [](Image& i) { put_big_endian(i, 4, std::uint16_t{5}); }},
     {"x86", EifError::kWrongArchitecture, [](Image& i) { put_big_endian(i, 6, std::uint16_t{0}); }},
     {"a second flag", EifError::kReservedFlags, [](Image& i) { put_big_endian(i, 6, std::uint16_t{3}); }},

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "tests/unit/firmware/attestation/signers.hpp"
 #include "tests/unit/tools/cofferdam/fixture_files.hpp"
+#include "tools/cofferdam/chain.hpp"
 #include "tools/cofferdam/eif_describe.hpp"
 
 namespace {
@@ -117,7 +119,7 @@ TEST_F(AwsImages, EveryPartOfASignatureCounts) {
   }
   for (const char* other : {"eif/cert-P-256.pem", "eif/cert-P-521.pem"}) {
     auto changed = signature;
-    changed.certificate = cofferdam::parse_certificate(cofferdam::certificates_in(fixture(other)).front());
+    changed.certificate = cofferdam::parse_signer(cofferdam::certificates_in(fixture(other)).front());
     EXPECT_NE(cofferdam::check_signature(changed, image.measurement.pcr0), "") << other;
   }
 }
@@ -130,8 +132,41 @@ TEST_F(AwsImages, Pcr8IsTheCertificates) {
   for (const auto& [curve, value] : expected) {
     const Bytes der = cofferdam::certificates_in(fixture("eif/cert-" + curve + ".pem")).front();
     EXPECT_EQ(cofferdam::to_hex(cofferdam::pcr8_of(der)), value);
-    EXPECT_EQ(cofferdam::name_of(cofferdam::parse_certificate(der).key.curve), curve);
+    EXPECT_EQ(cofferdam::name_of(cofferdam::parse_signer(der).key.curve), curve);
   }
+}
+
+TEST(EifSignatureSection, TheCertificateMayBeOfVersion1OrIssuedByAnRsaAuthority) {
+  const cofferdam::PrivateKey key(cofferdam::as_bytes(test_data::kSignerKey));
+  const Bytes pcr0(48, 1);
+  const struct {
+    const char* pem;
+    const char* algorithm;
+    const char* issuer;
+  } signers[] = {{test_data::kVersion1Signer, "ecdsa-with-SHA384", "C=US, ST=WA, O=Signer, CN=signer"},
+                 {test_data::kRsaIssuedSigner, "sha256WithRSAEncryption", "CN=RSA authority"}};
+  for (const auto& [pem, algorithm, issuer] : signers) {
+    const Bytes section = cofferdam::sign_pcr0(pcr0, key, cofferdam::as_bytes(pem));
+    const auto signature = cofferdam::decode_signature_section(section);
+    EXPECT_EQ(cofferdam::check_signature(signature, pcr0), "");
+    EXPECT_EQ(cofferdam::check_certificate_time(signature.certificate, 1'800'000'000), "");
+    EXPECT_NE(cofferdam::check_certificate_time(signature.certificate, 1'700'000'000), "");
+    EXPECT_EQ(cofferdam::format_time(signature.certificate.not_after).substr(0, 10), "2126-11-03");
+    EXPECT_EQ(signature.certificate.signature_algorithm, algorithm);
+    EXPECT_EQ(signature.certificate.issuer, issuer);
+  }
+}
+
+TEST(EifSignatureSection, OnlyTheFirstElementCounts) {
+  const cofferdam::PrivateKey key(cofferdam::as_bytes(test_data::kSignerKey));
+  const Bytes pcr0(48, 1);
+  Bytes both = cofferdam::sign_pcr0(pcr0, key, cofferdam::as_bytes(test_data::kVersion1Signer));
+  const Bytes other = cofferdam::sign_pcr0(Bytes(48, 2), key, cofferdam::as_bytes(test_data::kRsaIssuedSigner));
+  both[0] = 0x82;
+  both.insert(both.end(), other.begin() + 1, other.end());
+  EXPECT_EQ(cofferdam::check_signature(cofferdam::decode_signature_section(both), pcr0), "");
+  both.pop_back();
+  EXPECT_THROW((void)cofferdam::decode_signature_section(both), BadImage);
 }
 
 TEST(EifSignatureSection, MalformedOnesAreRefused) {
