@@ -102,7 +102,7 @@ void write_controller(TreeWriter& tree, const DeviceTreeInput& input) {
   tree.end();
 }
 
-void write_devices(TreeWriter& tree, bool console) {
+void write_devices(TreeWriter& tree) {
   constexpr std::uint32_t kBusFrequency = 24'000'000;  // PrimeCells want a clock for their registers; of no account
   tree.begin("apb-pclk");
   tree.text("compatible", "fixed-clock");
@@ -129,7 +129,6 @@ void write_devices(TreeWriter& tree, bool console) {
   write_virtio(kNsm, kLevelHigh);
   write_virtio(kVsock, kEdgeRising);
 
-  if (!console) return;
   constexpr std::uint32_t kUartFrequency = 1'843'200;  // of the PC's; what divides it is of no account
   tree.begin(UnitName{"serial", kConsole.base}.text());
   tree.text("compatible", "ns16550a");
@@ -158,7 +157,7 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
   tree.text("bootargs", command_line.data());
   tree.address("linux,initrd-start", input.initrd);
   tree.address("linux,initrd-end", input.initrd + input.initrd_size);
-  if (input.console) tree.text("stdout-path", UnitName{"/serial", kConsole.base}.text());
+  if (input.stdout_path) tree.text("stdout-path", UnitName{"/serial", kConsole.base}.text());
   tree.end();
 
   tree.begin(UnitName{"memory", input.memory_base}.text());
@@ -195,7 +194,7 @@ base::Result<std::size_t> write_device_tree(const DeviceTreeInput& input, base::
   tree.end();
 
   write_controller(tree, input);
-  write_devices(tree, input.console);
+  write_devices(tree);
   tree.end();
   return tree.finish();
 }

@@ -1,5 +1,6 @@
-// The device tree that an enclave finds in x0: its memory, cores, interrupt controller, clock, virtio-nsm and virtio-vsock,
-// and how to call the monitor; nothing else exists there. A debug enclave has a console as well.
+// The device tree that an enclave finds in x0: its memory, cores, interrupt controller, clock, virtio-nsm, virtio-vsock and
+// serial port, and how to call the monitor; nothing else exists there. Only a debug enclave's kernel is told to use the
+// serial port by itself.
 //
 // Devicetree Specification 0.4; Linux's bindings of what is named. The monitor writes it itself, from the slot
 // and the measured command line; its digest is part of the launch digest that the attestation states.
@@ -20,7 +21,7 @@ struct DeviceTreeInput {
   std::uint64_t distributor;  // IPA of the GICv3's frames
   std::uint64_t redistributor;
   std::uint64_t redistributor_stride;
-  bool console;
+  bool stdout_path;           // to the serial port
   base::Bytes command_line;   // without a NUL
 };
 

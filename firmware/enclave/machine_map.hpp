@@ -14,7 +14,7 @@ struct DevicePlace {
   base::Intid interrupt;  // an SPI, level-sensitive; 0: none
 };
 
-// Only debug enclaves have the console: ns16550a, transmit only.
+// ns16550a, transmit only. What a production enclave writes to it goes nowhere.
 inline constexpr DevicePlace kConsole{0x0900'0000, 0x1000, base::Intid{1015}};
 inline constexpr DevicePlace kClock{0x0901'0000, 0x1000, base::Intid{0}};  // PL031
 inline constexpr DevicePlace kNsm{0x0A00'0000, 0x200, base::Intid{1016}};    // virtio-mmio, device id 33

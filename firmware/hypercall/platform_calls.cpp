@@ -16,7 +16,7 @@ constexpr std::uint64_t kNoRecord = ~std::uint64_t{0};  // older than what is ke
 constexpr std::uint64_t kMaxConsoleBytes = 40;  // five registers
 
 [[nodiscard]] Transition console_write(const SystemState& state, const Caller& caller, const Call& call) {
-  // A production enclave has no console at all (invariant no-way-in, and its converse: nothing leaks out by one).
+  // What a production enclave says goes nowhere (invariant no-way-in, and its converse: nothing leaks out).
   if (!caller.is_parent() && state.slots[caller.slot().value].mode != enclave::Mode::kDebug) {
     return refuse(Error::kNotSupported);
   }

@@ -1,5 +1,5 @@
-// What an enclave finds at the addresses of firmware/enclave/machine_map.hpp: clock, virtio-nsm, virtio-vsock and, in debug
-// mode, a console.
+// What an enclave finds at the addresses of firmware/enclave/machine_map.hpp: clock, virtio-nsm, virtio-vsock and a serial
+// port, whose output is a debug enclave's console and a production enclave's nothing.
 #pragma once
 
 #include <optional>

@@ -63,7 +63,7 @@ void check_signature(SlotIndex slot, Loader& loader) {
                                              .distributor = board::kBoard.gic_distributor,
                                              .redistributor = board::kBoard.gic_redistributor,
                                              .redistributor_stride = board::kBoard.gic_redistributor_stride,
-                                             .console = slot.mode == enclave::Mode::kDebug,
+                                             .stdout_path = slot.mode == enclave::Mode::kDebug,
                                              .command_line = loader.command_line()},
                                             blob));
   MON_TRY(memory.write(placement.device_tree, base::Bytes{blob}.first(size)));

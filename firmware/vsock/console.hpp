@@ -1,7 +1,7 @@
 // The console of debug enclaves, as the parent reads it: the monitor's end of connections to CID 0, port 10000 + CID.
 //
 // A debug enclave's last kConsoleSize bytes are kept; a reader begins at the oldest. What a reader sends is counted and
-// thrown away: there is no console input. A production enclave has no console and no port.
+// thrown away: there is no console input. A production enclave has no port: its output goes nowhere.
 #pragma once
 
 #include <array>

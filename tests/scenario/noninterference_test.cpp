@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "firmware/crypto/sha384.hpp"
+#include "firmware/enclave/machine_map.hpp"
 #include "hal/host/dma_device.hpp"
 #include "tests/scenario/whole_machine.hpp"
 
@@ -73,6 +74,9 @@ std::string observed(std::uint64_t secret, host::Sabotage sabotage) {
   EXPECT_EQ(ask_nsm(enclave(), attestation_request(std::vector<std::uint8_t>(16, static_cast<std::uint8_t>(secret)))).error, 0);
   (void)enclave().hvc(0xC600'0077, {secret, secret, secret});  // refused calls with secrets in their registers
   (void)enclave().can_read(Ipa{0x1000});
+  for (int i = 0; i < 8; ++i) {
+    enclave().write_register(Ipa{enclave::kConsole.base}, 1, static_cast<std::uint8_t>(secret >> (8 * i)));
+  }
   parent.call(Function::kSlotInfo, {uid});
   parent.call(Function::kChannelOpen, {uid, kRam + kBlock, kFrame});
   EXPECT_TRUE(enclave().call(Function::kChannelNotify, {0, 0}).ok());

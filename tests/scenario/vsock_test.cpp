@@ -517,14 +517,35 @@ TEST_F(VsockConsole, IsReadWhileTheEnclaveRunsAndAfterItsEnd) {
   expect(parents, kReset, 0);
 }
 
-TEST_F(VsockConsole, OfAProductionEnclaveThereIsNone) {
+// Its serial port is there, for AWS's init opens /dev/console, and is a sink: nothing of it leaves, while it runs or after.
+TEST_F(VsockConsole, OfAProductionEnclaveNothingLeaves) {
   Port parents = parents_end();
-  ASSERT_NE(begin_enclave(0), 0U);
-  EXPECT_THROW(print("secret\n"), host::GuestException);
-  EXPECT_FALSE(on(1).can_read(Ipa{enclave::kConsole.base}));
-  parents.send(of(kParentCid, 1000, 0, kConsolePort + 16, kRequest));
-  expect(parents, kReset, 0);
-  EXPECT_EQ(parents.receive(), std::nullopt);
+  const std::uint64_t uid = begin_enclave(0);
+  ASSERT_NE(uid, 0U);
+  const std::string before = machine().console();
+  print("secret\n");
+  constexpr std::uint64_t kLineStatus = 5;
+  EXPECT_EQ(on(1).read_register(Ipa{enclave::kConsole.base + kLineStatus}, 1), 0x60U) << "empty, and nothing received";
+  EXPECT_EQ(on(1).read_register(Ipa{enclave::kConsole.base}, 1), 0U);
+  const auto nothing_leaves = [&](std::uint32_t port) {
+    parents.send(of(kParentCid, port, 0, kConsolePort + 16, kRequest));
+    expect(parents, kReset, 0);
+    machine().pass_ticks(10'000'000);
+    EXPECT_EQ(parents.receive(), std::nullopt);
+  };
+  nothing_leaves(1000);
+  EXPECT_EQ(machine().console(), before);
+  print("last words");
+  EXPECT_THROW((void)on(1).call(Function::kEnclaveExit, {0}), host::LeaveGuest);
+  ASSERT_TRUE(parents.start(16));
+  nothing_leaves(1001);
+  EXPECT_EQ(machine().console().find("secret"), std::string::npos);
+  // The next one of the slot has a console, and reads nothing of the one before.
+  ASSERT_TRUE(end_enclave(parent(), uid).ok());
+  ASSERT_NE(begin_enclave(0, cofferdam_abi::kStartDebug), 0U);
+  print("mine\n");
+  parents.send(of(kParentCid, 1002, 0, kConsolePort + 16, kRequest));
+  EXPECT_EQ(console_of(parents, 1002), "mine\n");
 }
 
 TEST_F(VsockConsole, TheNextEnclaveOfTheSlotHasItsOwn) {

@@ -47,7 +47,7 @@ int mounted(const Mount& mount) {
 // The kernel opens the console for its first process only where the archive holds /dev/console.
 void open_console() {
   int console = ::open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (console < 0) console = ::open("/dev/null", O_RDWR | O_CLOEXEC);  // a production enclave has none
+  if (console < 0) console = ::open("/dev/null", O_RDWR | O_CLOEXEC);  // a kernel without a driver has none
   if (console < 0) return;
   for (int number = 0; number < 3; ++number) {
     if (number != console) ::dup2(console, number);

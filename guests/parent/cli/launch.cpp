@@ -115,12 +115,12 @@ Descriptor heartbeat_listener(Environment& environment, const Say& say, int star
                           : "Read its last words below.";
   } else if (result == BootResult::kEnded) {
     mend +=
-        "A production enclave has no console. Run it with --debug-mode: its last words are printed then. If it ends "
+        "A production enclave's output goes nowhere. Run it with --debug-mode: its last words are printed then. If it ends "
         "only in "
         "production mode, look at what differs there: the measurements in its document are not zero.";
   } else if (result == BootResult::kTimedOut) {
     mend +=
-        "A production enclave has no console. Run it with --debug-mode: its last words are printed then. If it is only "
+        "A production enclave's output goes nowhere. Run it with --debug-mode: its last words are printed then. If it is only "
         "slow, "
         "give --boot-timeout SECONDS.";
   }
