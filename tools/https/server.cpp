@@ -18,18 +18,39 @@ using Clock = std::chrono::steady_clock;
 using Answer = Handler;  // httplib::Server has a Handler too
 constexpr std::size_t kMostRequests = 100000;  // on one connection: keys of the session are renewed now and then
 
-// What httplib reads and writes through. One request, from its first byte to its last, has one deadline: a peer that sends a byte
-// now and then holds a thread no longer than one that sends nothing.
+// What httplib reads and writes through. One request, from its first byte to its last, has one deadline, and so has one answer: a peer
+// that sends or takes a byte now and then holds a thread no longer than one that does nothing.
 class ConnectionStream final : public httplib::Stream {
  public:
-  ConnectionStream(Connection& connection, SlowPeers::Wait& wait, std::chrono::seconds read_limit, std::chrono::seconds write_limit)
-      : connection_(connection), patience_([&wait] { return wait.patience(); }), write_limit_(write_limit),
+  ConnectionStream(Connection& connection, SlowPeers& slow_peers, std::chrono::seconds read_limit, std::chrono::seconds write_limit)
+      : connection_(connection), wait_(slow_peers), patience_([this] { return wait_.patience(); }), write_limit_(write_limit),
         read_by_(Clock::now() + read_limit) {}
+  void request_is_whole() { wait_.over(); }
+  // A streamed answer lasts as long as its client reads: each piece of it has the limit.
+  void begin_answer(bool streamed) {
+    streamed_ = streamed;
+    write_by_ = Clock::now() + write_limit_;
+    wait_.begin(streamed ? SlowPeers::kReaderGrace : SlowPeers::kGrace);
+  }
   bool is_readable() const override { return true; }
   bool wait_readable() const override { return true; }
   bool wait_writable() const override { return connection_.peer_is_there(); }
   ssize_t read(char* to, std::size_t size) override { return connection_.read(to, size, read_by_, patience_); }
-  ssize_t write(const char* from, std::size_t size) override { return connection_.write(from, size, Clock::now() + write_limit_); }
+  ssize_t write(const char* from, std::size_t size) override {
+    if (!write_by_) begin_answer(false);  // httplib's own
+    if (!streamed_) return connection_.write(from, size, *write_by_, patience_);
+    begin_answer(true);
+    std::size_t untaken = connection_.untaken();
+    const ssize_t sent = connection_.write(from, size, *write_by_, [&] {
+      if (const std::size_t left = connection_.untaken(); left != untaken) {
+        untaken = left;
+        wait_.begin(SlowPeers::kReaderGrace);
+      }
+      return wait_.patience();
+    });
+    wait_.over();  // the model, not the client, is waited for
+    return sent;
+  }
   void get_remote_ip_and_port(std::string&, int&) const override {}
   void get_local_ip_and_port(std::string&, int&) const override {}
   socket_t socket() const override { return connection_.socket(); }
@@ -37,9 +58,12 @@ class ConnectionStream final : public httplib::Stream {
 
  private:
   Connection& connection_;
+  SlowPeers::Wait wait_;
   const Connection::Patience patience_;
   std::chrono::seconds write_limit_;
   Clock::time_point read_by_;
+  std::optional<Clock::time_point> write_by_;
+  bool streamed_{false};
 };
 
 class WorkQueueForHttplib final : public httplib::TaskQueue {
@@ -55,7 +79,7 @@ class WorkQueueForHttplib final : public httplib::TaskQueue {
 // What the thread's connection is at: httplib hands nothing through to its handlers.
 struct Turn {
   const std::string* client_name{};
-  SlowPeers::Wait* wait{};
+  ConnectionStream* stream{};
   bool answered{false};  // by the handler, not by httplib's own refusals: these close the connection
   bool ends{false};      // the handler said so
 };
@@ -98,11 +122,12 @@ struct Server::State final : httplib::Server {
 };
 
 void Server::State::answer(const httplib::Request& from, httplib::Response& to, std::string body) {
-  turn->wait->over();
+  turn->stream->request_is_whole();
   Request request{.method = from.method, .target = from.target, .headers = headers_of(from.headers), .body = std::move(body),
                   .client_name = turn->client_name == nullptr ? std::string() : *turn->client_name};
   auto response = std::make_shared<Response>(handler(request));
   turn->answered = true;
+  turn->stream->begin_answer(static_cast<bool>(response->stream));
   to.status = response->status;
   for (const auto& [name, value] : response->headers) {
     turn->ends = turn->ends || (name == "Connection" && value == "close");
@@ -153,11 +178,10 @@ void Server::State::serve(std::shared_ptr<Peer> peer) {
 
 // False: the connection ends here.
 bool Server::State::serve_one(Peer& peer) {
-  SlowPeers::Wait wait(slow_peers);
-  Turn now{.client_name = &peer.client_name, .wait = &wait};
+  ConnectionStream stream(peer.connection, slow_peers, options.read_timeout, options.write_timeout);
+  Turn now{.client_name = &peer.client_name, .stream = &stream};
   turn = &now;
   bool closed = false;
-  ConnectionStream stream(peer.connection, wait, options.read_timeout, options.write_timeout);
   const bool last = ++peer.requests >= kMostRequests;
   const bool good = process_request(stream, {}, 0, {}, 0, last, closed, nullptr);
   turn = nullptr;

@@ -1,6 +1,6 @@
 // An HTTP/1.1 server behind TLS 1.3, with everything bounded: threads, waiting connections, sizes of requests, times. A thread works for
 // a peer only while there is something to do: not for an idle connection, not for a handshake that waits for the peer, and for a request
-// that comes slowly only while nobody else needs the thread (slow_peers.hpp).
+// that comes slowly or an answer that is read slowly only while nobody else needs the thread (slow_peers.hpp).
 // It is cpp-httplib over OpenSSL; no other folder names their headers. The handler runs on many threads at once.
 #pragma once
 
@@ -54,7 +54,7 @@ struct ServerOptions {
   std::size_t waiting{1024};        // connections that wait for a thread; one more is closed at once
   std::size_t largest_body{64 * 1024};
   std::chrono::seconds read_timeout{10};  // of the whole handshake, and of a whole request
-  std::chrono::seconds write_timeout{30};
+  std::chrono::seconds write_timeout{30};  // of a whole answer; of each piece of a streamed one
   std::chrono::seconds keep_alive{5};  // how long a connection may be idle; it holds no thread
   std::size_t idle{512};            // connections that hold no thread; of more, one of the address that has most is closed
 };

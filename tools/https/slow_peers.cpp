@@ -5,11 +5,10 @@ namespace https {
 using std::chrono::milliseconds;
 
 milliseconds SlowPeers::Wait::patience() {
-  constexpr milliseconds kGrace{50};  // a request in several pieces is no slow one
   constexpr milliseconds kSlice{50};  // how often it looks whether others wait
   if (!counted_) {
     const auto waited = std::chrono::floor<milliseconds>(std::chrono::steady_clock::now() - begin_);
-    if (waited < kGrace) return kGrace - waited;
+    if (waited < grace_) return grace_ - waited;
     counted_ = true;
     all_.waiting_.fetch_add(1);
   }
@@ -22,6 +21,12 @@ milliseconds SlowPeers::Wait::patience() {
     return milliseconds(0);
   }
   return kSlice;
+}
+
+void SlowPeers::Wait::begin(milliseconds grace) {
+  over();
+  begin_ = std::chrono::steady_clock::now();
+  grace_ = grace;
 }
 
 void SlowPeers::Wait::over() {

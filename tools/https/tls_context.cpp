@@ -6,6 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -201,22 +202,27 @@ long Connection::read(char* to, std::size_t size, Clock::time_point deadline, co
   return static_cast<long>(count);
 }
 
-long Connection::write(const char* from, std::size_t size, Clock::time_point deadline) {
+long Connection::write(const char* from, std::size_t size, Clock::time_point deadline, const Patience& patience) {
   if (size == 0) return 0;
   while (true) {
     if (session_) {
       ERR_clear_error();
       const int result = SSL_write(session_.get(), from, static_cast<int>(std::min<std::size_t>(size, 1 << 20)));
       if (result > 0) return result;
-      if (wait_for_tls(result, deadline, nullptr)) continue;
+      if (wait_for_tls(result, deadline, patience)) continue;
       established_ = false;
       return -1;
     }
     const long sent = ::send(socket_, from, size, MSG_NOSIGNAL);
     if (sent >= 0) return sent;
-    if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLOUT, deadline, nullptr))) continue;
+    if (errno == EINTR || ((errno == EAGAIN || errno == EWOULDBLOCK) && wait(POLLOUT, deadline, patience))) continue;
     return -1;
   }
+}
+
+std::size_t Connection::untaken() const {
+  int bytes = 0;
+  return ::ioctl(socket_, TIOCOUTQ, &bytes) == 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 bool Connection::has_buffered() const { return begin_ < end_ || (session_ && SSL_pending(session_.get()) > 0); }

@@ -43,7 +43,9 @@ class Connection {
   using Patience = std::function<std::chrono::milliseconds()>;
   // Bytes, 0 at the end, -1: broken or late.
   [[nodiscard]] long read(char* to, std::size_t size, std::chrono::steady_clock::time_point deadline, const Patience& patience);
-  [[nodiscard]] long write(const char* from, std::size_t size, std::chrono::steady_clock::time_point deadline);
+  [[nodiscard]] long write(const char* from, std::size_t size, std::chrono::steady_clock::time_point deadline, const Patience& patience);
+  // Bytes that were written and that the peer's machine hasn't taken yet.
+  [[nodiscard]] std::size_t untaken() const;
   // Bytes that were read and not asked for yet.
   [[nodiscard]] bool has_buffered() const;
   // What counts as one peer: the IPv4 address, of IPv6 the network of 64 bits; empty: not known.

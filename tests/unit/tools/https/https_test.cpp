@@ -105,6 +105,10 @@ class Raw {
   Raw(const Raw&) = delete;
   Raw& operator=(const Raw&) = delete;
   void say(const std::string& bytes) const { (void)!send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
+  void take(std::size_t size) const {
+    std::string taken(size, 0);
+    (void)!recv(socket_, taken.data(), size, MSG_WAITALL);
+  }
   // What comes until the end, `limit`, or `enough`.
   [[nodiscard]] std::string hear(std::chrono::milliseconds limit, const std::string& enough = {}) const {
     std::string answer;
@@ -286,6 +290,69 @@ TEST(Https, WhoSendsARequestSlowlyKeepsNobodyOut) {
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(raw(server.port(), begun + "end").starts_with("HTTP/1.1 200"));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 6s);
+}
+
+// More than the buffers of both ends take.
+https::Response endless(const https::Request& request) {
+  if (request.target == "/small") return echo(request);
+  if (request.target == "/whole") return {.status = 200, .content_type = "text/plain", .headers = {}, .body = std::string(32 << 20, 'x')};
+  https::Response response{.status = 200, .content_type = "text/plain"};
+  response.stream = [](const https::Sink& sink) {
+    while (sink(std::string(8192, 'x'))) {
+    }
+  };
+  return response;
+}
+
+TEST(Https, WhoDoesNotReadItsAnswersKeepsNobodyOut) {
+  for (const std::string target : {"/whole", "/stream"}) {
+    https::ServerOptions options;
+    options.threads = 2;
+    const Running server(options, endless);
+    const std::string asked = "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    std::vector<std::unique_ptr<Raw>> deaf;
+    for (int i = 0; i < 4; ++i) {
+      deaf.push_back(std::make_unique<Raw>(server.port()));
+      deaf.back()->say(asked + asked + asked);
+    }
+    std::this_thread::sleep_for(50ms);
+    const auto begin = std::chrono::steady_clock::now();
+    const std::string small = "POST /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\nend";
+    EXPECT_TRUE(raw(server.port(), small, 10s).starts_with("HTTP/1.1 200")) << target;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s) << target;
+  }
+}
+
+TEST(Https, AnAnswerIsNotTakenAByteAtATime) {
+  https::ServerOptions options;
+  options.write_timeout = 1s;
+  const Running server(options, endless);
+  const Raw slow(server.port());
+  slow.say("POST /whole HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+  for (int i = 0; i < 20; ++i) {  // 10 MiB of 32, and each time the server can write again
+    std::this_thread::sleep_for(100ms);
+    slow.take(512 << 10);
+  }
+  EXPECT_LT(slow.hear(3s).size(), 20U << 20);
+}
+
+TEST(Https, AStreamedAnswerIsNotCutWhileItsClientReads) {
+  https::ServerOptions options;
+  options.threads = 2;
+  const Running server(options, endless);
+  const std::string asked = "POST /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+  const Raw one(server.port()), other(server.port());
+  one.say(asked);
+  other.say(asked);
+  std::this_thread::sleep_for(50ms);
+  const Raw waits(server.port());
+  waits.say(asked);
+  for (int i = 0; i < 40; ++i) {  // slower than the server's buffer becomes writable again
+    one.take(48 << 10);
+    other.take(48 << 10);
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_EQ(waits.hear(10ms), "");
 }
 
 TEST(Https, OneAddressCrowdsOutItsOwnConnectionsOnly) {
