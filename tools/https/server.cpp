@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <csignal>
+#include <ctime>
 #include <mutex>
 #include <stdexcept>
 
@@ -90,6 +91,14 @@ Headers headers_of(const httplib::Headers& headers) {
   Headers result(headers.begin(), headers.end());
   std::reverse(result.begin(), result.end());
   return result;
+}
+
+// IMF-fixdate (RFC 9110, 5.6.7): its names are those of the "C" locale, which no program of ours leaves.
+std::string date_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  char text[32];
+  return {text, std::strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc))};
 }
 
 bool is_multipart(const httplib::Request& request) {
@@ -237,6 +246,7 @@ Server::Server(ServerOptions options, Handler handler) {
   });
   // httplib announces that it closes after every error; here only its own refusals do.
   state.set_post_routing_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.has_header("Date")) response.set_header("Date", date_now());  // RFC 9110, 6.6.1
     if (turn == nullptr || !turn->answered) return;
     response.headers.erase("Keep-Alive");
     if (!turn->ends && request.get_header_value("Connection") != "close") response.headers.erase("Connection");

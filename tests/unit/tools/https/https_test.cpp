@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <string>
 #include <thread>
 #include <vector>
@@ -184,6 +185,23 @@ TEST(Https, MutualTlsGivesTheClientsNameAndTurnsOthersAway) {
   https::ClientOptions foreign = known;
   foreign.client_certificate_pem = cryptography::self_signed_pem(caller.key, "cks.test", {}, 1);
   EXPECT_THROW(https::Client(foreign).send(post("/", "")), https::HttpsError);
+}
+
+// RFC 9110, 6.6.1: clients correct their clocks by it.
+TEST(Https, EveryAnswerSaysWhatTimeItIs) {
+  const Running server(https::ServerOptions{}, echo);
+  const std::time_t before = std::time(nullptr);
+  for (const std::string request : {"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "nonsense\r\n\r\n",
+                                    "POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=a\r\nContent-Length: 2\r\n\r\n--"}) {
+    const std::string answer = raw(server.port(), request);
+    const std::size_t at = answer.find("\r\nDate: ");
+    ASSERT_NE(at, answer.npos) << answer;
+    std::tm utc{};
+    const char* end = strptime(answer.c_str() + at + 8, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    ASSERT_TRUE(end != nullptr && std::string_view(end).starts_with("\r\n")) << answer;
+    EXPECT_GE(timegm(&utc), before);
+    EXPECT_LE(timegm(&utc), std::time(nullptr));
+  }
 }
 
 TEST(Https, WhatIsTooLargeOrTooSlowIsRefused) {
