@@ -107,6 +107,14 @@ class Calls(ProxyTest):
         wait_until(lambda: any(line.get("event") == "configuration-refused" for line in proxy.audit()), 5, "no refusal is logged")
         self.assertEqual(proxy.health().status, 200)
 
+    def test_whom_it_listens_to_stays_until_it_is_started_anew(self):
+        proxy = self.proxy()
+        configuration = proxy.configuration()
+        configuration["tls"].update(client_ca="authority.pem", client_name="cks.kms.eu-central-1.amazonaws.com")
+        proxy.write(configuration)
+        proxy.read_again()
+        self.assertEqual(proxy.health().status, 200)
+
     def test_many_at_once(self):
         proxy = self.proxy()
         failures = []

@@ -165,6 +165,11 @@ class Refusals(ProxyTest):
         self.refused(health(*identity("somebody")), 401, "AuthenticationFailedException")
         self.assertEqual(health().status, 0)
         self.assertEqual(proxy.audit()[-2]["client"], "cks.kms.eu-central-1.amazonaws.com")
+        # What it listens to stays until it is started anew: the name, too.
+        del configuration["tls"]["client_name"]
+        proxy.write(configuration)
+        proxy.read_again()
+        self.refused(health(*identity("somebody")), 401, "AuthenticationFailedException")
 
     def test_configurations(self):
         proxy = self.served

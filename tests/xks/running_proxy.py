@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,13 @@ class Proxy:
     def close(self):
         self.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def read_again(self):
+        def read():
+            return sum(line.get("event") == "configuration-read" for line in self.audit())
+        before = read()
+        self.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: read() > before, 5, "the configuration isn't read")
 
     def audit(self):
         return [json.loads(line) for line in (self.folder / "audit.jsonl").read_text().splitlines()]

@@ -116,8 +116,14 @@ Proxy::Proxy(Configuration configuration, std::shared_ptr<pkcs11::Token> token, 
       work_(configuration_->token_threads, configuration_->token_threads * 16) {}
 
 void Proxy::replace(Configuration configuration) {
-  auto fresh = std::make_shared<const Configuration>(std::move(configuration));
   const std::lock_guard lock(mutex_);
+  auto fresh = std::make_shared<Configuration>(*configuration_);
+  fresh->uri_path = std::move(configuration.uri_path);
+  fresh->region = std::move(configuration.region);
+  fresh->token_budget = configuration.token_budget;
+  fresh->health_key = std::move(configuration.health_key);
+  fresh->credentials = std::move(configuration.credentials);
+  fresh->keys = std::move(configuration.keys);
   configuration_ = std::move(fresh);
 }
 

@@ -18,7 +18,7 @@ class Proxy {
   // `token` is used from several threads at once, also for a while after a call was given up.
   Proxy(Configuration configuration, std::shared_ptr<pkcs11::Token> token, AuditLog& audit);
   [[nodiscard]] https::Response answer(const https::Request& request);
-  // Takes over keys, policies, credentials, path and budget; what is under way ends with the old ones.
+  // Takes over what Configuration says is read again, and nothing else; what is under way ends with the old.
   void replace(Configuration configuration);
   std::function<std::int64_t()> now;  // Unix seconds
 
