@@ -226,9 +226,10 @@ std::optional<CK_OBJECT_HANDLE> Token::State::key(Session session, std::string_v
 
 CK_OBJECT_HANDLE Token::State::known_key(Session session, std::string_view label) {
   auto found = key(session, label);
-  // A module that lost its token may show an empty one: a missing key is looked for again after a new start.
-  if (!found) throw CallError(("key '" + std::string(label) + "'").c_str(), CKR_KEY_HANDLE_INVALID);
-  return *found;
+  if (found) return *found;
+  // A module that lost its token may show an empty one: then the key is looked for again after a new start.
+  if (handles(session, nullptr).empty()) throw CallError(("key '" + std::string(label) + "'").c_str(), CKR_KEY_HANDLE_INVALID);
+  throw TokenError("the token has no AES key labelled '" + std::string(label) + "'");
 }
 
 KeyInfo Token::State::describe(Session session, CK_OBJECT_HANDLE object) {

@@ -48,8 +48,8 @@ class Token {
   void generate_aes256(std::string_view label);
   void destroy(std::string_view label);
   [[nodiscard]] std::optional<KeyInfo> find(std::string_view label);
-  // As find, but for a key that should be there: a token that shows none is looked at again after a new start of the module, as one
-  // that went away may seem empty. Throws TokenError then.
+  // As find, but for a key that should be there: a token that shows no key at all is looked at again after a new start of the module,
+  // as one that went away may seem empty. Throws TokenError when the key isn't there.
   [[nodiscard]] KeyInfo known(std::string_view label);
   [[nodiscard]] std::vector<KeyInfo> keys();
 

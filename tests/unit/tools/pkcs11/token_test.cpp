@@ -9,6 +9,8 @@
 #include <fstream>
 #include <thread>
 
+#include "tools/pkcs11/module.hpp"
+
 namespace {
 
 using cofferdam::as_bytes;
@@ -77,6 +79,22 @@ TEST_F(InSoftHsm, KeysAreFoundByLabelOnceAndDestroyed) {
   EXPECT_NO_THROW((void)token.seal("b", {}, as_bytes("x")));
   EXPECT_THROW(token.destroy("a"), pkcs11::TokenError);
   EXPECT_THROW((void)token.find(std::string(129, 'x')), pkcs11::TokenError);
+}
+
+// The module is everybody's: starting it anew ends their sessions.
+TEST_F(InSoftHsm, AKeyThatIsGoneDoesNotDisturbTheOthers) {
+  pkcs11::Token token(options());
+  token.generate_aes256("a");
+  token.generate_aes256("b");
+  token.destroy("b");
+  const auto module = pkcs11::Module::at(pkcs11::module_path({}));
+  const std::uint64_t before = module->epoch();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW((void)token.seal("b", {}, as_bytes("x")), pkcs11::TokenError);
+    EXPECT_NO_THROW((void)token.seal("a", {}, as_bytes("x")));
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
+  EXPECT_EQ(module->epoch(), before);
 }
 
 TEST_F(InSoftHsm, TheKeyCannotBeTakenOut) {
