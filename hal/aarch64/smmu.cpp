@@ -228,10 +228,12 @@ std::optional<Fault> take_fault() {
     return Fault{.type = kFaultsLost};
   }
   if (((producer ^ consumer) & kIndex) == 0) return std::nullopt;
+  aarch64::dmb_oshld();  // the record is read after its number, and before its slot is given back
   smmu::Event event{};
   for (std::size_t word = 0; word < event.size(); ++word) {
     event[word] = const_cast<const volatile std::uint64_t&>(events[consumer & (kEvents - 1)][word]);
   }
+  aarch64::dmb_oshld();
   aarch64::write32(kBase + smmu::kEventqCons, advance(consumer & kIndex, kEventBits) | (consumer & smmu::kOverflow));
   const bool has_address = smmu::type_of(event) >= smmu::kEventTranslation;
   return Fault{smmu::stream_of(event), has_address ? smmu::address_of(event) : 0, smmu::type_of(event),

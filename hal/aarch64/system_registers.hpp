@@ -20,5 +20,6 @@ inline void dsb_sy() { asm volatile("dsb sy" : : : "memory"); }
 inline void dsb_ish() { asm volatile("dsb ish" : : : "memory"); }
 inline void dsb_ishst() { asm volatile("dsb ishst" : : : "memory"); }
 inline void dsb_nsh() { asm volatile("dsb nsh" : : : "memory"); }
+inline void dmb_oshld() { asm volatile("dmb oshld" : : : "memory"); }
 
 }  // namespace hal::aarch64
