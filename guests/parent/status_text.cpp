@@ -118,6 +118,10 @@ std::string status_text(const Sections& sections) {
   }
   for (const Entry& entry : of(sections, StatusSection::kDmaFaults)) {
     const auto it = decode<abi::DmaFaultStatus>(entry);
+    if (it.type == 0) {
+      text += format("DMA fault %llu: at %llu ms, and some were lost\n", wide(it.sequence), wide(it.uptime_milliseconds));
+      continue;
+    }
     text += format("DMA fault %llu: at %llu ms stream %u %s %llx, SMMU event %x\n", wide(it.sequence),
                    wide(it.uptime_milliseconds), it.stream, it.write != 0 ? "wrote to" : "read from", wide(it.address),
                    it.type);

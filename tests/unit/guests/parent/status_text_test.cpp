@@ -33,7 +33,8 @@ Sections some() {
   abi::CounterStatus other{.head = {184, 1}, .mpidr = 3, .owner = 2};
   of(sections, StatusSection::kCounters) = {bytes_of(mine), bytes_of(other)};
   of(sections, StatusSection::kDmaFaults) = {bytes_of(abi::DmaFaultStatus{
-      .head = {48, 1}, .sequence = 5, .address = 0x4000'0000, .stream = 8, .type = 0x10, .write = 1})};
+      .head = {48, 1}, .sequence = 5, .address = 0x4000'0000, .stream = 8, .type = 0x10, .write = 1}),
+      bytes_of(abi::DmaFaultStatus{.head = {48, 1}, .sequence = 6, .uptime_milliseconds = 7})};
   of(sections, StatusSection::kEventLog) = {bytes_of(abi::EventStatus{.head = {88, 1}, .pcr = 1, .name = "monitor"})};
   of(sections, StatusSection::kSlots) = {bytes_of(abi::SlotStatus{
       .head = {48, 1}, .uid = 0xABC, .cid = 16, .memory_bytes = 8192, .state = 0xFFFF, .exit = 3 << 8 | 2, .flags = 1})};
@@ -49,6 +50,7 @@ TEST(StatusText, SaysWhatTheEntriesSay) {
   EXPECT_THAT(text, HasSubstr("core 2: traps physical_interrupt 99\n"));
   EXPECT_THAT(text, HasSubstr("core 3: an enclave's\n"));
   EXPECT_THAT(text, HasSubstr("DMA fault 5: at 0 ms stream 8 wrote to 40000000, SMMU event 10\n"));
+  EXPECT_THAT(text, HasSubstr("DMA fault 6: at 7 ms, and some were lost\n"));
   EXPECT_THAT(text, HasSubstr("event: PCR1 monitor 00"));
   EXPECT_THAT(text, HasSubstr("slot abc: stopped (DEBUG), cid 16, 8 KiB, 0 cores, 0 channels, exit reason 3 code 2\n"));
 }
