@@ -261,9 +261,8 @@ void take_interrupt(base::PartitionId partition, base::Intid intid) {
 }
 
 void enter_interrupts(base::CoreId core, base::PartitionId partition) {
-  change(of(partition), [=](vgic::Controller& controller, Actions& actions) {
-    controller.reset_core(index_of(core, partition), actions);
-  });
+  change(of(partition),
+         [=](vgic::Controller& controller, Actions& actions) { controller.join(index_of(core, partition), actions); });
 }
 
 void leave_interrupts(base::CoreId core, base::PartitionId partition) {

@@ -76,9 +76,10 @@ class Controller {
   void admit(base::Intid intid, Actions& actions);
   void withdraw(base::Intid intid, Actions& actions);
 
-  // A core goes on: its private interrupts as after reset. Its list registers are empty.
-  void reset_core(CoreIndex core, Actions& actions);
-  // A core goes off, after its last sync(). What was pending there and may go to others does.
+  // A core goes on, with what was set and sent while it was off. Its list registers are empty.
+  void join(CoreIndex core, Actions& actions);
+  // A core goes off, after its last sync(): its private interrupts as after reset. What was pending there and may go to
+  // others does.
   void leave(CoreIndex core, Actions& actions);
 
   // A guest's access at `offset` of a frame. What the architecture reserves, and accesses of a size that it does not

@@ -183,7 +183,8 @@ void Controller::send_sgi(CoreIndex from, SgiRegister which, std::uint64_t value
     const bool named = (affinity & ~std::uint32_t{0xFF}) == cluster &&
                        (affinity >> 4 & 0xF) == sgi::RangeSelector::get(value) &&
                        (sgi::TargetList::get(value) >> in_range & 1) != 0;
-    if (!(all_but_self ? i != from.value : named) || !is_online(i)) continue;
+    // To a core that is off, too: its redistributor keeps it (IHI 0069, chapter 11).
+    if (!(all_but_self ? i != from.value : named)) continue;
     const Place at = place(CoreIndex{i}, intid);
     // One security state: ICC_SGI1R_EL1 makes one of either group, the two others of group 0 only (IHI 0069, table of
     // "Forwarding an SGI to a target PE").

@@ -234,10 +234,14 @@ void Controller::clear_private(CoreIndex core, Actions& actions) {
   at.processor_sleep = true;
 }
 
-void Controller::reset_core(CoreIndex core, Actions& actions) {
+void Controller::join(CoreIndex core, Actions& actions) {
   if (core.value >= core_count_) return;
-  clear_private(core, actions);
   online_ |= static_cast<std::uint8_t>(1U << core.value);
+  Bank& bank = banks_[core.value];
+  // What is pending in the machine may be another's; what this partition asked for meanwhile was not said yet.
+  if (bank.physical != 0) actions.add(ActionKind::kClearPending, 0, core, bank.physical);
+  if (bank.set_in_machine != 0) actions.add(ActionKind::kSetPending, 0, core, bank.set_in_machine);
+  reconfigure_all(core.value, bank.enabled, actions);
   retarget_all(core.value, actions);
 }
 

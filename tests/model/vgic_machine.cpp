@@ -209,7 +209,7 @@ void Machine::power_on(unsigned core) {
   vgic::Actions actions;
   interfaces_[core] = {};
   interfaces_[core].online = true;
-  controller.reset_core(CoreIndex{static_cast<std::uint8_t>(core)}, actions);
+  controller.join(CoreIndex{static_cast<std::uint8_t>(core)}, actions);
   carry_out(actions);
   enter(core);
   if (prompt) settle();

@@ -31,7 +31,6 @@ void Spec::power_on(unsigned core) {
   cores_[core] = {};
   cores_[core].affinity = affinity;
   cores_[core].online = true;
-  reset_private(core);
 }
 void Spec::power_off(unsigned core) {
   cores_[core].online = false;
@@ -57,7 +56,6 @@ void Spec::set_high(unsigned core, std::uint32_t intid, bool high) {
 void Spec::send_sgi(unsigned from, unsigned which, std::uint64_t value) {
   const auto intid = static_cast<std::uint32_t>(value >> 24 & 0xF);
   for (unsigned i = 0; i < cores_.size(); ++i) {
-    if (!cores_[i].online) continue;
     const std::uint64_t affinity = cores_[i].affinity;
     bool chosen = true;
     if ((value >> 40 & 1) != 0) {

@@ -13,7 +13,7 @@ std::uint64_t call_keeping_registers(std::uint64_t* x, bool smc);
 }
 
 constexpr std::int32_t kNotSupported = -1, kInvalidParameters = -2, kAlreadyOn = -4, kInvalidAddress = -9;
-constexpr std::uint32_t kPing = 1, kPong = 2, kAll = 3, kMoved = 33;
+constexpr std::uint32_t kPing = 1, kPong = 2, kAll = 3, kEarly = 4, kMoved = 33;
 constexpr std::uint64_t kStackBytes = 16384;
 alignas(16) std::uint8_t g_stacks[kMostCores][kStackBytes];
 
@@ -64,10 +64,23 @@ void live(Core& core) {
   core.alive = kCameBack;
 }
 
-std::int32_t start(std::uint64_t number) {
+// Its redistributor was set by another core: it takes one interrupt, then CPU_OFF.
+void take_one(Core& core) {
+  WRITE_REGISTER(tpidr_el1, reinterpret_cast<std::uint64_t>(&core));
+  start_interface();
+  wait_for([] { return irq_signalled(); });
+  core.last_intid = acknowledge();
+  if (core.last_intid != kNone) end(static_cast<std::uint32_t>(core.last_intid));
+  core.alive = kRunning;
+  barrier();
+  call(kCpuOff);
+  core.alive = kCameBack;
+}
+
+std::int32_t start(std::uint64_t number, void (*run)(Core&) = live) {
   Core& core = g_cores[number];
   core.stack = reinterpret_cast<std::uint64_t>(g_stacks[number] + kStackBytes);
-  core.run = live;
+  core.run = run;
   core.alive = kNotYet;
   core.heard = 0;
   barrier();
@@ -181,6 +194,18 @@ void check_stop() {
   send(kPing, 1, 1U << 1);
   const bool started = start(1) == 0 && wait_for([] { return g_cores[1].alive == kRunning; });
   check("a core that got an SGI while off starts", started && stop(1));
+  const std::uint64_t settings = g_cores[1].redistributor + kFrame;
+  mmio<std::uint32_t>(g_cores[1].redistributor + 0x14) = 0;  // GICR_WAKER
+  mmio<std::uint32_t>(settings + kClearPending) = ~0U;
+  mmio<std::uint32_t>(settings + kGroup) = ~0U;
+  mmio<std::uint8_t>(settings + 0x400 + kEarly) = 0xA0;
+  mmio<std::uint32_t>(settings + kSetEnable) = bit_of(kEarly);
+  const std::int32_t early = start(1, take_one);
+  send(kEarly, g_cores[1].mpidr, 1U << (g_cores[1].mpidr & 0xF));
+  const bool took = early == 0 && wait_for([] { return g_cores[1].alive == kRunning; }, 5'000'000);
+  check("what CPU_ON has accepted takes an SGI that was sent before it ran, as another core has set it",
+        took && g_cores[1].last_intid == kEarly, {value_of(early), g_cores[1].alive, g_cores[1].last_intid});
+  wait_for([] { return call(kAffinityInfo, 1, 0).status32() == 1; });
   const std::int32_t nowhere = call(kCpuOn, 1, 0xFFFF'FFFF'F000, 0).status32();
   check("CPU_ON to no memory", nowhere == kInvalidAddress || nowhere == kInvalidParameters, {value_of(nowhere)});
 }

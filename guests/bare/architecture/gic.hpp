@@ -93,5 +93,6 @@ inline void send_to_others(std::uint32_t intid) {
 bool find_redistributor(Core& core);
 void start_distributor();
 void start_this_core();
+void start_interface();  // of this core alone, its redistributor is as it is
 
 }  // namespace architecture::gic

@@ -47,6 +47,10 @@ void start_this_core() {
   bank(kGroup, 0) = ~0U;
   for (std::uint32_t intid = 0; intid < 32; ++intid) priority(intid) = 0xA0;
   bank(kSetEnable, 0) = 0xFFFF;
+  start_interface();
+}
+
+void start_interface() {
   barrier();
   WRITE_REGISTER(s3_0_c12_c12_5, READ_REGISTER(s3_0_c12_c12_5) | 1);  // ICC_SRE_EL1.SRE
   set_mask(0xF0);
@@ -267,10 +271,6 @@ void check_groups() {
   core.on_interrupt = nullptr;
 }
 
-void check_shared() {
-  mask();
-  route(kUartIntid) = this_core().mpidr;
-  set_group(kUartIntid, true);
 // Precondition: kMessage is an enabled edge for this core. A device writes to the register's own address.
 void check_device_message() {
   constexpr bare::Edu kDevice;
@@ -283,6 +283,10 @@ void check_device_message() {
   check("so does a device's", sends && came && taken == kMessage && !irq_signalled(), {sends, came, taken});
 }
 
+void check_shared() {
+  mask();
+  route(kUartIntid) = this_core().mpidr;
+  set_group(kUartIntid, true);
   priority(kUartIntid) = 0xA0;
   set(kSetPending, kUartIntid);
   pause(200);
@@ -322,12 +326,12 @@ void check_device_message() {
     taken = acknowledge();
     if (taken != kNone) end(taken);
     check("a message makes its SPI pending", came && taken == kMessage, {came, taken});
+    check_device_message();
+    set(kClearEnable, kMessage);
   }
   distributor(0) = distributor(0) & ~3U;
   wait_for_write();
   send_to_self(11);
-    check_device_message();
-    set(kClearEnable, kMessage);
   pause(200);
   const bool silent = !irq_signalled();
   distributor(0) = distributor(0) | 3;

@@ -480,11 +480,31 @@ TEST_F(VirtualGic, ACoreThatLeavesTakesNothingAlong) {
   EXPECT_FALSE(on().gic.line(3, kUart).enabled || on().gic.line(3, kUart).active);
   route(kMessage, 1);
   EXPECT_EQ(drain(1), Intids{kMessage});
-  on().send_sgi(0, SgiRegister::kSgi1, 2U << 24 | 0b1000);  // to a core that is off
   on().power_on(3);
   EXPECT_EQ(on().read(3, sgi_frame(3), offset::kIsenabler), 0);
   EXPECT_EQ(on().read(3, sgi_frame(3), offset::kIspendr), 1U << kTimer) << "the line is high, nothing else is left";
   EXPECT_EQ(on().acknowledge(3), kUart);
+}
+
+// A redistributor is there before its core runs, and keeps what comes (IHI 0069, chapter 11).
+TEST_F(VirtualGic, WhatIsSetAndSentToACoreThatIsOffWaitsForIt) {
+  constexpr std::uint32_t kSgi = 2;
+  on().power_off(3);
+  on().write(0, sgi_frame(3), offset::kIgroupr, 1U << kSgi | 1U << kTimer);
+  on().write(0, sgi_frame(3), offset::kIpriorityr + kSgi, 0x40, 1);
+  on().write(0, sgi_frame(3), offset::kIpriorityr + kTimer, 0x80, 1);
+  on().write(0, sgi_frame(3), offset::kIsenabler, 1U << kSgi | 1U << kTimer);
+  on().send_sgi(0, SgiRegister::kSgi1, kSgi << 24 | 0b1000);
+  on().write(0, sgi_frame(3), offset::kIspendr, 1U << kTimer);
+  EXPECT_FALSE(on().gic.line(3, kTimer).enabled || on().gic.line(3, kTimer).latch) << "the core may run another's code";
+  EXPECT_EQ(on().read(0, sgi_frame(3), offset::kIspendr) & 1U << kSgi, 1U << kSgi);
+  on().power_on(3);
+  EXPECT_TRUE(on().gic.line(3, kTimer).enabled);
+  EXPECT_EQ(drain(3), (Intids{kSgi, kTimer}));
+  EXPECT_EQ(on().read(3, sgi_frame(3), offset::kIpriorityr + kSgi, 1), 0x40);
+  on().power_off(3);
+  on().power_on(3);
+  EXPECT_EQ(on().read(3, sgi_frame(3), offset::kIsenabler), 0) << "when it leaves, its redistributor is reset";
 }
 
 TEST_F(VirtualGic, MessagesArriveAtTheCoreTheyAreForWhileItIsOn) {
