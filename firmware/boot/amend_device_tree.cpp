@@ -49,6 +49,17 @@ struct UnitPath {
   return status_of(fdt_appendprop_u64(tree, node, "reg", memory.size));
 }
 
+// The controller's reg: address and size of the distributor, then of the redistributors.
+[[nodiscard]] base::Status say_redistributors(void* tree, std::uint64_t bytes) {
+  constexpr std::string_view kName{"reg"};
+  constexpr std::uint32_t kSizeAt = 24;
+  const int node = fdt_node_offset_by_compatible(tree, -1, "arm,gic-v3");
+  if (node < 0) return base::Error::kInvalidArgument;
+  const fdt64_t size = cpu_to_fdt64(bytes);
+  return status_of(fdt_setprop_inplace_namelen_partial(tree, node, kName.data(), static_cast<int>(kName.size()),
+                                                       kSizeAt, &size, sizeof size));
+}
+
 [[nodiscard]] base::Status describe_boot(void* tree, const BootFacts& facts) {
   MON_TRY_ASSIGN(const int chosen, chosen_of(tree));
   if (facts.command_line.size() > kMaxCommandLine) return base::Error::kTooLarge;
@@ -73,6 +84,7 @@ base::Result<std::size_t> amend_device_tree(base::Bytes original, const BootFact
   void* tree = out.data();
   MON_TRY(status_of(fdt_open_into(original.data(), tree, static_cast<int>(out.size()))));
   for (const std::uint64_t mpidr : facts.absent_cores) MON_TRY(remove_core(tree, mpidr));
+  if (facts.redistributor_bytes != 0) MON_TRY(say_redistributors(tree, facts.redistributor_bytes));
   for (const PresentMemory& memory : facts.memory) MON_TRY(say_memory(tree, memory));
   MON_TRY(describe_boot(tree, facts));
   MON_TRY(status_of(fdt_pack(tree)));

@@ -19,6 +19,7 @@ struct BootFacts {
   std::uint64_t initrd{};                          // physical address
   std::uint64_t initrd_size{};                     // 0: there is none
   std::span<const std::uint64_t> absent_cores{};   // MPIDRs of the board's cores that this machine lacks
+  std::uint64_t redistributor_bytes{};             // of the cores that the machine has; 0: what the board says
   std::span<const PresentMemory> memory{};         // all that the machine has; empty: what the board says
 };
 

@@ -171,6 +171,7 @@ class ParentLoader {
       if (!absent.push(board::kBoard.cores[i].mpidr).ok()) panic("more cores than the board has");
     }
     facts.absent_cores = absent.view();
+    facts.redistributor_bytes = monitor::g_state.cores.end_of_present() * board::kBoard.gic_redistributor_stride;
     std::array<PresentMemory, board::kBoard.memory.size()> present;
     std::transform(board::kBoard.memory.begin(), board::kBoard.memory.end(), present.begin(), [](const auto& region) {
       return PresentMemory{region.base, board::present_bytes(region, monitor::g_state.memory_end)};

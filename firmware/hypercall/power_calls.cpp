@@ -41,12 +41,13 @@ constexpr std::uint32_t kIs64Bit = 0x4000'0000;  // in a function identifier: DE
 // A parameter that is uint32 in the 64-bit forms, too: the upper half is not part of it.
 [[nodiscard]] std::uint32_t narrow(std::uint64_t argument) { return static_cast<std::uint32_t>(argument); }
 
-// The caller's core with this MPIDR: the board's for the parent, 0, 1, 2 .. in Aff0 for an enclave.
+// The caller's core with this MPIDR: the board's for the parent, but for those that the machine lacks; 0, 1, 2 .. in
+// Aff0 for an enclave.
 [[nodiscard]] base::Result<CoreId> find_core(const SystemState& state, const Caller& caller, std::uint64_t mpidr) {
   for (std::uint8_t i = 0; i < state.cores.count; ++i) {
     const partition::CoreEntry& entry = state.cores.entries[i];
     if (caller.is_parent()) {
-      if (board::kBoard.cores[i].mpidr == mpidr) return CoreId{i};
+      if (board::kBoard.cores[i].mpidr == mpidr && entry.owner != base::kMonitor) return CoreId{i};
     } else if (entry.owner == caller.partition() && entry.number == mpidr) {
       return CoreId{i};
     }

@@ -66,7 +66,7 @@ constinit TicketLock g_trigger_lock{};
   if (partition == base::kParent) {
     if (board::kBoard.vsock_interrupt.value != 0) configuration.raised.add(board::kBoard.vsock_interrupt);
     if (kParentHasWatchdog) configuration.raised.add(base::Intid{board::kWatchdogSpi});
-    configuration.cores = static_cast<std::uint8_t>(board::kBoard.cores.size());
+    configuration.cores = g_state.cores.end_of_present();
     for (std::size_t i = 0; i < board::kBoard.cores.size(); ++i) configuration.mpidr[i] = board::kBoard.cores[i].mpidr;
     for (const board::Interrupt& interrupt : board::kBoard.interrupts) {
       if (interrupt.owner == board::Owner::kParent) configuration.physical.add(interrupt.intid);

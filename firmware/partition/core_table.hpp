@@ -41,6 +41,14 @@ struct CoreTable {
     }
     return mask;
   }
+  // One more than the highest number of a core that the machine has. One that it lacks is the monitor's.
+  [[nodiscard]] constexpr std::uint8_t end_of_present() const {
+    std::uint8_t end = 0;
+    for (std::uint8_t i = 0; i < count; ++i) {
+      if (entries[i].owner != base::kMonitor) end = static_cast<std::uint8_t>(i + 1);
+    }
+    return end;
+  }
   // Those of `owner` that are not kOff.
   [[nodiscard]] constexpr CoreMask active(base::PartitionId owner) const {
     CoreMask mask = 0;

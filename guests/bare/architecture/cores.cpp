@@ -98,9 +98,12 @@ void check_start() {
   bool all = true;
   for (std::uint64_t number = 1; number < kMostCores; ++number) {
     const std::int32_t state = call(kAffinityInfo, number, 0).status32();
-    if (state == kInvalidParameters) break;
+    if (state == kInvalidParameters) {
+      const std::int32_t nobody = start(number);
+      check("CPU_ON of a core that is not there", nobody == kInvalidParameters, {number, value_of(nobody)});
+      break;
+    }
     const std::int32_t status = start(number);
-    if (status == kInvalidParameters || status == -3) break;  // the board could have it, this machine does not
     const bool runs = status == 0 && wait_for([number] { return g_cores[number].alive == kRunning; });
     check("CPU_ON: a core starts with its context",
           runs && state == 1 && g_cores[number].mpidr == number && g_cores[number].redistributor != 0,
@@ -277,6 +280,8 @@ void check_cores() {
   check("CPU_SUSPEND to standby comes back", call(kCpuSuspend, 0, 0, 0).status32() == 0 && irq_signalled());
   end(acknowledge());
   check_start();
+  const std::uint64_t type = mmio<std::uint64_t>(g_cores[g_core_count - 1].redistributor + 8);  // GICR_TYPER
+  check("the last core's redistributor is the last", (type & 0x10) != 0, {type, g_core_count});
   if (g_core_count == 1) return;
   check_messages_between_cores();
   check_routes();

@@ -15,7 +15,7 @@ using boot::amend_device_tree;
 using boot::BootFacts;
 using Bytes = std::vector<std::uint8_t>;
 
-// /chosen and four cores, one of them in another cluster.
+// /chosen, a controller for four redistributors and four cores, one of them in another cluster.
 Bytes original() {
   Bytes tree(4096);
   void* blob = tree.data();
@@ -30,6 +30,10 @@ Bytes original() {
     EXPECT_EQ(fdt_property(blob, "reg", "0123456789abcdef", 16), 0);
     EXPECT_EQ(fdt_end_node(blob), 0);
   }
+  EXPECT_EQ(fdt_begin_node(blob, "interrupt-controller@8000000"), 0);
+  EXPECT_EQ(fdt_property_string(blob, "compatible", "arm,gic-v3"), 0);
+  EXPECT_EQ(fdt_property(blob, "reg", "address1bytes..1address2bytes..2", 32), 0);
+  EXPECT_EQ(fdt_end_node(blob), 0);
   EXPECT_EQ(fdt_begin_node(blob, "cpus"), 0);
   for (const char* core : {"cpu@0", "cpu@1", "cpu@2", "cpu@1a00"}) {
     EXPECT_EQ(fdt_begin_node(blob, core), 0);
@@ -73,6 +77,19 @@ TEST(AmendDeviceTree, ACoreThatTheMachineLacksIsNotNamed) {
   EXPECT_GE(fdt_path_offset(tree.data(), "/cpus/cpu@2"), 0);
   EXPECT_LT(fdt_path_offset(tree.data(), "/cpus/cpu@1"), 0);
   EXPECT_LT(fdt_path_offset(tree.data(), "/cpus/cpu@1a00"), 0);
+}
+
+TEST(AmendDeviceTree, TheRedistributorsAreThoseOfTheCoresThatTheMachineHas) {
+  const auto reg = [](const Bytes& tree) {
+    int length = 0;
+    const void* value =
+        fdt_getprop(tree.data(), fdt_path_offset(tree.data(), "/interrupt-controller@8000000"), "reg", &length);
+    return value == nullptr ? std::string{"(absent)"}
+                            : std::string(static_cast<const char*>(value), static_cast<std::size_t>(length));
+  };
+  EXPECT_EQ(reg(amended({.redistributor_bytes = 0x6'0000})),
+            "address1bytes..1address2" + std::string("\0\0\0\0\0\6\0\0", 8));
+  EXPECT_EQ(reg(amended({})), "address1bytes..1address2bytes..2") << "nothing known: as the board says";
 }
 
 TEST(AmendDeviceTree, MemoryIsWhatTheMachineHas) {

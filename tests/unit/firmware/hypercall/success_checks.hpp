@@ -100,6 +100,10 @@ inline void affinity_info(std::uint32_t function) {
   EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kFreeCore)).status, kOff);
   EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kCoreOfB)).status, kOff) << "donated, and running";
   EXPECT_EQ(world.psci(kCoreOfB, function, 0).status, kOn);
+  world.state().cores.at(kFreeCore).owner = base::kMonitor;  // the machine lacks it
+  EXPECT_EQ(world.psci(kParentCore, function, mpidr_of(kFreeCore)).status, static_cast<std::uint64_t>(-2));
+  EXPECT_EQ(world.psci(kParentCore, abi::kPsciCpuOn, mpidr_of(kFreeCore), kFree).status,
+            static_cast<std::uint64_t>(-2));
 }
 
 inline void system_end(std::uint32_t function, std::uint64_t reason, WorkKind work) {
