@@ -139,7 +139,8 @@ void check_locks(NsmDevice& nsm) {
 
 void check_malformed(NsmDevice& nsm) {
   const Text invalid = nsm_wire::error_answer("InvalidOperation");
-  const std::pair<Text, const char*> requests[] = {{Text("\xa0", 1), "an empty map"},
+  const std::pair<Text, const char*> requests[] = {{Text(), "a request of no bytes"},
+                                                   {Text("\xa0", 1), "an empty map"},
                                                    {Text("\x63" "Foo"), "an unknown name"},
                                                    {Text("\x6b" "DescribePCR"), "a request without its fields"},
                                                    {Text("\xa1\x6b" "DescribePCR\xa0"), "a map without the index"},
