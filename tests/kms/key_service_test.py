@@ -649,6 +649,8 @@ class RestartTest(unittest.TestCase):
             refused(host.decrypt, CiphertextBlob=b"nonsense", Recipient=asked)
             refused(host.decrypt, KeyId="alias/nothing", CiphertextBlob=b"nonsense", Recipient=recipient(b"nonsense"))
             refused(host.generate_random, NumberOfBytes=8, Recipient=asked)
+            refused(host.generate_data_key, KeyId=one, KeySpec="AES_256", Recipient=recipient(b"nonsense"))
+            refused(host.generate_data_key_pair, KeyId="alias/nothing", KeyPairSpec="ECC_NIST_P256", Recipient=asked)
             service.stop()
             shown = subprocess.run([running_service.BIN / "cofferdam-kms", "audit", "show", "--json", "--config", service.home / "kms.json"],
                                    capture_output=True, timeout=60, check=True).stdout
@@ -658,9 +660,10 @@ class RestartTest(unittest.TestCase):
                           ("CreateAlias", "Success", one, "alias/weights"), ("UpdateAlias", "Success", two, f"alias/weights, before of {one}"),
                           ("DeleteAlias", "Success", two, "alias/weights"), ("DeleteAlias", "NotFoundException", "alias/weights", "alias/weights"),
                           ("PutKeyPolicy", "MalformedPolicyDocumentException", one, "policy SHA-256 " + hashlib.sha256(b"{}").hexdigest())])
-        self.assertEqual([(e["operation"], e["outcome"], e["recipient_pcr0"]) for e in entries[7:]],
-                         [("Decrypt", "InvalidCiphertextException", pcr0), ("Decrypt", "NotFoundException", ""),
-                          ("GenerateRandom", "AccessDeniedException", pcr0)])
+        self.assertEqual([(e["operation"], e["outcome"], e["key"], e["recipient_pcr0"]) for e in entries[7:]],
+                         [("Decrypt", "InvalidCiphertextException", "", pcr0), ("Decrypt", "NotFoundException", "alias/nothing", ""),
+                          ("GenerateRandom", "AccessDeniedException", "", pcr0), ("GenerateDataKey", "ValidationException", one, ""),
+                          ("GenerateDataKeyPair", "NotFoundException", "alias/nothing", pcr0)])
 
     def test_a_wrong_configuration_is_refused(self):
         service = running_service.Service(aws=True)

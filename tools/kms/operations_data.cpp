@@ -163,14 +163,25 @@ SecretBytes decrypt_source(Call& call, const Source& source) {
   return decrypt_symmetric(call, source.key, *source.blob, source.context);
 }
 
+// The key is found before the Recipient is believed, so that the log has both of a refused request.
+template <typename Find>
+auto before_recipient(Call& call, Find find) {
+  try {
+    return find();
+  } catch (const KmsError&) {
+    SecretAnswer::note_recipient(call);
+    throw;
+  }
+}
+
 // The key and the checks that all GenerateDataKey operations begin with.
 struct DataKeyRequest {
   KeyRecord key;
   EncryptionContext context;
 };
 
-DataKeyRequest begin_data_key(Call& call) {
-  DataKeyRequest request{key_in_request(call), context_in(call, "EncryptionContext")};
+DataKeyRequest begin_data_key(Call& call, KeyRecord key) {
+  DataKeyRequest request{std::move(key), context_in(call, "EncryptionContext")};
   add_conditions(call, request.context, std::string(kSymmetric));
   authorize(call, request.key, call.operation);
   if (!is_symmetric(request.key)) {
@@ -207,11 +218,11 @@ KeyKind pair_kind(const Fields& fields, std::string& spec) {
   throw KmsError(ErrorName::kUnsupportedOperation, "key pairs of " + spec + " are not made here");
 }
 
-Json data_key_pair(Call& call, const SecretAnswer* secret_answer) {
+Json data_key_pair(Call& call, KeyRecord key, const SecretAnswer* secret_answer) {
   std::string spec;
   const KeyKind kind = pair_kind(call.fields, spec);
   call.conditions["kms:datakeypairspec"] = {spec};
-  const DataKeyRequest request = begin_data_key(call);
+  const DataKeyRequest request = begin_data_key(call, std::move(key));
   const cryptography::PrivateKey pair = cryptography::PrivateKey::generate(kind);
   const SecretBytes private_key = pair.pkcs8();
   Json answer = {{"KeyId", arn_of(call, request.key)},
@@ -223,9 +234,9 @@ Json data_key_pair(Call& call, const SecretAnswer* secret_answer) {
   return answer;
 }
 
-Json data_key(Call& call, const SecretAnswer* secret_answer) {
+Json data_key(Call& call, KeyRecord key, const SecretAnswer* secret_answer) {
   const std::size_t size = data_key_size(call.fields);
-  const DataKeyRequest request = begin_data_key(call);
+  const DataKeyRequest request = begin_data_key(call, std::move(key));
   const SecretBytes secret = cryptography::random_secret(size);
   Json answer = {{"KeyId", arn_of(call, request.key)},
                  {"CiphertextBlob", cofferdam::to_base64(encrypt_symmetric(call, request.key, request.context, secret.view()))}};
@@ -251,14 +262,8 @@ Json encrypt(Call& call) {
 }
 
 Json decrypt(Call& call) {
-  const Source source = [&call] {
-    try {
-      return find_source(call, "KeyId", "EncryptionContext", "EncryptionAlgorithm");
-    } catch (const KmsError&) {
-      SecretAnswer::note_recipient(call);
-      throw;
-    }
-  }();
+  const Source source =
+      before_recipient(call, [&call] { return find_source(call, "KeyId", "EncryptionContext", "EncryptionAlgorithm"); });
   const SecretAnswer secret_answer(call);
   add_conditions(call, source.context, source.algorithm);
   authorize(call, source.key, "Decrypt");
@@ -299,18 +304,20 @@ Json re_encrypt(Call& call) {
 }
 
 Json generate_data_key(Call& call) {
+  KeyRecord key = before_recipient(call, [&call] { return key_in_request(call); });
   const SecretAnswer secret_answer(call);
-  return data_key(call, &secret_answer);
+  return data_key(call, std::move(key), &secret_answer);
 }
 
-Json generate_data_key_without_plaintext(Call& call) { return data_key(call, nullptr); }
+Json generate_data_key_without_plaintext(Call& call) { return data_key(call, key_in_request(call), nullptr); }
 
 Json generate_data_key_pair(Call& call) {
+  KeyRecord key = before_recipient(call, [&call] { return key_in_request(call); });
   const SecretAnswer secret_answer(call);
-  return data_key_pair(call, &secret_answer);
+  return data_key_pair(call, std::move(key), &secret_answer);
 }
 
-Json generate_data_key_pair_without_plaintext(Call& call) { return data_key_pair(call, nullptr); }
+Json generate_data_key_pair_without_plaintext(Call& call) { return data_key_pair(call, key_in_request(call), nullptr); }
 
 Json generate_random(Call& call) {
   const SecretAnswer secret_answer(call);  // first, so that refusals are logged with it
