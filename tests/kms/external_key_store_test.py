@@ -59,6 +59,8 @@ class ExternalKeyStoreTest(unittest.TestCase):
             self.proxy.note = note
             made = self.kms.generate_data_key(KeyId=key["KeyId"], KeySpec="AES_256", EncryptionContext=context)
             self.assertEqual(self.kms.decrypt(CiphertextBlob=made["CiphertextBlob"], EncryptionContext=context)["Plaintext"], made["Plaintext"])
+        self.assertEqual([(call, metadata.get("kmsKeyArn")) for call, metadata in self.proxy.seen if metadata["kmsOperation"] == "CreateKey"],
+                         [("metadata", None)])
         big = self.kms.encrypt(KeyId=key["KeyId"], Plaintext=b"p" * 4096)["CiphertextBlob"]
         self.assertEqual(self.kms.decrypt(CiphertextBlob=big)["Plaintext"], b"p" * 4096)
         call, metadata = self.proxy.seen[-1]

@@ -87,6 +87,12 @@ class Refusals(ProxyTest):
         proxy = self.served
         allowed = {**METADATA, "kmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/guarded"}
         self.assertEqual(proxy.encrypt(key="guarded", metadata=allowed).status, 200)
+        # CreateKey: there is no ARN yet.
+        unborn = {name: value for name, value in allowed.items() if name != "kmsKeyArn"}
+        self.assertEqual(proxy.curl("/keys/guarded/metadata", {"requestMetadata": unborn}).status, 200)
+        self.refused(proxy.curl("/keys/guarded/metadata", {"requestMetadata": {**unborn, "awsPrincipalArn": "arn:aws:iam::1:user/Bob"}}), 403,
+                     "AccessDeniedException")
+        self.refused(proxy.encrypt(key="guarded", metadata=unborn), 400, "ValidationException")
         for change in ({"kmsKeyArn": METADATA["kmsKeyArn"]}, {"awsPrincipalArn": "arn:aws:iam::1:user/Bob"}, {"kmsOperation": "ReEncrypt"}):
             self.refused(proxy.encrypt(key="guarded", metadata={**allowed, **change}), 403, "AccessDeniedException")
         self.refused(proxy.curl("/keys/guarded/metadata", {"requestMetadata": METADATA}), 403, "AccessDeniedException")

@@ -21,7 +21,7 @@ struct ProxyAccess {
 // What the proxy learns of the request: it may decide by it.
 struct ProxyRequest {
   std::string principal;   // ARN
-  std::string key_arn;     // empty for health
+  std::string key_arn;     // empty for health, and for a key that isn't made yet
   std::string operation;   // "Decrypt"
   std::string request_id;
 };

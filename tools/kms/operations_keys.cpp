@@ -86,7 +86,7 @@ void bind_to_external_key(Call& call, KeyRecord& key) {
   key.custom_key_store = store->id;
   key.xks_key = *xks_key;
   call.parts.external.check_key(proxy_of(call, *store), *xks_key,
-                                {call.caller.arn, key_arn(call.parts.place, key.id.text), "CreateKey", call.request_id});
+                                {call.caller.arn, "", "CreateKey", call.request_id});
 }
 
 void make_material(Call& call, KeyRecord& key) {

@@ -213,8 +213,9 @@ bool matches(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-bool KeyPolicy::allows(const RequestMetadata& request) const {
-  return any_matches(key_arns, request.key_arn) && any_matches(principal_arns, request.principal_arn) &&
+bool KeyPolicy::allows(Call call, const RequestMetadata& request) const {
+  const bool has_arn = call != Call::kMetadata || !request.key_arn.empty();
+  return (!has_arn || any_matches(key_arns, request.key_arn)) && any_matches(principal_arns, request.principal_arn) &&
          any_matches(operations, request.operation);
 }
 

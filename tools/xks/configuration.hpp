@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "tools/pkcs11/token.hpp"
-#include "tools/xks/api.hpp"
+#include "tools/xks/requests.hpp"
 
 namespace xks {
 
@@ -22,7 +22,8 @@ class ConfigurationError : public std::runtime_error {
 // Patterns with "*" (anything) and "?" (one character); an empty list allows all.
 struct KeyPolicy {
   std::vector<std::string> key_arns, principal_arns, operations;
-  [[nodiscard]] bool allows(const RequestMetadata& request) const;
+  // GetKeyMetadata has no ARN when a key is made for this one: it is judged by it only where it has one.
+  [[nodiscard]] bool allows(Call call, const RequestMetadata& request) const;
 };
 
 struct ExternalKey {

@@ -186,7 +186,7 @@ https::Response Proxy::answer_call(const Configuration& configuration, const htt
     const auto found = configuration.keys.find(route->key_id);
     if (found == configuration.keys.end()) throw Refusal{ErrorName::kKeyNotFound, "there is no external key of that id"};
     const ExternalKey& key = found->second;
-    if (!key.policy.allows(parsed.metadata)) throw Refusal{ErrorName::kAccessDenied, "the key's policy doesn't allow the request"};
+    if (!key.policy.allows(route->call, parsed.metadata)) throw Refusal{ErrorName::kAccessDenied, "the key's policy doesn't allow the request"};
     if (route->call == Call::kMetadata) return metadata(configuration, key);
     if (!key.enabled) throw Refusal{ErrorName::kInvalidState, "the external key is disabled"};
     return route->call == Call::kEncrypt ? encrypt(configuration, key, std::move(parsed)) : decrypt(configuration, key, std::move(parsed));
