@@ -96,7 +96,8 @@ class ExternalKeyStoreTest(unittest.TestCase):
         self.kms.disconnect_custom_key_store(CustomKeyStoreId=store)
         self.refused("KMSInvalidStateException", self.kms.decrypt, CiphertextBlob=blob)
         self.refused("CustomKeyStoreInvalidStateException", self.key_in, store=store, name="key-2")
-        self.assertEqual(self.kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"], "Unavailable")
+        described = self.kms.describe_key(KeyId=key)["KeyMetadata"]
+        self.assertEqual((described["KeyState"], described["Enabled"]), ("Unavailable", False))
         self.kms.connect_custom_key_store(CustomKeyStoreId=store)
         self.assertEqual(self.kms.decrypt(CiphertextBlob=blob)["Plaintext"], b"x")
 

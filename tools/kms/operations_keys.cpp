@@ -169,7 +169,10 @@ Json describe_key(Call& call) {
   // An external key can be used only while its store is connected; the record doesn't change for that.
   if (key.custom_key_store && key.state != KeyState::kPendingDeletion) {
     const std::optional<CustomKeyStoreRecord> store = call.parts.store.find_custom_key_store(*key.custom_key_store);
-    if (!store || store->state != ConnectionState::kConnected) metadata["KeyState"] = text_of(KeyState::kUnavailable);
+    if (!store || store->state != ConnectionState::kConnected) {
+      metadata["KeyState"] = text_of(KeyState::kUnavailable);
+      metadata["Enabled"] = false;
+    }
   }
   return {{"KeyMetadata", std::move(metadata)}};
 }
