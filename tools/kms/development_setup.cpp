@@ -1,6 +1,4 @@
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -8,6 +6,7 @@
 #include "tools/cofferdam/bytes.hpp"
 #include "tools/cryptography/cryptography.hpp"
 #include "tools/kms/configuration.hpp"
+#include "tools/pkcs11/new_token.hpp"
 #include "tools/pkcs11/token.hpp"
 #include "tools/strict_json/strict_json.hpp"
 
@@ -31,27 +30,11 @@ void write_private(const fs::path& file, const std::string& text) {
   fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
 }
 
-// AWS's form of access keys: letters and digits of base32.
+// As many letters as divide 256, so that each is as likely.
 std::string random_letters(std::size_t count, std::string_view letters) {
   std::string text;
   for (const std::uint8_t byte : cryptography::random_bytes(count)) text += letters[byte % letters.size()];
   return text;
-}
-
-void make_token(const std::string& pin) {
-  const std::string officer_pin = random_letters(16, "0123456789");  // nobody needs it again: a lost token is made anew
-  const pid_t child = fork();
-  if (child < 0) throw Unreadable("softhsm2-util could not be started");
-  if (child == 0) {
-    if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(126);
-    execlp("softhsm2-util", "softhsm2-util", "--init-token", "--free", "--label", kTokenLabel, "--pin", pin.c_str(), "--so-pin",
-           officer_pin.c_str(), static_cast<char*>(nullptr));
-    _exit(127);
-  }
-  int status = 0;
-  if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    throw Unreadable("softhsm2-util made no token; is the package softhsm2 there? (./x setup)");
-  }
 }
 
 }  // namespace
@@ -66,17 +49,16 @@ void make_development_setup(const std::string& folder, const Place& place, const
   write(home / "softhsm2.conf", "directories.tokendir = " + (home / "tokens").string() +
                                     "\nobjectstore.backend = file\nlog.level = ERROR\n");
   setenv("SOFTHSM2_CONF", (home / "softhsm2.conf").c_str(), 1);
-  const std::string pin = random_letters(16, "0123456789");
-  write_private(home / "pin", pin + "\n");
-  make_token(pin);
-  pkcs11::Token token({.token_label = kTokenLabel, .pin = pin});
-  token.generate_aes256(kRootKey);
+  constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+  const pkcs11::TokenOptions token_options{.module = {}, .token_label = kTokenLabel, .pin = random_letters(16, kBase32), .sessions = 1};
+  write_private(home / "pin", token_options.pin + "\n");
+  pkcs11::make_token(token_options, random_letters(16, kBase32));  // nobody needs the officer's PIN again: a lost token is made anew
+  pkcs11::Token(token_options).generate_aes256(kRootKey);
 
   const cryptography::PrivateKey key = cryptography::PrivateKey::generate(cryptography::KeyKind::kP256);
   write_private(home / "server-key.pem", key.pkcs8_pem());
   write(home / "server.pem", cryptography::self_signed_pem(key, "cofferdam-kms", {"localhost", "127.0.0.1"}, kCertificateDays));
 
-  constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   constexpr std::string_view kSecretLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const std::string access_key_id = "AKIA" + random_letters(16, kBase32);
   const std::string secret = random_letters(40, kSecretLetters);

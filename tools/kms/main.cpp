@@ -12,6 +12,7 @@
 #include "tools/kms/configuration.hpp"
 #include "tools/kms/external_keys.hpp"
 #include "tools/kms/service.hpp"
+#include "tools/pkcs11/pin_file.hpp"
 
 namespace kms {
 namespace {
@@ -22,12 +23,6 @@ constexpr std::chrono::seconds kDeletionPeriod{60};
 std::string text_file(const std::string& path) {
   const cofferdam::Bytes bytes = cofferdam::read_file(path, kMaxFile);
   return std::string(cofferdam::as_text(bytes));
-}
-
-std::string pin_of(const std::string& file) {
-  std::string pin = text_file(file);
-  while (!pin.empty() && (pin.back() == '\n' || pin.back() == '\r')) pin.pop_back();
-  return pin;
 }
 
 Time system_time() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
@@ -72,7 +67,7 @@ struct ServeCommand {
 
     pkcs11::Token token({.module = configuration.module,
                          .token_label = configuration.token_label,
-                         .pin = pin_of(configuration.pin_file),
+                         .pin = pkcs11::pin_in_file(configuration.pin_file),
                          .sessions = configuration.threads});
     TokenRootKeys root_keys(token);
     KeyWrapping wrapping(root_keys, configuration.root_key);
@@ -158,7 +153,7 @@ struct InitCommand {
 int with_store(const std::string& configuration_file, bool to_read, const std::function<int(Store&, KeyWrapping&)>& use) {
   const Configuration configuration = read_configuration(configuration_file);
   if (!configuration.softhsm_configuration.empty()) setenv("SOFTHSM2_CONF", configuration.softhsm_configuration.c_str(), 1);
-  pkcs11::Token token({.module = configuration.module, .token_label = configuration.token_label, .pin = pin_of(configuration.pin_file)});
+  pkcs11::Token token({.module = configuration.module, .token_label = configuration.token_label, .pin = pkcs11::pin_in_file(configuration.pin_file)});
   TokenRootKeys root_keys(token);
   KeyWrapping wrapping(root_keys, configuration.root_key);
   const StoreOptions options{.url = configuration.store};

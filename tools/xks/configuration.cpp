@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "tools/pkcs11/pin_file.hpp"
 #include "tools/strict_json/strict_json.hpp"
 
 namespace xks {
@@ -124,10 +125,7 @@ void read_token(Section& top, const fs::path& folder, Configuration& configurati
   Section token(*value, "token");
   configuration.token.module = token.text("module");
   configuration.token.token_label = token.needed("label");
-  const std::string pin_file = token.needed("pin_file");
-  demand_private((folder / pin_file).string());
-  configuration.token.pin = file_text(folder, pin_file, 256);
-  while (configuration.token.pin.ends_with('\n')) configuration.token.pin.pop_back();
+  configuration.token.pin = pkcs11::pin_in_file((folder / token.needed("pin_file")).string());
   configuration.token_threads = static_cast<std::size_t>(token.number("sessions", 1, 256, 8));
   configuration.token.sessions = configuration.token_threads;
   configuration.token_budget = std::chrono::milliseconds(token.number("budget_ms", 1, 10000, 200));
