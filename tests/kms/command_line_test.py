@@ -1,4 +1,4 @@
-"""How cofferdam-kms begins, and what it refuses to begin with."""
+"""What cofferdam-kms and provision answer to a wrong use, and what they refuse to begin with."""
 import os
 import pathlib
 import subprocess
@@ -16,6 +16,15 @@ def run(program, *arguments, **environment):
 
 
 class CommandLineTest(unittest.TestCase):
+    def test_a_wrong_use_is_2_and_help_is_0(self):
+        for program in ("cofferdam-kms", "provision"):
+            for arguments in ((), ("nonsense",), ("--nonsense",)):
+                self.assertEqual(run(program, *arguments).returncode, 2, (program, arguments))
+            self.assertEqual(run(program, "--help").returncode, 0)
+            self.assertIn("2 a wrong option", run(program, "--help").stdout)
+        self.assertEqual(run("cofferdam-kms", "serve").returncode, 2)
+        self.assertEqual(run("provision", "root").returncode, 2)
+
     def test_init_shows_its_pins_to_no_other_program(self):
         with tempfile.TemporaryDirectory() as folder:
             made = run("cofferdam-kms", "init", f"{folder}/kms", "--aws", PATH=folder)

@@ -150,7 +150,8 @@ struct FlashCommand {
 
 int run(int argc, char** argv) {
   CLI::App app{"Makes what a Cofferdam device is born with: a manufacturer's root, device identities, signed firmware."
-               "\nPrivate keys are written to files of mode 0600 and never printed."};
+               "\nPrivate keys are written to files of mode 0600 and never printed."
+               "\nExit status: 0 done; 1 it can't be done; 2 a wrong option."};
   app.require_subcommand(1);
   RootCommand root;
   DeviceCommand device;
@@ -160,7 +161,11 @@ int run(int argc, char** argv) {
   device.add_to(app);
   sign.add_to(app);
   flash.add_to(app);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
   if (root.command->parsed()) root.run();
   if (device.command->parsed()) device.run();
   if (sign.command->parsed()) sign.run();
