@@ -53,7 +53,9 @@ std::optional<std::string> Fields::text(std::string_view name, std::size_t least
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) throw wrong_type(name, "a text");
   std::string text = value->get<std::string>();
-  check_length(name, text.size(), least, most);
+  // AWS counts characters; strict_json let only whole ones in.
+  const auto characters = std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; });
+  check_length(name, static_cast<std::size_t>(characters), least, most);
   if (text.find('\0') != std::string::npos) throw validation(shown(name), "Member must not contain U+0000");  // no store could keep it
   return text;
 }

@@ -23,7 +23,7 @@ class Fields {
   explicit Fields(std::string_view body);
 
   [[nodiscard]] bool has(std::string_view name) const;
-  // Without U+0000: ValidationException.
+  // Of `least` to `most` characters, without U+0000: ValidationException.
   [[nodiscard]] std::optional<std::string> text(std::string_view name, std::size_t least, std::size_t most) const;
   [[nodiscard]] std::string required_text(std::string_view name, std::size_t least, std::size_t most) const;
   // One of `words`; ValidationException otherwise.

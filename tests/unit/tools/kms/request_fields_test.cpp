@@ -34,6 +34,15 @@ TEST(KmsRequestFields, ATextHasNoNul) {
   EXPECT_EQ(error_of([&] { (void)fields.required_text("Text", 0, 9); }), "ValidationException");
 }
 
+TEST(KmsRequestFields, ALengthIsOfCharacters) {
+  const Fields fields(std::string_view(R"({"Text": "z\u00fcrich \ud83d\udd11", "Raw": "zürich 🔑"})"));
+  for (const char* name : {"Text", "Raw"}) {
+    EXPECT_EQ(fields.required_text(name, 8, 8), "zürich 🔑");
+    EXPECT_EQ(error_of([&] { (void)fields.text(name, 1, 7); }), "ValidationException");
+    EXPECT_EQ(error_of([&] { (void)fields.text(name, 9, 99); }), "ValidationException");
+  }
+}
+
 TEST(KmsRequestFields, CheckTypesAndBounds) {
   const Fields fields(std::string_view(R"({"Text": "abc", "Blob": "AAEC", "Bad": "*", "Number": 7, "Huge": 18446744073709551615,
                                            "Null": null, "Flag": true, "Map": {"a": "b"}, "Wrong": {"a": 1}})"));
