@@ -120,7 +120,8 @@ class ExternalKeyStoreTest(unittest.TestCase):
 
     def test_what_the_proxy_refuses_has_the_specifications_names(self):
         """API specification, "Error codes", KMS Considerations: for CreateKey, and for Create- and UpdateCustomKeyStore."""
-        store, idle = self.connected(), self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="idle"))["CustomKeyStoreId"]
+        store = self.connected()
+        idle = self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="idle", XksProxyUriPath=key_proxy.OTHER_PATH))["CustomKeyStoreId"]
         key = self.key_in(store)["KeyId"]
         blob = self.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
         unusable, unreachable, invalid = "CustomKeyStoreInvalidStateException", "XksProxyUriUnreachableException", "XksProxyInvalidResponseException"
@@ -165,24 +166,42 @@ class ExternalKeyStoreTest(unittest.TestCase):
                               ({"XksProxyAuthenticationCredential": {"AccessKeyId": key_proxy.ACCESS_KEY_ID, "RawSecretAccessKey": "x" * 43}},
                                "XksProxyIncorrectAuthenticationCredentialException"),
                               ({"CustomKeyStoreType": "AWS_CLOUDHSM"}, "UnsupportedOperationException"),
+                              ({"CloudHsmClusterId": "cluster-1a23b4cdefg"}, "UnsupportedOperationException"),
+                              ({"XksProxyConnectivity": "NONSENSE"}, "ValidationException"),
                               ({"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"}, "UnsupportedOperationException")):
             self.refused(name, self.kms.create_custom_key_store, **self.store(**changes))
         store = self.connected()
         self.refused("CustomKeyStoreNameInUseException", self.kms.create_custom_key_store, **self.store())
+        self.refused("XksProxyUriInUseException", self.kms.create_custom_key_store, **self.store(
+            CustomKeyStoreName="twice", XksProxyUriEndpoint=f"https://LOCALHOST:{self.proxy.port}"))
+        other = self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="other", XksProxyUriPath=key_proxy.OTHER_PATH))["CustomKeyStoreId"]
+        self.refused("XksProxyUriInUseException", self.kms.update_custom_key_store, CustomKeyStoreId=other, XksProxyUriPath=key_proxy.PATH)
+        for changes, name in (({"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"}, "UnsupportedOperationException"),
+                              ({"CloudHsmClusterId": "cluster-1a23b4cdefg"}, "UnsupportedOperationException"),
+                              ({"XksProxyConnectivity": "NONSENSE"}, "ValidationException")):
+            self.refused(name, self.kms.update_custom_key_store, CustomKeyStoreId=other, **changes)
+        self.kms.update_custom_key_store(CustomKeyStoreId=other, XksProxyConnectivity="PUBLIC_ENDPOINT")
+        self.kms.delete_custom_key_store(CustomKeyStoreId=other)
         self.refused("XksKeyNotFoundException", self.key_in, store=store, name="key-3")
         self.proxy.status = "DISABLED"
         self.refused("XksKeyInvalidConfigurationException", self.key_in, store=store)
         self.refused("CustomKeyStoreNotFoundException", self.key_in, store="cks-00000000000000000")
         self.refused("CustomKeyStoreInvalidStateException", self.kms.delete_custom_key_store, CustomKeyStoreId=store)
         self.refused("CustomKeyStoreInvalidStateException", self.kms.update_custom_key_store, CustomKeyStoreId=store,
-                     NewCustomKeyStoreName="renamed")
-        self.kms.disconnect_custom_key_store(CustomKeyStoreId=store)
+                     XksProxyUriEndpoint=f"https://localhost:{self.proxy.port}")
         self.kms.update_custom_key_store(CustomKeyStoreId=store, NewCustomKeyStoreName="renamed")
+        self.kms.update_custom_key_store(CustomKeyStoreId=store, XksProxyUriPath=key_proxy.OTHER_PATH)
+        self.kms.connect_custom_key_store(CustomKeyStoreId=store)  # it is
+        self.assertEqual(self.state(store)["ConnectionState"], "CONNECTED")
+        self.kms.disconnect_custom_key_store(CustomKeyStoreId=store)
+        self.refused("CustomKeyStoreInvalidStateException", self.kms.disconnect_custom_key_store, CustomKeyStoreId=store)
         self.assertEqual(self.kms.describe_custom_key_stores(CustomKeyStoreName="renamed")["CustomKeyStores"][0]["CustomKeyStoreId"], store)
         self.proxy.unplug()
         self.kms.connect_custom_key_store(CustomKeyStoreId=store)
         self.assertEqual((self.state(store)["ConnectionState"], self.state(store)["ConnectionErrorCode"]), ("FAILED", "XKS_PROXY_NOT_REACHABLE"))
-        self.kms.delete_custom_key_store(CustomKeyStoreId=store)
+        for function in (self.kms.connect_custom_key_store, self.kms.update_custom_key_store, self.kms.delete_custom_key_store):
+            self.refused("CustomKeyStoreInvalidStateException", function, CustomKeyStoreId=store)
+        self.delete(store)
         self.refused("CustomKeyStoreNotFoundException", self.kms.describe_custom_key_stores, CustomKeyStoreId=store)
 
 

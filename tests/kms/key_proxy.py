@@ -13,7 +13,7 @@ import botocore.credentials
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-PATH = "/customer/kms/xks/v1"
+PATH, OTHER_PATH = "/customer/kms/xks/v1", "/another/kms/xks/v1"
 ACCESS_KEY_ID, SECRET = "BETWEEN2TAND3CHARACTERS", "between-43-and-64-characters".replace("-", "") * 2
 
 
@@ -64,11 +64,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body):
         proxy = self.server.proxy
-        if not self.path.startswith(PATH + "/"):
+        base = next((path for path in (PATH, OTHER_PATH) if self.path.startswith(path + "/")), None)
+        if not base:
             raise Refusal(404, "InvalidUriPathException")
         if proxy.refusal:
             raise proxy.refusal
-        parts = self.path[len(PATH) + 1:].split("/")
+        parts = self.path[len(base) + 1:].split("/")
         metadata = body["requestMetadata"]
         proxy.seen.append((parts[-1], metadata))
         if parts == ["health"]:

@@ -7,9 +7,10 @@
 namespace kms {
 namespace {
 
-constexpr std::array kIdle{ConnectionState::kDisconnected, ConnectionState::kFailed};
-constexpr std::array kAnyState{ConnectionState::kDisconnected, ConnectionState::kConnecting, ConnectionState::kConnected,
-                               ConnectionState::kDisconnecting, ConnectionState::kFailed};
+constexpr std::array kDisconnectedOnly{ConnectionState::kDisconnected};
+constexpr std::array kAnyButDisconnected{ConnectionState::kConnecting, ConnectionState::kConnected, ConnectionState::kDisconnecting,
+                                         ConnectionState::kFailed};
+constexpr std::array kConnectedOrNot{ConnectionState::kDisconnected, ConnectionState::kConnected};
 
 bool only_of(std::string_view text, std::string_view also) {
   for (const char c : text) {
@@ -71,6 +72,28 @@ void done_or_throw(Call& call, Outcome outcome) {
     case Outcome::kConflict: throw Outdated();
     case Outcome::kWrongState:
       throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store's connection state does not allow this");
+  }
+}
+
+// Of a change that sets the URI of a store's proxy.
+void placed_or_throw(Call& call, Outcome outcome) {
+  if (outcome == Outcome::kInUse) {
+    throw KmsError(ErrorName::kXksProxyUriInUse, "another custom key store has the proxy of this XksProxyUriEndpoint and XksProxyUriPath");
+  }
+  done_or_throw(call, outcome);
+}
+
+// AWS's other kinds of proxies and stores.
+void check_kind(const Fields& fields, bool needed) {
+  const std::optional<std::string> connectivity = fields.word("XksProxyConnectivity", {"PUBLIC_ENDPOINT", "VPC_ENDPOINT_SERVICE"});
+  if (!connectivity && needed) throw validation("xksProxyConnectivity", "Member must not be null");
+  if (connectivity && *connectivity != "PUBLIC_ENDPOINT") {
+    throw KmsError(ErrorName::kUnsupportedOperation, "XksProxyConnectivity must be PUBLIC_ENDPOINT");
+  }
+  for (const char* member : {"CloudHsmClusterId", "KeyStorePassword", "TrustAnchorCertificate", "XksProxyVpcEndpointServiceName",
+                             "XksProxyVpcEndpointServiceOwner"}) {
+    if (fields.text(member, 0, 8192).value_or("").empty()) continue;
+    throw KmsError(ErrorName::kUnsupportedOperation, std::string(member) + " is not offered here");
   }
 }
 
@@ -144,12 +167,7 @@ Json create_custom_key_store(Call& call) {
   if (type != "EXTERNAL_KEY_STORE") {
     throw KmsError(ErrorName::kUnsupportedOperation, "custom key stores here have the type EXTERNAL_KEY_STORE");
   }
-  const std::string connectivity =
-      fields.word("XksProxyConnectivity", {"PUBLIC_ENDPOINT", "VPC_ENDPOINT_SERVICE"}).value_or("");
-  if (connectivity != "PUBLIC_ENDPOINT") {
-    throw KmsError(connectivity.empty() ? ErrorName::kValidation : ErrorName::kUnsupportedOperation,
-                   "XksProxyConnectivity must be PUBLIC_ENDPOINT");
-  }
+  check_kind(fields, true);
   store.xks_endpoint = fields.required_text("XksProxyUriEndpoint", 10, 128);
   check_endpoint(store.xks_endpoint);
   store.xks_path = fields.required_text("XksProxyUriPath", 10, 128);
@@ -164,7 +182,7 @@ Json create_custom_key_store(Call& call) {
   call.event.key = store.id.text;
   note_settings(call, store.xks_endpoint, store.xks_path, store.access_key_id, store.name);
   call.parts.external.check_health(proxy_of(call, store), health_request(call));
-  done_or_throw(call, call.parts.store.create_custom_key_store(store, call.event));
+  placed_or_throw(call, call.parts.store.create_custom_key_store(store, call.event));
   return {{"CustomKeyStoreId", store.id.text}};
 }
 
@@ -172,8 +190,9 @@ Json create_custom_key_store(Call& call) {
 Json connect_custom_key_store(Call& call) {
   authorize_account(call, "ConnectCustomKeyStore");
   const CustomKeyStoreRecord store = store_in_request(call);
-  if (store.state != ConnectionState::kDisconnected && store.state != ConnectionState::kFailed) {
-    throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store is not disconnected");
+  if (store.state == ConnectionState::kConnected) return Json::object();
+  if (store.state != ConnectionState::kDisconnected) {
+    throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store must be disconnected first");
   }
   CustomKeyStoreChange change;
   change.only_revision = store.revision;  // what is asked for its health is what is connected
@@ -186,7 +205,7 @@ Json connect_custom_key_store(Call& call) {
     change.failure = connection_error(error);
     call.event.detail = *change.failure;
   }
-  done_or_throw(call, call.parts.store.change_custom_key_store(store.id, kIdle, change, call.event));
+  done_or_throw(call, call.parts.store.change_custom_key_store(store.id, kDisconnectedOnly, change, call.event));
   return Json::object();
 }
 
@@ -196,7 +215,7 @@ Json disconnect_custom_key_store(Call& call) {
   CustomKeyStoreChange change;
   change.state = ConnectionState::kDisconnected;
   change.failure = "";
-  done_or_throw(call, call.parts.store.change_custom_key_store(store.id, kAnyState, change, call.event));
+  done_or_throw(call, call.parts.store.change_custom_key_store(store.id, kAnyButDisconnected, change, call.event));
   return Json::object();
 }
 
@@ -229,6 +248,7 @@ Json update_custom_key_store(Call& call) {
   authorize_account(call, "UpdateCustomKeyStore");
   CustomKeyStoreRecord store = store_in_request(call);
   CustomKeyStoreChange change;
+  check_kind(call.fields, false);
   change.name = call.fields.text("NewCustomKeyStoreName", 1, 256);
   change.xks_endpoint = call.fields.text("XksProxyUriEndpoint", 10, 128);
   change.xks_path = call.fields.text("XksProxyUriPath", 10, 128);
@@ -244,17 +264,17 @@ Json update_custom_key_store(Call& call) {
     access.secret = credential.secret;
   }
   note_settings(call, change.xks_endpoint, change.xks_path, change.access_key_id, change.name);
-  // Where the proxy is may change only while nobody uses it; credentials rotate while it is connected.
+  // UpdateCustomKeyStore, API reference: the endpoint changes while nobody uses it, all else also while it is connected.
   change.only_revision = store.revision;
-  const bool moves = change.name || change.xks_endpoint || change.xks_path;
+  const bool moves = change.xks_endpoint.has_value();
   if (change.xks_endpoint) access.endpoint = *change.xks_endpoint;
   if (change.xks_path) access.path = *change.xks_path;
-  if (moves && store.state != ConnectionState::kDisconnected && store.state != ConnectionState::kFailed) {
+  if (store.state != ConnectionState::kDisconnected && (moves || store.state != ConnectionState::kConnected)) {
     throw KmsError(ErrorName::kCustomKeyStoreInvalidState, "the custom key store must be disconnected for this change");
   }
   call.parts.external.check_health(access, health_request(call));
-  const auto states = moves ? std::span<const ConnectionState>(kIdle) : std::span<const ConnectionState>(kAnyState);
-  done_or_throw(call, call.parts.store.change_custom_key_store(store.id, states, change, call.event));
+  const auto states = moves ? std::span<const ConnectionState>(kDisconnectedOnly) : std::span<const ConnectionState>(kConnectedOrNot);
+  placed_or_throw(call, call.parts.store.change_custom_key_store(store.id, states, change, call.event));
   return Json::object();
 }
 

@@ -146,7 +146,7 @@ enum class Outcome : std::uint8_t {
   kAlreadyExists,
   kWrongState,  // the key is not in a state that the change was allowed for
   kConflict,    // the record changed since it was read
-  kInUse,       // a custom key store with keys; an external key that another key of its store uses
+  kInUse,       // a custom key store with keys; an external key that another key of its store uses; a proxy that another store has
 };
 
 // A key as somebody read it. What was decided by its record holds as long as the revision is the same: each change counts one more.
@@ -226,7 +226,7 @@ class Store {
   [[nodiscard]] virtual Page<AliasRecord> list_aliases(std::string_view account, const std::optional<KeyId>& key,
                                                        std::string_view after, std::size_t limit) = 0;
 
-  // Custom key stores. kAlreadyExists: the id or the name is taken.
+  // Custom key stores. kAlreadyExists: the id or the name is taken; kInUse: the proxy's URI is.
   [[nodiscard]] virtual Outcome create_custom_key_store(const CustomKeyStoreRecord& record, const AuditEvent& event) = 0;
   [[nodiscard]] virtual std::optional<CustomKeyStoreRecord> find_custom_key_store(const CustomKeyStoreId& id) = 0;
   // Changes it only if its state is one of `only_if`, else kWrongState.

@@ -18,10 +18,30 @@ constexpr std::string_view kList =
     "trusted_certificates, root_key, iv, ciphertext, tag, revision, seal FROM custom_key_stores "
     "WHERE account = $1 AND id > $2 ORDER BY id LIMIT $3";
 
-std::optional<CustomKeyStoreRecord> first_of(const sql::Answer& answer, ByteView key) {
+constexpr std::string_view kOthers =
+    "SELECT id, account, name, type, created, state, failure, xks_endpoint, xks_path, connectivity, access_key_id, "
+    "trusted_certificates, root_key, iv, ciphertext, tag, revision, seal FROM custom_key_stores WHERE account = $1 AND id <> $2";
+
+std::optional<CustomKeyStoreRecord> first_of(const sql::Answer& answer, const CustomKeyStoreId& id, ByteView key) {
   if (answer.rows.empty()) return std::nullopt;
-  RowReader row(answer.rows[0], "a custom key store");
-  return custom_key_store_of(row, key);
+  RowReader row(answer.rows[0], "custom key store " + id.text);
+  CustomKeyStoreRecord record = custom_key_store_of(row, key);
+  if (record.id != id) row.altered();
+  return record;
+}
+
+// One proxy has one URI, however it is written: hosts have no case, and 443 is the port of https.
+std::string proxy_uri(const CustomKeyStoreRecord& record) {
+  constexpr std::size_t kScheme = std::string_view("https://").size();
+  std::string endpoint = record.xks_endpoint;
+  for (char& c : endpoint) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  if (const std::size_t colon = endpoint.find(':', kScheme); colon != endpoint.npos) {
+    std::string port = endpoint.substr(colon + 1);
+    port.erase(0, port.find_first_not_of('0'));
+    endpoint.resize(colon);
+    if (port != "443") endpoint += ":" + port;
+  }
+  return endpoint + record.xks_path;
 }
 
 void check_texts(const CustomKeyStoreRecord& record) {
@@ -32,6 +52,17 @@ void check_texts(const CustomKeyStoreRecord& record) {
 }
 
 }  // namespace
+
+// The log's head, which every transaction that writes locks last, is locked for it: nobody adds the same URI meanwhile.
+bool SqlStore::others_have_uri(Connection& connection, const CustomKeyStoreRecord& record) const {
+  (void)connection.run(kLockHead);
+  const std::string uri = proxy_uri(record);
+  const auto others = connection.run(kOthers, {record.account, record.id.text});
+  return std::ranges::any_of(others.rows, [&](const sql::Row& columns) {
+    RowReader row(columns, "a custom key store");
+    return proxy_uri(custom_key_store_of(row, key_.view())) == uri;
+  });
+}
 
 Outcome SqlStore::create_custom_key_store(const CustomKeyStoreRecord& given, const AuditEvent& event) {
   check_texts(given);
@@ -48,19 +79,20 @@ Outcome SqlStore::create_custom_key_store(const CustomKeyStoreRecord& given, con
          record.trusted_certificates, secret.root_key, secret.iv, secret.ciphertext, secret.tag, value_of(record.revision),
          value_of(seal_of(record, key_.view()))});
     if (inserted.changed == 0) return Outcome::kAlreadyExists;
+    if (others_have_uri(connection, record)) return Outcome::kInUse;
     events.push_back(event);
     return Outcome::kDone;
   });
 }
 
 std::optional<CustomKeyStoreRecord> SqlStore::find_custom_key_store(const CustomKeyStoreId& id) {
-  return first_of(read(kFind, {id.text}), key_.view());
+  return first_of(read(kFind, {id.text}), id, key_.view());
 }
 
 Outcome SqlStore::change_custom_key_store(const CustomKeyStoreId& id, std::span<const ConnectionState> only_if,
                                           const CustomKeyStoreChange& change, const AuditEvent& event) {
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
-    std::optional<CustomKeyStoreRecord> record = first_of(connection.run(kLock, {id.text}), key_.view());
+    std::optional<CustomKeyStoreRecord> record = first_of(connection.run(kLock, {id.text}), id, key_.view());
     if (!record) return Outcome::kNotFound;
     if (change.only_revision && *change.only_revision != record->revision) return Outcome::kConflict;
     if (std::find(only_if.begin(), only_if.end(), record->state) == only_if.end()) return Outcome::kWrongState;
@@ -85,6 +117,7 @@ Outcome SqlStore::change_custom_key_store(const CustomKeyStoreId& id, std::span<
         {id.text, value_of(text_of(record->state)), record->failure, record->name, record->xks_endpoint, record->xks_path,
          record->access_key_id, record->trusted_certificates, secret.root_key, secret.iv, secret.ciphertext, secret.tag,
          value_of(record->revision), value_of(seal_of(*record, key_.view()))});
+    if ((change.xks_endpoint || change.xks_path) && others_have_uri(connection, *record)) return Outcome::kInUse;
     events.push_back(event);
     return Outcome::kDone;
   });
@@ -92,10 +125,10 @@ Outcome SqlStore::change_custom_key_store(const CustomKeyStoreId& id, std::span<
 
 Outcome SqlStore::delete_custom_key_store(const CustomKeyStoreId& id, const AuditEvent& event) {
   return write([&](Connection& connection, std::vector<AuditEvent>& events) {
-    const auto record = first_of(connection.run(kLock, {id.text}), key_.view());
+    const auto record = first_of(connection.run(kLock, {id.text}), id, key_.view());
     if (!record) return Outcome::kNotFound;
     if (!connection.run("SELECT id FROM keys WHERE custom_key_store = $1 LIMIT 1", {id.text}).rows.empty()) return Outcome::kInUse;
-    if (record->state != ConnectionState::kDisconnected && record->state != ConnectionState::kFailed) return Outcome::kWrongState;
+    if (record->state != ConnectionState::kDisconnected) return Outcome::kWrongState;
     (void)connection.run("DELETE FROM custom_key_stores WHERE id = $1", {id.text});
     events.push_back(event);
     return Outcome::kDone;

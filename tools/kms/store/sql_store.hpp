@@ -65,6 +65,8 @@ class SqlStore final : public Store {
   std::optional<KeyRecord> lock_key(sql::Connection& connection, const KeyId& id) const;
   // Locks the keys that the change was decided by. kConflict: one isn't as it was read.
   [[nodiscard]] Outcome lock_basis(sql::Connection& connection, const AliasBasis& basis) const;
+  // Whether another custom key store of the account has the proxy's URI.
+  [[nodiscard]] bool others_have_uri(sql::Connection& connection, const CustomKeyStoreRecord& record) const;
   [[nodiscard]] std::optional<KeyRecord> with_material(const std::vector<sql::Row>& rows, std::size_t skip) const;
 
   std::unique_ptr<sql::Database> database_;
@@ -77,6 +79,8 @@ class SqlStore final : public Store {
   std::deque<Waiting*> queue_;
   bool writing_together_{};
 };
+
+inline constexpr std::string_view kLockHead = "SELECT sequence, hash, seal FROM audit_head WHERE one = 1 FOR UPDATE";
 
 inline constexpr std::size_t kLargestPage = 1000;
 [[nodiscard]] inline std::int64_t page_limit(std::size_t limit) {

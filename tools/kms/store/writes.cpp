@@ -11,7 +11,6 @@ namespace {
 
 using sql::Connection;
 
-constexpr std::string_view kLockHead = "SELECT sequence, hash, seal FROM audit_head WHERE one = 1 FOR UPDATE";
 constexpr std::string_view kInsertEntry =
     "INSERT INTO audit(sequence, time, principal, operation, key, outcome, request, recipient_pcr0, detail, hash, seal) "
     "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

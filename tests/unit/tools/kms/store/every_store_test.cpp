@@ -67,6 +67,27 @@ TEST(SqliteFiles, AnotherIdeaOfEqualityFindsNothing) {
   EXPECT_THROW((void)store->change_key({other}, kEnabledOnly, {.state = KeyState::kDisabled}, an_event("DisableKey")), StoreError);
 }
 
+TEST(SqliteFiles, AnotherIdeaOfEqualityFindsNoCustomKeyStore) {
+  SqliteFile database;
+  const auto store = database.open();
+  CustomKeyStoreRecord record;
+  record.id = {"cks-0000000000000000a"};
+  record.account = kAccount;
+  record.name = "ours";
+  record.xks_endpoint = "https://xks.example";
+  ASSERT_EQ(store->create_custom_key_store(record, an_event("CreateCustomKeyStore")), Outcome::kDone);
+  database.tamper("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON; CREATE TABLE other(id TEXT COLLATE NOCASE, account TEXT, name "
+                  "TEXT, type TEXT, created INTEGER, state TEXT, failure TEXT, xks_endpoint TEXT, xks_path TEXT, connectivity TEXT, "
+                  "access_key_id TEXT, trusted_certificates TEXT, root_key TEXT, iv BLOB, ciphertext BLOB, tag BLOB, revision INTEGER, seal BLOB);"
+                  "INSERT INTO other SELECT * FROM custom_key_stores; DROP TABLE custom_key_stores; ALTER TABLE other RENAME TO custom_key_stores;");
+  const CustomKeyStoreId other{"CKS-0000000000000000A"};
+  constexpr ConnectionState kDisconnectedOnly[] = {ConnectionState::kDisconnected};
+  EXPECT_TRUE(store->find_custom_key_store(record.id));
+  EXPECT_THROW((void)store->find_custom_key_store(other), StoreError);
+  EXPECT_THROW((void)store->change_custom_key_store(other, kDisconnectedOnly, {.name = "x"}, an_event("UpdateCustomKeyStore")), StoreError);
+  EXPECT_THROW((void)store->delete_custom_key_store(other, an_event("DeleteCustomKeyStore")), StoreError);
+}
+
 TEST(SqliteFiles, AreForTheirOwnerOnly) {
   SqliteFile database;
   const auto store = database.open();

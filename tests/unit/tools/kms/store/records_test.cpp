@@ -16,14 +16,15 @@ constexpr KeyState kPendingOnly[] = {KeyState::kPendingDeletion};
 
 std::size_t entries(Store& store) { return store.read_audit(0, 1000).size(); }
 
-CustomKeyStoreRecord a_custom_key_store(TestDatabase& database, const std::string& id, const std::string& name) {
+CustomKeyStoreRecord a_custom_key_store(TestDatabase& database, const std::string& id, const std::string& name,
+                                        const std::string& endpoint = "https://xks.example") {
   KeyWrapping wrapping(database.root_keys, "root-1");
   CustomKeyStoreRecord record;
   record.id = {id};
   record.account = kAccount;
   record.name = name;
   record.created = database.now;
-  record.xks_endpoint = "https://xks.example";
+  record.xks_endpoint = endpoint;
   record.xks_path = "/kms/xks/v1";
   record.access_key_id = "AKIAEXAMPLE";
   record.secret_access_key = wrapping.wrap(Purpose::kProxyCredential, id, 1, cofferdam::as_bytes("a secret of the proxy"));
@@ -161,6 +162,29 @@ void custom_key_stores_hold_external_keys(TestDatabase& database) {
   EXPECT_EQ(store->list_custom_key_stores(kAccount, "", 10).records.size(), 1U);
 }
 
+void a_proxy_is_of_one_custom_key_store(TestDatabase& database) {
+  const auto store = database.open();
+  const CustomKeyStoreId first{"cks-00000000000000001"}, second{"cks-00000000000000002"};
+  const auto create = [&](const CustomKeyStoreId& id, const std::string& name, const std::string& endpoint) {
+    return store->create_custom_key_store(a_custom_key_store(database, id.text, name, endpoint), an_event("CreateCustomKeyStore"));
+  };
+  EXPECT_EQ(create(first, "ours", "https://xks.example"), Outcome::kDone);
+  for (const char* same : {"https://xks.example", "https://XKS.example", "https://xks.example:443", "https://Xks.Example:0443"}) {
+    EXPECT_EQ(create(second, "theirs", same), Outcome::kInUse) << same;
+  }
+  EXPECT_EQ(store->find_custom_key_store(second), std::nullopt);
+  EXPECT_EQ(create(second, "theirs", "https://xks.example:8443"), Outcome::kDone);
+  constexpr ConnectionState kDisconnectedOnly[] = {ConnectionState::kDisconnected};
+  const auto change = [&](const CustomKeyStoreChange& wanted) {
+    return store->change_custom_key_store(second, kDisconnectedOnly, wanted, an_event("UpdateCustomKeyStore"));
+  };
+  EXPECT_EQ(change({.xks_endpoint = "https://xks.EXAMPLE:443"}), Outcome::kInUse);
+  EXPECT_EQ(store->find_custom_key_store(second)->xks_endpoint, "https://xks.example:8443");
+  EXPECT_EQ(change({.xks_endpoint = "https://xks.example", .xks_path = "/theirs/kms/xks/v1"}), Outcome::kDone);
+  EXPECT_EQ(change({.xks_path = "/kms/xks/v1"}), Outcome::kInUse);
+  EXPECT_EQ(change({.xks_endpoint = "https://xks.example:443"}), Outcome::kDone) << "its own URI, written otherwise";
+}
+
 // Wrapped material that was put into another row doesn't open, and a record that was written by another hand isn't believed.
 void what_another_hand_wrote_is_refused(TestDatabase& database) {
   const auto store = database.open();
@@ -232,6 +256,7 @@ constexpr Scenario kRecordScenarios[] = {
     {"ListsComeInPages", lists_come_in_pages},
     {"AliasesPointToKeys", aliases_point_to_keys},
     {"CustomKeyStoresHoldExternalKeys", custom_key_stores_hold_external_keys},
+    {"AProxyIsOfOneCustomKeyStore", a_proxy_is_of_one_custom_key_store},
     {"WhatAnotherHandWroteIsRefused", what_another_hand_wrote_is_refused},
     {"RootKeysAreRotated", root_keys_are_rotated},
     {"MaterialHasVersions", material_has_versions},
