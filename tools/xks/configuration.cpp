@@ -7,79 +7,16 @@
 #include <set>
 
 #include "tools/pkcs11/pin_file.hpp"
-#include "tools/strict_json/strict_json.hpp"
+#include "tools/strict_json/section.hpp"
 
 namespace xks {
 namespace {
 
-using Json = nlohmann::json;
+using strict_json::Json;
+using strict_json::Section;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostConfiguration = 4 << 20, kMostPem = 1 << 20, kMostPatterns = 64;
-
-// One object of the file: each field is asked for once, and what nobody asked for is refused: a misspelt field would silently
-// leave a restriction out.
-class Section {
- public:
-  Section(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) fail("", "is no object");
-  }
-  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw ConfigurationError(where_ + (name.empty() ? "" : (where_.empty() ? "" : ".") + name) + " " + what);
-  }
-  [[nodiscard]] const Json* find(const char* name) {
-    known_.insert(name);
-    const auto found = object_.find(name);
-    return found == object_.end() ? nullptr : &*found;
-  }
-  [[nodiscard]] std::string text(const char* name, std::string otherwise = {}) {
-    const Json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_string()) fail(name, "is no string");
-    return value->get<std::string>();
-  }
-  [[nodiscard]] std::string needed(const char* name) {
-    std::string value = text(name);
-    if (value.empty()) fail(name, "is missing");
-    return value;
-  }
-  [[nodiscard]] std::int64_t number(const char* name, std::int64_t least, std::int64_t most, std::int64_t otherwise) {
-    const Json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_number_integer() || *value < least || *value > most) {
-      fail(name, "is not a number from " + std::to_string(least) + " to " + std::to_string(most));
-    }
-    return value->get<std::int64_t>();
-  }
-  [[nodiscard]] bool flag(const char* name, bool otherwise) {
-    const Json* value = find(name);
-    if (value == nullptr) return otherwise;
-    if (!value->is_boolean()) fail(name, "is neither true nor false");
-    return value->get<bool>();
-  }
-  [[nodiscard]] std::vector<std::string> texts(const char* name) {
-    std::vector<std::string> result;
-    const Json* value = find(name);
-    if (value == nullptr) return result;
-    if (!value->is_array() || value->size() > kMostPatterns) fail(name, "is no list of at most 64 strings");
-    for (const Json& item : *value) {
-      if (!item.is_string() || item.get_ref<const std::string&>().empty()) fail(name, "has something that is no string");
-      result.push_back(item.get<std::string>());
-    }
-    return result;
-  }
-  [[nodiscard]] std::string within(const std::string& name) const { return where_.empty() ? name : where_ + "." + name; }
-  void nothing_else() const {
-    for (const auto& [name, value] : object_.items()) {
-      if (!known_.contains(name)) fail(name, "is no field that is known");
-    }
-  }
-
- private:
-  const Json& object_;
-  std::string where_;
-  std::set<std::string> known_;
-};
 
 void demand_private(const std::string& path) {
   struct stat status{};
@@ -154,7 +91,7 @@ ExternalKey external_key(Section& entry) {
   ExternalKey key;
   key.label = entry.needed("label");
   key.enabled = entry.flag("enabled", true);
-  key.usage = entry.texts("usage");
+  key.usage = entry.texts("usage", kMostPatterns);
   if (key.usage.empty()) key.usage = {"ENCRYPT", "DECRYPT"};
   if (key.usage.size() > 10) entry.fail("usage", "has more than ten");
   for (const std::string& use : key.usage) {
@@ -165,8 +102,8 @@ ExternalKey external_key(Section& entry) {
   }
   if (const Json* value = entry.find("policy")) {
     Section policy(*value, entry.within("policy"));
-    key.policy = {.key_arns = policy.texts("kmsKeyArn"), .principal_arns = policy.texts("awsPrincipalArn"),
-                  .operations = policy.texts("kmsOperation")};
+    key.policy = {.key_arns = policy.texts("kmsKeyArn", kMostPatterns), .principal_arns = policy.texts("awsPrincipalArn", kMostPatterns),
+                  .operations = policy.texts("kmsOperation", kMostPatterns)};
     policy.nothing_else();
   }
   entry.nothing_else();
@@ -239,6 +176,8 @@ Configuration read_configuration(const std::string& path) {
     top.nothing_else();
     return configuration;
   } catch (const ConfigurationError& error) {
+    throw ConfigurationError(path + ": " + error.what());
+  } catch (const strict_json::Unfit& error) {
     throw ConfigurationError(path + ": " + error.what());
   } catch (const cofferdam::Unreadable& error) {
     throw ConfigurationError(path + ": " + error.what());
