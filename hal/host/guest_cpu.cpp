@@ -24,8 +24,7 @@ bool permits(base::Access access, bool write, bool instruction) {
     case base::Access::kReadWrite: return !instruction;
     case base::Access::kReadOnly: return !write && !instruction;
     case base::Access::kDevice: return !instruction;
-    case base::Access::kMessages:
-      return false;
+    case base::Access::kMessages: return false;
   }
   return false;
 }

@@ -45,12 +45,9 @@ inline constexpr std::uint64_t kExecuteNever = bit(54);
 [[nodiscard]] constexpr std::uint64_t attributes_of(base::Access access) {
   const std::uint64_t normal = MemAttr::put(kNormalWriteBack) | Shareability::put(kInnerShareable) | kAccessFlag;
   switch (access) {
-    case base::Access::kReadWriteExecute:
-      return normal | S2ap::put(kReadableWritable);
-    case base::Access::kReadWrite:
-      return normal | S2ap::put(kReadableWritable) | kExecuteNever;
-    case base::Access::kReadOnly:
-      return normal | S2ap::put(kReadable) | kExecuteNever;
+    case base::Access::kReadWriteExecute: return normal | S2ap::put(kReadableWritable);
+    case base::Access::kReadWrite: return normal | S2ap::put(kReadableWritable) | kExecuteNever;
+    case base::Access::kReadOnly: return normal | S2ap::put(kReadable) | kExecuteNever;
     case base::Access::kDevice:
       return MemAttr::put(kDeviceNGnRE) | S2ap::put(kReadableWritable) | kAccessFlag | kExecuteNever;
     case base::Access::kMessages:
