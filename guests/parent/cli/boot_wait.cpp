@@ -49,9 +49,14 @@ BootResult wait_for_boot(SocketFamily& sockets, int listener, int enclave, std::
     if ((waiting[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) return BootResult::kEnded;
     if (has_gone(waiting[3].revents) || (waiting[4].revents & POLLIN) != 0) return BootResult::kAbandoned;
     if ((waiting[1].revents & POLLIN) != 0) {
-      std::uint32_t peer = 0;
-      Descriptor incoming(sockets.accept(listener, peer));
-      if (incoming && peer == cid) connection = std::move(incoming);  // another partition's is closed
+      // All that wait, so that another partition's don't keep this one's out; as many as the backlog holds, for it may
+      // make new ones all the time.
+      for (int i = 0; i < SOMAXCONN; ++i) {
+        std::uint32_t peer = 0;
+        Descriptor incoming(sockets.accept(listener, peer));
+        if (!incoming) break;
+        if (peer == cid) connection = std::move(incoming);  // another partition's is closed
+      }
     }
   }
 }

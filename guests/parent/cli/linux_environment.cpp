@@ -170,7 +170,7 @@ int Vsock::listen(std::uint32_t port) {
   if (!listener) return -errno;
   const sockaddr_vm address = address_of(VMADDR_CID_ANY, port);
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return -errno;
-  if (::listen(listener.get(), 8) != 0) return -errno;
+  if (::listen(listener.get(), SOMAXCONN) != 0) return -errno;  // every enclave may fill it (boot_wait.cpp)
   return listener.release();
 }
 

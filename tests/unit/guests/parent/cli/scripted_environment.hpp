@@ -141,6 +141,7 @@ class UnixVsock final : public SocketFamily {
   explicit UnixVsock(std::string folder) : folder_(std::move(folder)) {}
   std::uint32_t peer{16};
   int listen_error{};
+  int emptied{};  // times that accept() found nobody
 
   int listen(std::uint32_t port) override { return listen_error != 0 ? -listen_error : listen_at(3, port); }
   int listen_at(std::uint32_t cid, std::uint32_t port) {
@@ -154,7 +155,9 @@ class UnixVsock final : public SocketFamily {
   int accept(int listener, std::uint32_t& peer_cid) override {
     peer_cid = peer;
     const int connection = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    return connection < 0 ? -errno : connection;
+    if (connection >= 0) return connection;
+    if (errno == EAGAIN) ++emptied;
+    return -errno;
   }
   int connect(std::uint32_t cid, std::uint32_t port, int) override {
     Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
