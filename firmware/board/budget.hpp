@@ -107,6 +107,8 @@ inline constexpr std::uint64_t kRootFrames = 1;
   for (const Device& device : board.devices) {
     if (device.owner != Owner::kMonitor) add_registers(device.mmio_base, device.mmio_size);
   }
+  // The page where its devices write messages (base::Access::kMessages).
+  if (board.message_interrupts.offered) add_registers(board.gic_distributor, base::kFrameSize);
   return frames;
 }
 
