@@ -185,8 +185,8 @@ struct World {
         if (broken) break;
         const bool command =
             taken->kind == virtio::NsmTaken::Kind::kRequest || taken->kind == virtio::NsmTaken::Kind::kTooLong;
-        DEMAND(command == (taken->capacity != 0));
-        DEMAND((taken->kind == virtio::NsmTaken::Kind::kRequest) == (taken->bytes != 0));
+        DEMAND(command || taken->capacity == 0);
+        DEMAND(taken->kind == virtio::NsmTaken::Kind::kRequest || taken->bytes == 0);
         DEMAND(taken->bytes <= virtio::kNsmMaxRequest);
         DEMAND((taken->kind == virtio::NsmTaken::Kind::kBusy) == in_flight);
         if (!command) break;
