@@ -7,6 +7,7 @@ extern "C" {
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,16 @@ TEST(DeviceTree, InterruptsAreThoseOfTheMachineMap) {
   EXPECT_EQ(interrupt_of("/virtio@a000000"), enclave::kNsm.interrupt.value);
   EXPECT_EQ(interrupt_of("/virtio@a000200", 1), enclave::kVsock.interrupt.value);
   EXPECT_EQ(interrupt_of("/serial@9000000"), enclave::kConsole.interrupt.value);
+  // kvm-unit-tests take a timer's node only with all four interrupts.
+  int size = 0;
+  const auto* timers =
+      static_cast<const fdt32_t*>(fdt_getprop(tree.blob.data(), tree.node("/timer"), "interrupts", &size));
+  ASSERT_EQ(size, 4 * 3 * 4);
+  constexpr std::array<std::uint32_t, 4> kPpis{13, 14, 11, 10};  // secure, non-secure, virtual, hypervisor's
+  for (std::size_t i = 0; i < kPpis.size(); ++i) {
+    EXPECT_EQ(fdt32_to_cpu(timers[3 * i]), 1U) << "a PPI";
+    EXPECT_EQ(fdt32_to_cpu(timers[3 * i + 1]), kPpis[i]);
+  }
   EXPECT_EQ(tree.number("/", "interrupt-parent"), tree.number("/interrupt-controller@8000000", "phandle"));
   EXPECT_EQ(tree.number("/interrupt-controller@8000000", "reg", 0), kDistributor);
   EXPECT_EQ(tree.number("/interrupt-controller@8000000", "reg", 2), kRedistributor);
