@@ -4,11 +4,12 @@
   check_tree.py [--root FOLDER]   prints every breach as file:line: rule: what, exit status 1 when there is one
   check_tree.py --self-test       plants one breach of each rule in a scratch tree and demands that it is found
 
-Rules: ranks (a folder includes only folders of lower rank; docs/architecture.md lists the same ranks), cycles (no include cycle), owners (each third-party
-header has one owner), names (nothing called common, util, misc, helpers), paths (documents name only paths that
-exist), shown (documents name only tests that exist), machine (no path or archive of one machine), mirror (a unit
-test stands in the folder that mirrors its source's), markers (nothing left to do), pins (the version of a pinned source
-stands where its digest does, and nowhere else).
+Rules: ranks (a folder includes only folders of lower rank; docs/architecture.md lists the same ranks), cycles (no
+include cycle), owners (each third-party header has one owner), own-header (a source includes its own header first),
+names (nothing called common, util, misc, helpers), paths (documents name only paths that exist), shown (documents name
+only tests that exist), machine (no path or archive of one machine), mirror (a unit test stands in the folder that
+mirrors its source's), markers (nothing left to do), pins (the version of a pinned source stands where its digest does,
+and nowhere else).
 """
 import argparse
 import pathlib
