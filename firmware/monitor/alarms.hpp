@@ -9,7 +9,7 @@
 
 namespace monitor {
 
-enum class Deadline : std::uint8_t { kParentWatchdog, kWork, kPackets, kCommand, kDmaFaults };
+enum class Deadline : std::uint8_t { kParentWatchdog, kPackets, kCommand, kDmaFaults };
 
 // Called once, on the core that set it, outside every lock, while it runs the parent, an enclave or nothing. May set its
 // own deadline again; one that is always due already would leave the guest no instruction.

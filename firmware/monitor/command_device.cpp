@@ -24,6 +24,12 @@ using nitro::CommandDevice;
 
 // Calls in one piece; each does at most one chunk of scrubbing or measuring.
 constexpr int kCallsAtOnce = 8;
+// Commands are the parent's, and so for ever is the boot core.
+constexpr base::CoreId kBootCore = [] {
+  std::uint8_t core = 0;
+  while (!board::kBoard.cores[core].boot) ++core;
+  return base::CoreId{core};
+}();
 
 // All guarded by the state lock. `g_step` is the next thing to do for the command that runs.
 constinit std::array<pci::Function, 1> g_functions{pci::Function{nitro::kPciFunction}};
@@ -143,7 +149,7 @@ AccessResult access_bridge_memory(const RegisterAccess& access) {
       result.value = g_device.read(target->offset, access.size);
     }
   }
-  if (asked) leave_for_later(Later::kCommand);
+  if (asked) leave_for_later(Later::kCommand, kBootCore);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include "firmware/monitor/alarms.hpp"
 #include "firmware/monitor/dma_faults.hpp"
 #include "firmware/monitor/globals.hpp"
+#include "firmware/monitor/later.hpp"
 #include "firmware/monitor/nsm_device.hpp"
 #include "firmware/monitor/trap_counters.hpp"
 #include "firmware/monitor/virtual_interrupts.hpp"
@@ -79,6 +80,7 @@ void handle_interrupt() {
     refresh_interrupts(core, partition);  // a maintenance interrupt stays asserted until then
     hal::interrupts::change(Change::kDeactivate, core, 0, 1U << intid.value);
     if (intid == hal::interrupts::kKick) {
+      take_up_what_was_left();
       if (base::is_enclave(partition)) serve_waiting_nsm_request(base::slot_of(partition));
     }
   } else {

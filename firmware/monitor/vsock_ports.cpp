@@ -91,11 +91,25 @@ void raise_used(vsock::PortSet ports) {
   }
 }
 
+// Who moves what one piece did not. Whoever has a part in it does so itself, at no other's pace; else it is a core of the next one
+// who has, for this core has done its piece. State lock held.
+[[nodiscard]] base::CoreId core_of_next_maker() {
+  const base::CoreId here = hal::current_core();
+  const PartitionId own = g_state.cores.at(here).owner;
+  const vsock::PortSet makers = g_switch.makers();
+  if (makers.empty() || makers.has(own)) return here;
+  const std::uint64_t behind_own = makers.bits & (~std::uint64_t{1} << own.value);
+  const PartitionId next{static_cast<std::uint8_t>(std::countr_zero(behind_own != 0 ? behind_own : makers.bits))};
+  const partition::CoreMask cores = g_state.cores.active(next);
+  return cores == 0 ? here : base::CoreId{static_cast<std::uint8_t>(std::countr_zero(cores))};
+}
+
 // One piece of moving packets, in several holds of the state lock.
 class Moving {
  public:
   [[nodiscard]] bool goes_on() const { return more() && steps_ < kStepsAtOnce; }
-  [[nodiscard]] bool more() const { return report_.worked && !report_.quiet; }
+  // A core for the rest, which there is after a piece that moved as much as one may.
+  [[nodiscard]] std::optional<base::CoreId> carrier() const { return carrier_; }
 
   // State lock held. Steps that copy little share a hold.
   void go_on() {
@@ -116,22 +130,29 @@ class Moving {
     }
     if (goes_on()) return;
     raise_used(interrupts_);
-    if (report_.impatient && !more()) look_again_at_packets_in(kPatience);
+    if (more()) {
+      carrier_ = core_of_next_maker();
+    } else if (report_.impatient) {
+      look_again_in(kPatience, Later::kVsock);
+    }
   }
 
  private:
+  [[nodiscard]] bool more() const { return report_.worked && !report_.quiet; }
+
   const std::uint64_t now_ = hal::ticks() / (hal::ticks_per_second() / 1'000'000);
   vsock::StepReport report_{.worked = true};
   vsock::PortSet interrupts_{};
   int steps_{};
+  std::optional<base::CoreId> carrier_;
 };
 
-[[nodiscard]] bool move_rest(Moving& moving) {
+[[nodiscard]] std::optional<base::CoreId> move_rest(Moving& moving) {
   while (moving.goes_on()) {
     const Locked locked{g_state_lock};
     moving.go_on();
   }
-  return moving.more();
+  return moving.carrier();
 }
 
 }  // namespace
@@ -151,7 +172,7 @@ void attach_vsock(SlotIndex slot) {
 
 void vsock_of_ended(SlotIndex slot) {
   g_switch.detach(slot);
-  leave_for_later(Later::kVsock);  // its connections' other ends are told
+  leave_for_later(Later::kVsock, hal::current_core());  // its connections' other ends are told
 }
 
 void forget_vsock_of(SlotIndex slot) { g_switch.forget(slot); }
@@ -180,7 +201,7 @@ AccessResult access_vsock(PartitionId partition, const RegisterAccess& access, s
     moving.emplace();
     moving->go_on();
   }
-  if (move_rest(*moving)) leave_for_later(Later::kVsock);
+  if (const auto carrier = move_rest(*moving)) leave_for_later(Later::kVsock, *carrier);
   return {true, 0};
 }
 
@@ -193,11 +214,14 @@ void console_byte(SlotIndex slot, std::uint8_t byte) {
     g_switch.console_write(slot, byte);
     begins = !std::exchange(g_line_begun, true);
   }
-  if (whole && move_packets()) leave_for_later(Later::kVsock);
-  if (!whole && begins) look_again_at_packets_in(kPatience);
+  if (whole) {
+    if (const auto carrier = move_packets()) leave_for_later(Later::kVsock, *carrier);
+  } else if (begins) {
+    look_again_in(kPatience, Later::kVsock);
+  }
 }
 
-bool move_packets() {
+std::optional<base::CoreId> move_packets() {
   Moving moving;
   return move_rest(moving);
 }

@@ -1,9 +1,11 @@
 // The virtio-vsock devices of the parent and of every enclave, and the switch between them (firmware/vsock).
 //
-// A core that notifies its device moves a bounded number of packets itself; the rest is left for later (later.hpp).
+// A core that notifies its device moves a bounded number of packets itself; the rest is left for later (later.hpp), for the cores of
+// those whose rings make it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "firmware/base/ids.hpp"
 #include "firmware/monitor/register_access.hpp"
@@ -21,7 +23,7 @@ void forget_vsock_of(base::SlotIndex slot);    // the slot is free again; state 
 [[nodiscard]] AccessResult access_vsock(base::PartitionId partition, const RegisterAccess& access, std::uint64_t offset);
 // What a debug enclave's console puts out. Without a lock.
 void console_byte(base::SlotIndex slot, std::uint8_t byte);
-// A bounded number of packets. True: there are more that can be moved now. Without a lock.
-[[nodiscard]] bool move_packets();
+// A bounded number of packets. Nothing: no more can be moved now; else a core for the next ones (later.hpp). Without a lock.
+[[nodiscard]] std::optional<base::CoreId> move_packets();
 
 }  // namespace monitor

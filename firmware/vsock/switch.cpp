@@ -163,6 +163,25 @@ StepReport Switch::step(std::uint64_t now) {
   return report;
 }
 
+// Many small buffers make as much work as many packets do. A ring that may_take_in() holds back makes none.
+PortSet Switch::makers() const {
+  const Port& parent = ports_[kParentPort];
+  PortSet makers{};
+  bool some_take = false;
+  for (PortBits slots = up_ & ~(PortBits{1} << kParentPort); slots != 0; slots &= slots - 1) {
+    const auto slot = static_cast<std::size_t>(std::countr_zero(slots));
+    const Port& port = ports_[slot];
+    const bool takes = !port.waiting.empty() && !port.receive_dry;
+    const bool sends = !port.transmit_idle && (port.outgoing == 0 || !parent.receive_dry);
+    if (takes || sends) makers.add(partition_at(slot));
+    some_take |= takes;
+  }
+  const bool sends = !parent.transmit_idle && !some_take;
+  const bool takes = !parent.receive_dry && makers.empty();  // what enclaves have sent, or a console
+  if (parent.connected && (sends || takes)) makers.add(base::kParent);
+  return makers;
+}
+
 // Nothing waits anywhere, for whatever reason: enough for most steps, and quickly seen.
 bool Switch::is_quiet() const {
   if ((outgoing_ | waited_for_) != 0 || consoles_.has_packet() || connections_.due_to_parent()) return false;

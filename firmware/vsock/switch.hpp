@@ -115,6 +115,9 @@ class Switch {
   // microseconds of a clock that goes on and never back.
   [[nodiscard]] StepReport step(std::uint64_t now);
 
+  // Whose rings make what there is to do: more to take in, or buffers for what waits. Nobody's: what is left is little.
+  [[nodiscard]] PortSet makers() const;
+
   // A byte that the enclave in `slot` wrote to its console; ignored for one without.
   void console_write(base::SlotIndex slot, std::uint8_t byte) { consoles_.write(slot, byte); }
 

@@ -425,7 +425,7 @@ TEST_F(CommandDevice, WithoutASetUpItDoesNothing) {
 
 // ---- who does the work
 
-TEST_F(CommandDevice, WhereNoCoreIsParkedTheOneThatAskedGoesOnByItself) {
+TEST_F(CommandDevice, WhereNoCoreIsParkedTheBootCoreGoesOn) {
   start_all_cores();
   driver_.send(kAllocate, {});
   EXPECT_EQ(driver_.replies(), 0U) << "not within the trap";
@@ -439,6 +439,15 @@ TEST_F(CommandDevice, WhereNoCoreIsParkedTheOneThatAskedGoesOnByItself) {
   EXPECT_GT(rounds_, 1U) << "in pieces, the guest in between";
   EXPECT_TRUE(parent().can_write(Ipa{kDonated}));
   EXPECT_EQ(command(kCount).slots, 0U);
+}
+
+// An enclave's core, or one that may become an enclave's, has no part in the parent's commands.
+TEST_F(CommandDevice, TheBootCoreCarriesOutWhatAnotherAsked) {
+  start_all_cores();
+  Driver([this] { return on(3); }).send(kAllocate, {});
+  for (const auto& core : machine().cores()) EXPECT_EQ(core->alarm.has_value(), core->id == kBoot) << +core->id.value;
+  machine().pass_ticks(10'000'000);
+  EXPECT_EQ(driver_.replies(), 1U);
 }
 
 TEST_F(CommandDevice, ARunningEnclaveIsEndedWhereNoCoreIsParked) {

@@ -96,9 +96,9 @@ class Port {
     return true;
   }
   // One more buffer for receiving, not notified.
-  void offer() { offer_at(memory_ + 0x1'0000 + (next_buffer_++ % size_) * kSpace); }
-  void offer_at(std::uint64_t address) {
-    places_[driver_.add(cpu(), kReceive, {{address, kReceiveBuffer, true}})] = address;
+  void offer(std::uint32_t size = kReceiveBuffer) { offer_at(memory_ + 0x1'0000 + (next_buffer_++ % size_) * kSpace, size); }
+  void offer_at(std::uint64_t address, std::uint32_t size = kReceiveBuffer) {
+    places_[driver_.add(cpu(), kReceive, {{address, size, true}})] = address;
   }
   void kick_receive() { driver_.notify(cpu(), kReceive); }
   void put(const Packet& packet) {  // not notified
@@ -579,7 +579,9 @@ class VsockWork : public Vsock {
     EXPECT_TRUE(machine().driven(base::CoreId{static_cast<std::uint8_t>(core)}));
   }
   void start_all_cores() {
-    for (std::size_t core = 2; core < board::kBoard.cores.size(); ++core) start_parents_core(core);
+    for (std::size_t core = 1; core < board::kBoard.cores.size(); ++core) {
+      if (!machine().driven(base::CoreId{static_cast<std::uint8_t>(core)})) start_parents_core(core);
+    }
   }
   [[nodiscard]] Bytes send_much(Port& parents) {
     Bytes all;
@@ -616,6 +618,111 @@ TEST_F(VsockWork, WhereNoneIsParkedTheCoreComesBackByItself) {
   const Bytes rest = all_data(enclave);
   seen.insert(seen.end(), rest.begin(), rest.end());
   EXPECT_EQ(seen, all);
+}
+
+// Packets that are dropped: nothing but moving them is left to do.
+class VsockFlood : public VsockWork {
+ protected:
+  static constexpr std::size_t kFlood = 250;  // more than a few traps move
+  static constexpr std::uint64_t kPieceIn = 60;  // microseconds, of 1,000 ticks each
+  void flood(Port& port) {
+    for (std::size_t i = 0; i < kFlood; ++i) port.put(of(99, 1, kParentCid, 1, kData));
+    port.driver().notify(port.cpu(), kTransmit);
+  }
+  [[nodiscard]] std::vector<std::size_t> come_back() {  // the cores that do
+    std::vector<std::size_t> cores;
+    for (const auto& core : machine().cores()) {
+      if (core->alarm) cores.push_back(core->id.value);
+    }
+    return cores;
+  }
+};
+
+TEST_F(VsockFlood, IsMovedByItsOwnCore) {
+  ASSERT_NE(begin_enclave(0), 0U);
+  Port parents = parents_end();
+  Port enclave = enclaves_end(0, 16, 256);
+  start_all_cores();
+  ASSERT_THAT(come_back(), ::testing::IsEmpty());
+  flood(enclave);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+    parents.kick_receive();  // its core does a piece, as every notification does, and not the rest
+  }
+  EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+  const std::size_t moved_before = enclave.sent();
+  EXPECT_LT(moved_before, kFlood);
+  for (int i = 0; i < 10; ++i) machine().pass_ticks(kPieceIn * 1000);
+  machine().pass_ticks(10'000'000);  // its driver is told of its buffers
+  EXPECT_THAT(come_back(), ::testing::IsEmpty());
+  EXPECT_EQ(moved_before + enclave.sent(), kFlood);
+}
+
+TEST_F(VsockFlood, OfSeveralIsMovedByEachOfThem) {
+  ASSERT_NE(begin_enclave(0), 0U);
+  ASSERT_NE(begin_enclave(1), 0U);
+  Port parents = parents_end();
+  Port enclaves[] = {enclaves_end(0, 16, 256), enclaves_end(1, 16, 256)};
+  start_all_cores();
+  flood(enclaves[0]);
+  flood(enclaves[1]);
+  parents.kick_receive();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(come_back(), ::testing::ElementsAre(1, 2));
+    machine().pass_ticks(kPieceIn * 1000);
+  }
+}
+
+// What began on a core that has no part in it goes over to one that has.
+TEST_F(VsockFlood, IsHandedToItsOwnCore) {
+  ASSERT_NE(begin_enclave(0), 0U);
+  Port parents = parents_end(0);  // so that the first packet waits in the switch
+  Port enclave = enclaves_end(0, 16, 256);
+  start_all_cores();
+  enclave.send(of(16, 1, kParentCid, 1, kRequest));
+  flood(enclave);
+  EXPECT_THAT(come_back(), ::testing::IsEmpty());
+  parents.offer();
+  parents.kick_receive();
+  EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+}
+
+// A ring of small buffers for a packet of 64 KiB is a flood too, of whoever offers them.
+TEST_F(VsockFlood, OfBuffersIsMovedByItsOwnCore) {
+  ASSERT_NE(begin_enclave(0), 0U);
+  ASSERT_NE(begin_enclave(1), 0U);
+  Port parents = parents_end();
+  Port taker = enclaves_end(0, 1, 256);
+  Port other = enclaves_end(1);
+  connect(parents, taker, 16);
+  start_all_cores();
+  parents.send(of(kParentCid, 1000, 16, 5000, kData, noise(0x1'0000, 1)));
+  machine().pass_ticks(10'000'000);
+  ASSERT_THAT(come_back(), ::testing::IsEmpty());
+  for (int i = 0; i < 250; ++i) taker.offer(45);
+  taker.kick_receive();
+  EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+  other.kick_receive();
+  parents.kick_receive();
+  EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+}
+
+// The parent has no buffers: an enclave whose packet waits for one can't go on, and others' packets are not its affair.
+TEST_F(VsockFlood, IsNotMovedByWhoWaits) {
+  ASSERT_NE(begin_enclave(0), 0U);
+  ASSERT_NE(begin_enclave(1), 0U);
+  Port parents = parents_end(0);
+  Port enclaves[] = {enclaves_end(0, 16, 256), enclaves_end(1)};
+  start_all_cores();
+  for (std::uint32_t port = 1; port < 4; ++port) enclaves[1].put(of(17, port, kParentCid, 1, kRequest));
+  enclaves[1].driver().notify(enclaves[1].cpu(), kTransmit);
+  machine().pass_ticks(10'000'000);
+  flood(enclaves[0]);
+  enclaves[1].kick_receive();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(come_back(), ::testing::ElementsAre(1));
+    machine().pass_ticks(kPieceIn * 1000);
+  }
 }
 
 TEST_F(VsockWork, ACoreThatGoesLeavesNothingUndone) {

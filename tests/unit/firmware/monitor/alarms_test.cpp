@@ -39,7 +39,7 @@ void watchdog() { g_called.push_back('w'); }
 void work() { g_called.push_back('c'); }
 void work_again() {
   work();
-  monitor::set_deadline(Deadline::kWork, scripted::ticks + 10, work_again);
+  monitor::set_deadline(Deadline::kPackets, scripted::ticks + 10, work_again);
 }
 
 std::optional<std::uint64_t> alarm() {
@@ -59,7 +59,7 @@ class Alarms : public ::testing::Test {
     for (const base::CoreId core : {base::CoreId{0}, base::CoreId{1}}) {
       g_core = core;
       monitor::clear_deadline(Deadline::kParentWatchdog);
-      monitor::clear_deadline(Deadline::kWork);
+      monitor::clear_deadline(Deadline::kPackets);
     }
     g_core = base::CoreId{0};
     scripted::ticks = before_;
@@ -72,7 +72,7 @@ class Alarms : public ::testing::Test {
 TEST_F(Alarms, TheEarlierDeadlineIsTheMachinesAndTheLaterFollows) {
   monitor::set_deadline(Deadline::kParentWatchdog, 200, watchdog);
   EXPECT_EQ(alarm(), 200U);
-  monitor::set_deadline(Deadline::kWork, 100, work);
+  monitor::set_deadline(Deadline::kPackets, 100, work);
   EXPECT_EQ(alarm(), 100U);
   EXPECT_THAT(at(100), ElementsAre('c'));
   EXPECT_EQ(alarm(), 200U);
@@ -82,26 +82,26 @@ TEST_F(Alarms, TheEarlierDeadlineIsTheMachinesAndTheLaterFollows) {
 }
 
 TEST_F(Alarms, WhatIsAskedForAgainIsNotPutOff) {
-  monitor::set_deadline_at_latest(Deadline::kWork, 100, work);
-  monitor::set_deadline_at_latest(Deadline::kWork, 150, work);
+  monitor::set_deadline_at_latest(Deadline::kPackets, 100, work);
+  monitor::set_deadline_at_latest(Deadline::kPackets, 150, work);
   EXPECT_EQ(alarm(), 100U) << "new work must not move the old work on";
-  monitor::set_deadline_at_latest(Deadline::kWork, 80, work);
+  monitor::set_deadline_at_latest(Deadline::kPackets, 80, work);
   EXPECT_EQ(alarm(), 80U);
   EXPECT_THAT(at(80), ElementsAre('c'));
-  monitor::set_deadline_at_latest(Deadline::kWork, 300, work);
+  monitor::set_deadline_at_latest(Deadline::kPackets, 300, work);
   EXPECT_EQ(alarm(), 300U) << "one that came is no longer in the way";
   EXPECT_THAT(at(300), ElementsAre('c'));
 }
 
 TEST_F(Alarms, BothAreCalledWhenBothAreDue) {
-  monitor::set_deadline(Deadline::kWork, 100, work);
+  monitor::set_deadline(Deadline::kPackets, 100, work);
   monitor::set_deadline(Deadline::kParentWatchdog, 90, watchdog);
   EXPECT_THAT(at(1000), ElementsAre('w', 'c'));
   EXPECT_EQ(alarm(), std::nullopt);
 }
 
 TEST_F(Alarms, ComingEarlyCallsNobodyAndLosesNothing) {
-  monitor::set_deadline(Deadline::kWork, 100, work);
+  monitor::set_deadline(Deadline::kPackets, 100, work);
   EXPECT_THAT(at(99), IsEmpty());
   EXPECT_EQ(alarm(), 100U);
 }
@@ -109,16 +109,16 @@ TEST_F(Alarms, ComingEarlyCallsNobodyAndLosesNothing) {
 TEST_F(Alarms, ANewDeadlineReplacesTheOldAndClearingOneLeavesTheOther) {
   monitor::set_deadline(Deadline::kParentWatchdog, 100, watchdog);
   monitor::set_deadline(Deadline::kParentWatchdog, 300, watchdog);
-  monitor::set_deadline(Deadline::kWork, 200, work);
+  monitor::set_deadline(Deadline::kPackets, 200, work);
   EXPECT_EQ(alarm(), 200U);
-  monitor::clear_deadline(Deadline::kWork);
+  monitor::clear_deadline(Deadline::kPackets);
   EXPECT_EQ(alarm(), 300U);
   EXPECT_THAT(at(299), IsEmpty());
   EXPECT_THAT(at(300), ElementsAre('w'));
 }
 
 TEST_F(Alarms, WhoIsCalledMaySetItsOwnAgain) {
-  monitor::set_deadline(Deadline::kWork, 100, work_again);
+  monitor::set_deadline(Deadline::kPackets, 100, work_again);
   monitor::set_deadline(Deadline::kParentWatchdog, 105, watchdog);
   EXPECT_THAT(at(100), ElementsAre('c'));
   EXPECT_EQ(alarm(), 105U);
@@ -128,11 +128,11 @@ TEST_F(Alarms, WhoIsCalledMaySetItsOwnAgain) {
 }
 
 TEST_F(Alarms, ACoreSeesItsOwnAlone) {
-  monitor::set_deadline(Deadline::kWork, 100, work);
+  monitor::set_deadline(Deadline::kPackets, 100, work);
   g_core = base::CoreId{1};
   EXPECT_EQ(alarm(), std::nullopt);
   EXPECT_THAT(at(100), IsEmpty());
-  monitor::clear_deadline(Deadline::kWork);
+  monitor::clear_deadline(Deadline::kPackets);
   g_core = base::CoreId{0};
   EXPECT_EQ(alarm(), 100U);
   EXPECT_THAT(at(100), ElementsAre('c'));
