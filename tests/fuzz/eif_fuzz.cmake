@@ -1,1 +1,2 @@
+set(fuzz_runs 6000)
 set(fuzz_corpora ${COFFERDAM_FIXTURES}/eif)

@@ -4,5 +4,5 @@ if(NOT TARGET vgic_lockstep)
   target_link_libraries(vgic_lockstep PUBLIC cofferdam_options $<LINK_ONLY:policy_tiny-model>)
 endif()
 set(fuzz_libraries vgic_lockstep)
-set(fuzz_runs 2000)  # of up to 600 steps, each with every list register looked at
+set(fuzz_runs 500)  # of up to 600 steps, each with every list register looked at
 set(fuzz_max_length 2048)

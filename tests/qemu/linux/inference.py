@@ -197,7 +197,7 @@ def serve_and_refuse(checks, owners, folder):
     tell(f"Both allow the image with PCR0 {pcr0[:32]}... The machine starts")
     capture, door, needles = folder / "traffic.pcap", free_port(), None
     script = fill_in(SCRIPT, WEIGHTS=owners["weights"].port, PROMPTS=owners["prompts"].port, DOOR=DOOR)
-    machine = Machine(folder, files, owners, script, [(door, DOOR)], MEMORY, capture)
+    machine = Machine(folder, files, owners, script, [(door, DOOR)], MEMORY, capture, more=parent_runs.usual_core())
     try:
         with machine.step("serving") as stream:
             checks.expect("the enclave serves", bool(stream))
