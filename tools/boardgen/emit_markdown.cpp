@@ -19,7 +19,7 @@ std::string head(const Row& cells) {
   return text + "\n";
 }
 
-std::string owner(board::Owner owner) { return holder_text(holder_of(owner)); }
+std::string owner_text(board::Owner owner) { return holder_text(holder_of(owner)); }
 
 std::string pieces(const std::vector<Piece>& pieces) {
   std::string text = head({"from", "to", "size", "name", "whose", "remark"});
@@ -58,13 +58,13 @@ std::string emit_markdown(const Description& d) {
   for (const board::Device& device : board.devices) {
     text += row({std::string(device.name), hexadecimal(device.stream.value),
                  device.mmio_size == 0 ? "through PCIe" : range_text(device.mmio_base, device.mmio_size),
-                 device.interrupt.value == 0 ? "" : std::to_string(device.interrupt.value), owner(device.owner)});
+                 device.interrupt.value == 0 ? "" : std::to_string(device.interrupt.value), owner_text(device.owner)});
   }
   text += "\n## Interrupts\n" + head({"interrupt", "INTID", "SPI", "whose"});
   for (std::size_t i = 0; i < board.interrupts.size(); ++i) {
     const std::uint32_t intid = board.interrupts[i].intid.value;
     text += row({std::string(d.interrupt_names[i]), std::to_string(intid), std::to_string(intid - board::kFirstSpi),
-                 owner(board.interrupts[i].owner)});
+                 owner_text(board.interrupts[i].owner)});
   }
   const board::Limits& limits = board.limits;
   text += "\n## Limits\n" + head({"limit", "value"});

@@ -20,7 +20,7 @@ std::string owner_constant(board::Owner owner) {
   return {};
 }
 
-std::string view(board::View view) {
+std::string view_constant(board::View view) {
   switch (view) {
     case board::View::kNone:
       return "View::kNone";
@@ -62,7 +62,7 @@ std::string tables_of(const Description& d) {
                 [](const board::Core& core) { return "{" + hexadecimal(core.mpidr) + ", " + truth(core.boot) + "}"; });
   text += table("Mmio", "kBoardMmio", d.windows.entries, [](const board::Mmio& window) {
     return "{" + quoted(window.name) + ", " + hexadecimal(window.base) + ", " + hexadecimal(window.size) + ", " +
-           owner_constant(window.owner) + ", " + truth(window.bypasses_smmu) + ", " + view(window.parent_view) + "}";
+           owner_constant(window.owner) + ", " + truth(window.bypasses_smmu) + ", " + view_constant(window.parent_view) + "}";
   });
   text += table("Device", "kBoardDevices", d.devices.entries, [](const board::Device& device) {
     return "{" + quoted(device.name) + ", base::StreamId{" + hexadecimal(device.stream.value) + "}, " +

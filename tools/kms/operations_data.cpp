@@ -30,11 +30,11 @@ EncryptionContext context_in(const Call& call, std::string_view member) {
 
 // The condition keys that the encryption context and the algorithm give.
 void add_conditions(Call& call, const EncryptionContext& context, const std::string& algorithm) {
-  constexpr std::string_view kContext = "kms:encryptioncontext:";
-  std::erase_if(call.conditions, [&](const auto& entry) { return entry.first.starts_with(kContext); });
+  constexpr std::string_view kOfContext = "kms:encryptioncontext:";
+  std::erase_if(call.conditions, [&](const auto& entry) { return entry.first.starts_with(kOfContext); });
   call.conditions.erase("kms:encryptioncontextkeys");
   for (const auto& [key, value] : context) {
-    call.conditions[std::string(kContext) + lower_case(key)].push_back(value);  // names that differ in case only: several values
+    call.conditions[std::string(kOfContext) + lower_case(key)].push_back(value);  // names that differ in case only: several values
     call.conditions["kms:encryptioncontextkeys"].push_back(key);
   }
   call.conditions["kms:encryptionalgorithm"] = {algorithm};

@@ -10,12 +10,12 @@ using cofferdam::parse_policy;
 using cofferdam::Policy;
 using cofferdam::Unreadable;
 
-std::string hex_of(int fill) { return cofferdam::to_hex(Bytes(48, static_cast<std::uint8_t>(fill))); }
+std::string digest_of(int fill) { return cofferdam::to_hex(Bytes(48, static_cast<std::uint8_t>(fill))); }
 Bytes value_of(int fill) { return Bytes(48, static_cast<std::uint8_t>(fill)); }
 
 TEST(PolicyFile, NitroCliOutput) {
   const Policy policy = parse_policy(R"({"EifVersion": 4, "Measurements": {"HashAlgorithm": "Sha384 { ... }", "PCR0": ")" +
-                                         hex_of(1) + R"(", "PCR8": ")" + hex_of(8) +
+                                         digest_of(1) + R"(", "PCR8": ")" + digest_of(8) +
                                          R"("}, "IsSigned": true, "CheckCRC": true, "ImageName": "x"})",
                                      "file");
   EXPECT_EQ(policy.pcrs, (cofferdam::Allowed{{0, {value_of(1)}}, {8, {value_of(8)}}}));
@@ -24,13 +24,13 @@ TEST(PolicyFile, NitroCliOutput) {
 
 TEST(PolicyFile, MeasurementsAlone) {
   const Policy policy =
-      parse_policy(R"({"HashAlgorithm": "Sha384 { ... }", "PCR0": ")" + hex_of(1) + R"(", "PCR2": ")" + hex_of(2) + "\"}", "f");
+      parse_policy(R"({"HashAlgorithm": "Sha384 { ... }", "PCR0": ")" + digest_of(1) + R"(", "PCR2": ")" + digest_of(2) + "\"}", "f");
   EXPECT_EQ(policy.pcrs, (cofferdam::Allowed{{0, {value_of(1)}}, {2, {value_of(2)}}}));
 }
 
 TEST(PolicyFile, AllowList) {
-  const Policy policy = parse_policy(R"({"pcrs": {"0": [")" + hex_of(1) + R"(", ")" + hex_of(2) + R"("], "PCR31": ")" +
-                                         hex_of(3) + R"("}, "platform": {"1": ")" + hex_of(4) + R"("}, "max_age_seconds": 60})",
+  const Policy policy = parse_policy(R"({"pcrs": {"0": [")" + digest_of(1) + R"(", ")" + digest_of(2) + R"("], "PCR31": ")" +
+                                         digest_of(3) + R"("}, "platform": {"1": ")" + digest_of(4) + R"("}, "max_age_seconds": 60})",
                                      "f");
   EXPECT_EQ(policy.pcrs, (cofferdam::Allowed{{0, {value_of(1), value_of(2)}}, {31, {value_of(3)}}}));
   EXPECT_EQ(policy.platform, (cofferdam::Allowed{{1, {value_of(4)}}}));
@@ -40,7 +40,7 @@ TEST(PolicyFile, AllowList) {
 }
 
 TEST(PolicyFile, MistakesAreErrors) {
-  const std::string good = "\"" + hex_of(1) + "\"";
+  const std::string good = "\"" + digest_of(1) + "\"";
   const std::vector<std::string> wrong{
       "",
       "{}",
@@ -57,7 +57,7 @@ TEST(PolicyFile, MistakesAreErrors) {
       R"({"PCR0": )" + good + R"(, "PCR00": )" + good + "}",
       R"({"PCR-1": )" + good + "}",
       R"({"PCR0": "12"})",
-      R"({"PCR0": "0x)" + hex_of(1) + "\"}",
+      R"({"PCR0": "0x)" + digest_of(1) + "\"}",
       R"({"PCR0": 0})",
       R"({"PCR0": null})",
       R"({"min_security_version": "3"})",
@@ -74,24 +74,24 @@ TEST(PolicyFile, MistakesAreErrors) {
 }
 
 TEST(PolicyFlags, NamesRegistersOnce) {
-  const Policy policy = cofferdam::policy_of_flags({"0=" + hex_of(1), "31=" + hex_of(2)});
+  const Policy policy = cofferdam::policy_of_flags({"0=" + digest_of(1), "31=" + digest_of(2)});
   EXPECT_EQ(policy.pcrs, (cofferdam::Allowed{{0, {value_of(1)}}, {31, {value_of(2)}}}));
-  const std::vector<std::string> wrong{"0", "0=12", "32=" + hex_of(1), "=" + hex_of(1), "x=" + hex_of(1),
-                                       "0x0=" + hex_of(1), "-0=" + hex_of(1), "0=" + hex_of(1) + "00", "0 =" + hex_of(1)};
+  const std::vector<std::string> wrong{"0", "0=12", "32=" + digest_of(1), "=" + digest_of(1), "x=" + digest_of(1),
+                                       "0x0=" + digest_of(1), "-0=" + digest_of(1), "0=" + digest_of(1) + "00", "0 =" + digest_of(1)};
   for (const std::string& flag : wrong) {
     EXPECT_THROW((void)cofferdam::policy_of_flags({flag}), Unreadable) << flag;
   }
-  EXPECT_THROW((void)cofferdam::policy_of_flags({"0=" + hex_of(1), "0=" + hex_of(2)}), Unreadable);
+  EXPECT_THROW((void)cofferdam::policy_of_flags({"0=" + digest_of(1), "0=" + digest_of(2)}), Unreadable);
 }
 
 TEST(ReferenceValues, AreAPlatformPolicy) {
   const Policy policy = cofferdam::parse_reference_values(
-      R"({"format": 1, "security_version": 3, "platform_pcrs": {"0": ")" + hex_of(1) + R"("}, "events": []})", "f");
+      R"({"format": 1, "security_version": 3, "platform_pcrs": {"0": ")" + digest_of(1) + R"("}, "events": []})", "f");
   EXPECT_EQ(policy.platform, (cofferdam::Allowed{{0, {value_of(1)}}}));
   EXPECT_TRUE(policy.pcrs.empty());
   EXPECT_EQ(policy.min_security_version, 3U);
   EXPECT_THROW((void)cofferdam::parse_reference_values(
-                   R"({"security_version": "3", "platform_pcrs": {"0": ")" + hex_of(1) + R"("}})", "f"),
+                   R"({"security_version": "3", "platform_pcrs": {"0": ")" + digest_of(1) + R"("}})", "f"),
                Unreadable);
   EXPECT_THROW((void)cofferdam::parse_reference_values("{}", "f"), Unreadable);
   EXPECT_THROW((void)cofferdam::parse_reference_values(R"({"platform_pcrs": {}})", "f"), Unreadable);
