@@ -18,7 +18,8 @@ try_build() {
   tree=$(tree_of "$1")
   shift
   if command -v ccache >/dev/null && [[ -z ${COFFERDAM_NO_CCACHE:-} ]]; then
-    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+    # What a compiler says of the headers that it read tells a hit as well, and spares a preprocessor's run at each miss.
+    export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DEPEND=1
   fi
   if [[ ! -f $tree/build.ninja || CMakePresets.json -nt $tree/build.ninja ]]; then
     try_logged "configure-$preset" cmake --preset "$preset" || { show_build_errors "configure-$preset"; return 1; }
