@@ -47,7 +47,7 @@ if(COFFERDAM_SANITIZE)
     endif()
   endif()
   # Host programs, the simulated machine and their tests: half the time that UBSan takes to compile goes into one check at every
-  # access to an object, of null (which ASan sees as well), alignment, size and type. Firmware keeps it, fuzzers too.
+  # access to an object, of null (which ASan sees as well), alignment, size and type. Firmware, models and fuzzers keep it.
   if(COFFERDAM_SANITIZE MATCHES "undefined")
     set(COFFERDAM_PROGRAM_OPTIONS -fno-sanitize=null,alignment,object-size,vptr)
   endif()
