@@ -146,11 +146,11 @@ base::Result<CertificateView> read_certificate(base::Bytes der) {
   view.serial = bytes_of(parsed.serial);
   view.issuer = bytes_of(parsed.issuer_raw);
   view.subject = bytes_of(parsed.subject_raw);
-  constexpr std::array<std::uint8_t, 3> kCommonName{0x55, 0x04, 0x03};
-  constexpr std::array<std::uint8_t, 3> kOrganizationalUnit{0x55, 0x04, 0x0B};
-  view.issuer_common_name = name_part(parsed.issuer, kCommonName);
-  view.subject_common_name = name_part(parsed.subject, kCommonName);
-  view.subject_organizational_unit = name_part(parsed.subject, kOrganizationalUnit);
+  constexpr std::array<std::uint8_t, 3> kCommonNameType{0x55, 0x04, 0x03};
+  constexpr std::array<std::uint8_t, 3> kOrganizationalUnitType{0x55, 0x04, 0x0B};
+  view.issuer_common_name = name_part(parsed.issuer, kCommonNameType);
+  view.subject_common_name = name_part(parsed.subject, kCommonNameType);
+  view.subject_organizational_unit = name_part(parsed.subject, kOrganizationalUnitType);
   view.not_before = unix_seconds(parsed.valid_from);
   view.not_after = unix_seconds(parsed.valid_to);
   MON_TRY(read_key(parsed.pk, view));

@@ -12,7 +12,7 @@ namespace {
 inline constexpr std::size_t kMaxPersonalization = 256;
 inline constexpr std::size_t kSeedBytes = Seed::kSamples * sizeof(std::uint64_t);
 
-mbedtls_hmac_drbg_context* context_in(unsigned char* storage) {
+mbedtls_hmac_drbg_context* drbg_in(unsigned char* storage) {
   return std::launder(reinterpret_cast<mbedtls_hmac_drbg_context*>(storage));
 }
 
@@ -31,7 +31,7 @@ base::Status Drbg::instantiate(const Seed& seed, base::Bytes personalization) {
   base::ByteWriter writer{material};
   MON_TRY(writer.put(bytes_of(seed)));
   MON_TRY(writer.put(personalization));
-  mbedtls_hmac_drbg_context* context = context_in(context_.data());
+  mbedtls_hmac_drbg_context* context = drbg_in(context_.data());
   mbedtls_hmac_drbg_init(context);
   // No entropy callback: reseeding is reseed(), counted by requests_.
   if (mbedtls_hmac_drbg_seed_buf(context, mbedtls_md_info_from_type(MBEDTLS_MD_SHA384), material.data(),
@@ -47,7 +47,7 @@ base::Status Drbg::reseed(const Seed& seed) {
   if (!seeded_) return base::Error::kNoEntropy;
   // HMAC_DRBG_Reseed is HMAC_DRBG_Update with the new entropy (SP 800-90A 10.1.2.4).
   const base::Bytes material = bytes_of(seed);
-  if (mbedtls_hmac_drbg_update(context_in(context_.data()), material.data(), material.size()) != 0) {
+  if (mbedtls_hmac_drbg_update(drbg_in(context_.data()), material.data(), material.size()) != 0) {
     return base::Error::kInternal;
   }
   requests_ = 0;
@@ -57,7 +57,7 @@ base::Status Drbg::reseed(const Seed& seed) {
 base::Status Drbg::fill(base::MutableBytes output) {
   if (!seeded_ || requests_ >= kReseedNeeded) return base::Error::kNoEntropy;
   if (output.size() > MBEDTLS_HMAC_DRBG_MAX_REQUEST) return base::Error::kTooLarge;
-  if (mbedtls_hmac_drbg_random(context_in(context_.data()), output.data(), output.size()) != 0) {
+  if (mbedtls_hmac_drbg_random(drbg_in(context_.data()), output.data(), output.size()) != 0) {
     crypto::wipe(output);
     return base::Error::kInternal;
   }
@@ -66,7 +66,7 @@ base::Status Drbg::fill(base::MutableBytes output) {
 }
 
 void Drbg::wipe() {
-  if (seeded_) mbedtls_hmac_drbg_free(context_in(context_.data()));
+  if (seeded_) mbedtls_hmac_drbg_free(drbg_in(context_.data()));
   wipe_object(context_);
   requests_ = 0;
   seeded_ = false;

@@ -1,6 +1,7 @@
 // An enclave's life: kSlotAllocate, kSlotStart, kSlotStop, kSlotFree, kSlotInfo, kSlotCount, kSlotNext, and what the
 // enclave itself asks: kEnclaveExit, kNsmRequest.
 #include "firmware/hypercall/plan.hpp"
+#include "firmware/hypercall/status.hpp"
 #include "firmware/partition/transitions.hpp"
 
 namespace hypercall {
@@ -151,20 +152,6 @@ void add_stop(Transition& transition, const SystemState& state, SlotIndex slot, 
   transition.add(Fact{.kind = FactKind::kSlotFreed, .slot = *slot_index});
   transition.reply.status = 0;
   return transition;
-}
-
-// What the parent is told; kFreeing shows as stopped.
-[[nodiscard]] cofferdam_abi::SlotState published(SlotState state) {
-  switch (state) {
-    case SlotState::kFree:
-    case SlotState::kInit: return cofferdam_abi::SlotState::kInit;
-    case SlotState::kLoading: return cofferdam_abi::SlotState::kLoading;
-    case SlotState::kRunning: return cofferdam_abi::SlotState::kRunning;
-    case SlotState::kStopping: return cofferdam_abi::SlotState::kStopping;
-    case SlotState::kStopped:
-    case SlotState::kFreeing: return cofferdam_abi::SlotState::kStopped;
-  }
-  return cofferdam_abi::SlotState::kStopped;
 }
 
 [[nodiscard]] Transition info(const SystemState& state, const Call& call) {

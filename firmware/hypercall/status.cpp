@@ -85,19 +85,6 @@ namespace {
   return status;
 }
 
-[[nodiscard]] cofferdam_abi::SlotState published(enclave::SlotState state) {
-  switch (state) {
-    case enclave::SlotState::kFree:
-    case enclave::SlotState::kInit: return cofferdam_abi::SlotState::kInit;
-    case enclave::SlotState::kLoading: return cofferdam_abi::SlotState::kLoading;
-    case enclave::SlotState::kRunning: return cofferdam_abi::SlotState::kRunning;
-    case enclave::SlotState::kStopping: return cofferdam_abi::SlotState::kStopping;
-    case enclave::SlotState::kStopped:
-    case enclave::SlotState::kFreeing: return cofferdam_abi::SlotState::kStopped;
-  }
-  return cofferdam_abi::SlotState::kStopped;
-}
-
 [[nodiscard]] cofferdam_abi::SlotStatus slot_in_use(const SystemState& state, std::uint64_t index) {
   cofferdam_abi::SlotStatus status{.head = head_of(sizeof status)};
   for (std::uint8_t i = 0; i < state.slots.size(); ++i) {
@@ -125,6 +112,19 @@ template <typename Entry>
 }
 
 }  // namespace
+
+cofferdam_abi::SlotState published(enclave::SlotState state) {
+  switch (state) {
+    case enclave::SlotState::kFree:
+    case enclave::SlotState::kInit: return cofferdam_abi::SlotState::kInit;
+    case enclave::SlotState::kLoading: return cofferdam_abi::SlotState::kLoading;
+    case enclave::SlotState::kRunning: return cofferdam_abi::SlotState::kRunning;
+    case enclave::SlotState::kStopping: return cofferdam_abi::SlotState::kStopping;
+    case enclave::SlotState::kStopped:
+    case enclave::SlotState::kFreeing: return cofferdam_abi::SlotState::kStopped;
+  }
+  return cofferdam_abi::SlotState::kStopped;
+}
 
 base::Result<std::uint64_t> status_size(std::uint64_t section) {
   switch (static_cast<StatusSection>(section)) {

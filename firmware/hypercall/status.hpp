@@ -19,6 +19,9 @@ struct StatusFacts {
   std::span<const cofferdam_abi::TrapCounters> traps;  // one for each core of the board
 };
 
+// What the parent is told; kFreeing shows as stopped.
+[[nodiscard]] cofferdam_abi::SlotState published(enclave::SlotState state);
+
 // Bytes of one entry. Errors: kInvalidArgument when there is no such section.
 [[nodiscard]] base::Result<std::uint64_t> status_size(std::uint64_t section);
 // Precondition: status_size(section).ok().

@@ -33,7 +33,6 @@ using vgic::CoreIndex;
 constexpr base::Intid kVirtualTimer{27};   // Arm BSA: the EL1 virtual timer
 constexpr base::Intid kPhysicalTimer{30};  // the EL1 physical timer
 constexpr std::uint64_t kFrameBytes = 0x1'0000;
-constexpr std::size_t kPartitions = board::kBoard.limits.enclaves + 2;  // their numbers begin at 2
 static_assert(board::kBoard.cores.size() <= vgic::kMaxCores);
 constexpr const board::MessageInterrupts& kMessages = board::kBoard.message_interrupts;
 
@@ -42,7 +41,7 @@ struct PartitionInterrupts {
   vgic::Controller controller;
   std::array<std::uint8_t, vgic::kMaxCores> core_of{};  // the board's number of each virtual core
 };
-constinit std::array<PartitionInterrupts, kPartitions> g_interrupts{};
+constinit std::array<PartitionInterrupts, board::kMaxEnclaves + 2> g_interrupts{};  // enclaves' numbers begin at 2
 
 // GICD_ICFGR<n> is read and written back, and holds interrupts of several partitions. Taken inside a partition's lock.
 constinit TicketLock g_trigger_lock{};

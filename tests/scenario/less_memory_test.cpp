@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 constexpr base::StreamId kDevice{8};
 constexpr std::uint64_t kBoardEnd = kRam + board::kBoard.memory[0].size;
-constexpr std::uint64_t kEnd = kRam + 16 * kBlock + 3 * kFrame;  // not the end of a block
+constexpr std::uint64_t kMemoryEnd = kRam + 16 * kBlock + 3 * kFrame;  // not the end of a block
 
 class LessMemory : public WholeMachine {
  protected:
@@ -36,49 +36,50 @@ class LessMemory : public WholeMachine {
 };
 
 TEST_F(LessMemory, WhatIsMissingIsNobodys) {
-  static_assert(kEnd < kBoardEnd - kBlock);
-  boot_ending_at(kEnd);
-  EXPECT_TRUE(parent().can_write(Ipa{kEnd - kFrame}));
+  static_assert(kMemoryEnd < kBoardEnd - kBlock);
+  boot_ending_at(kMemoryEnd);
+  EXPECT_TRUE(parent().can_write(Ipa{kMemoryEnd - kFrame}));
   host::DmaDevice device(machine(), kDevice);
   std::array<std::uint8_t, 8> bytes{};
-  EXPECT_TRUE(device.read(kEnd - kFrame, bytes));
-  for (const std::uint64_t address : {kEnd, base::align_up(kEnd, kBlock), kBoardEnd - kBlock, kBoardEnd - kFrame}) {
+  EXPECT_TRUE(device.read(kMemoryEnd - kFrame, bytes));
+  for (const std::uint64_t address :
+       {kMemoryEnd, base::align_up(kMemoryEnd, kBlock), kBoardEnd - kBlock, kBoardEnd - kFrame}) {
     EXPECT_FALSE(parent().can_read(Ipa{address})) << std::hex << address;
     EXPECT_FALSE(parent().can_write(Ipa{address})) << std::hex << address;
     EXPECT_FALSE(device.read(address, bytes)) << std::hex << address;
     EXPECT_FALSE(device.write(address, bytes)) << std::hex << address;
   }
-  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam);
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kMemoryEnd - kRam);
 }
 
 TEST_F(LessMemory, WhatIsMissingCantBeGivenAway) {
-  boot_ending_at(kEnd);
+  boot_ending_at(kMemoryEnd);
   const std::uint64_t uid = parent().call(Function::kSlotAllocate).x[1];
   ASSERT_NE(uid, 0U);
   const auto donate = [&](std::uint64_t address, std::uint64_t size) {
     return parent().call(Function::kMemoryDonate, {uid, address, size}).error();
   };
-  EXPECT_EQ(donate(kEnd, kFrame), error_number(Error::kOutOfRange));
+  EXPECT_EQ(donate(kMemoryEnd, kFrame), error_number(Error::kOutOfRange));
   EXPECT_EQ(donate(kBoardEnd - kBlock, kBlock), error_number(Error::kOutOfRange));
-  EXPECT_EQ(donate(kEnd - kFrame, 2 * kFrame), error_number(Error::kOutOfRange)) << "across the end";
-  EXPECT_TRUE(parent().can_write(Ipa{kEnd - kFrame})) << "a refusal changes nothing";
-  EXPECT_EQ(parent().call(Function::kChannelOpen, {uid, kEnd, kFrame}).error(), error_number(Error::kOutOfRange));
-  EXPECT_EQ(parent().call(Function::kEventLogRead, {0, kEnd, kFrame}).error(), error_number(Error::kNotOwned));
+  EXPECT_EQ(donate(kMemoryEnd - kFrame, 2 * kFrame), error_number(Error::kOutOfRange)) << "across the end";
+  EXPECT_TRUE(parent().can_write(Ipa{kMemoryEnd - kFrame})) << "a refusal changes nothing";
+  EXPECT_EQ(parent().call(Function::kChannelOpen, {uid, kMemoryEnd, kFrame}).error(), error_number(Error::kOutOfRange));
+  EXPECT_EQ(parent().call(Function::kEventLogRead, {0, kMemoryEnd, kFrame}).error(), error_number(Error::kNotOwned));
   EXPECT_TRUE(parent().call_to_end(Function::kSlotFree, {uid}).ok());
 }
 
 TEST_F(LessMemory, AnEnclaveLivesInTheLastOfIt) {
-  boot_ending_at(kEnd);
+  boot_ending_at(kMemoryEnd);
   EnclavePlan plan;
-  plan.address = kEnd - plan.size;
+  plan.address = kMemoryEnd - plan.size;
   const std::uint64_t uid = run_enclave(parent(), plan);
   ASSERT_NE(uid, 0U) << machine().console();
-  EXPECT_FALSE(parent().can_read(Ipa{kEnd - kFrame}));
-  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam - plan.size);
+  EXPECT_FALSE(parent().can_read(Ipa{kMemoryEnd - kFrame}));
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kMemoryEnd - kRam - plan.size);
   ASSERT_TRUE(end_enclave(parent(), uid).ok());
-  EXPECT_EQ(parent().read64(Ipa{kEnd - kFrame}), 0U);
-  EXPECT_FALSE(parent().can_read(Ipa{kEnd})) << "what comes back is what was there";
-  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kEnd - kRam);
+  EXPECT_EQ(parent().read64(Ipa{kMemoryEnd - kFrame}), 0U);
+  EXPECT_FALSE(parent().can_read(Ipa{kMemoryEnd})) << "what comes back is what was there";
+  EXPECT_EQ(parent().call(Function::kPartitionInfo).x[3], kMemoryEnd - kRam);
 }
 
 TEST_F(LessMemory, MoreThanTheBoardHasRoomForStaysUnused) {

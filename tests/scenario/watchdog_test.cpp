@@ -26,7 +26,7 @@ Ipa control(std::uint64_t offset) { return Ipa{base_of(board::View::kWatchdogCon
 constexpr std::uint64_t kStatus = 0x00, kPeriodLow = 0x08, kPeriodHigh = 0x0c;
 constexpr std::uint32_t kPeriod = 1'000'000;
 constexpr base::Intid kInterrupt{board::kWatchdogSpi};
-constexpr const char* kEnd = "the parent's watchdog expired; enclaves are gone and scrubbed";
+constexpr const char* kLastWords = "the parent's watchdog expired; enclaves are gone and scrubbed";
 
 void start_watchdog(GuestCpu cpu) {
   cpu.write_register(control(kPeriodLow), 4, kPeriod);
@@ -54,7 +54,7 @@ class Watchdog : public WholeMachine {
   }
   void expect_restart_without_secrets() {
     EXPECT_EQ(machine().power_state(), host::PowerState::kReset);
-    EXPECT_THAT(machine().console(), HasSubstr(kEnd));
+    EXPECT_THAT(machine().console(), HasSubstr(kLastWords));
     EXPECT_TRUE(machine().memory().is_zero(
         base::FrameRange::trusted(base::frame_of(base::PhysAddr{kDonated}), base::FrameCount{2 * kBlock / kFrame})));
   }
@@ -180,7 +180,7 @@ TEST_F(Watchdog, CoresThatPetItAtOnceAndThenHangAreAllEnded) {
   }
   expect_restart_without_secrets();
   const std::string console = machine().console();
-  EXPECT_EQ(console.find(kEnd), console.rfind(kEnd)) << "it ends once";
+  EXPECT_EQ(console.find(kLastWords), console.rfind(kLastWords)) << "it ends once";
 }
 
 TEST_F(Watchdog, AnEnclaveHasNone) {
