@@ -66,7 +66,7 @@ class Words(Command):
 
     def test_a_word_that_has_no_place_is_refused(self):
         before = self.files()
-        for line in ("build host qemu-virt", "test host a b", "bench host target", "bench host host", "clean all", "setup now", "soak 1 2",
+        for line in ("build host qemu-virt", "test host a b", "bench host target", "bench host host", "clean all", "setup now", "setup linux now", "soak 1 2",
                      "report qemu-virt host", "model a.gguf b.gguf", "help build test", "demo enclaves", "demo --quiet linux"):
             with self.subTest(line=line):
                 result = self.x(*line.split())

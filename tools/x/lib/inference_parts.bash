@@ -31,6 +31,19 @@ make_inference_parts_ready() {
 # All that Linux as the parent and the inference enclave need. Where it can't be had, tests say that they are skipped, and the demo
 # what is missing, and why; the sourcing script has sourced guest_packages.bash and guest_programs.bash.
 try_linux_parent() {
+  if [[ -n ${LINUX_PARTS_PID:-} ]]; then
+    try_logged linux-parts wait_for_linux_parts || true
+    cat build/logs/setup-linux.log
+  fi
   (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"
   (make_inference_parts_ready) || say "there is no inference enclave: see above"
 }
+
+# What of it waits for the network or keeps one core busy is begun early, beside other work; try_linux_parent waits for it.
+begin_linux_parts() {
+  mkdir -p build/logs
+  setsid ./x setup linux >build/logs/setup-linux.log 2>&1 </dev/null &  # a process group of its own, which ends with this program
+  LINUX_PARTS_PID=$!
+  trap 'kill -- "-$LINUX_PARTS_PID" 2>/dev/null || true' EXIT
+}
+wait_for_linux_parts() { tail --pid="$LINUX_PARTS_PID" -f build/logs/setup-linux.log; }
