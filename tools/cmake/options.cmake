@@ -54,13 +54,9 @@ if(COFFERDAM_SANITIZE)
 endif()
 
 # Host programs wait for files, networks and tokens, and what they compute is in libraries: -O2 takes a quarter longer to compile.
-# Under sanitizers the templates of their options and reports cost more to optimise than all that they ever run; clang's
-# instrumentation takes twice as long where there is any optimisation.
+# Under sanitizers the templates of their options and reports cost more to optimise than all that they ever run.
 set(program_level -O1)
 if(COFFERDAM_SANITIZE)
-  set(program_level -Og)
-  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-    set(program_level -O0)
-  endif()
+  set(program_level -O0)
 endif()
 set(COFFERDAM_TOOLS_LEVEL ${program_level} CACHE STRING "Optimisation of host programs: it comes after the configuration's flags")

@@ -18,6 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/qemu"), str(ROOT / "tools/demo")]
+import assemble  # noqa: E402
 import linux_enclave  # noqa: E402
 import linux_parent  # noqa: E402
 import machine  # noqa: E402
@@ -101,7 +102,7 @@ def nonce_of(lines):
 
 
 def verify(folder, *options):
-    result = subprocess.run([ROOT / "build/bin/cofferdam", "verify", "--root", folder / "root/root.pem", *options,
+    result = subprocess.run([assemble.TOOLS / "cofferdam", "verify", "--root", folder / "root/root.pem", *options,
                              folder / "document.bin"], capture_output=True, text=True, check=False)
     return result.returncode, result.stdout + result.stderr
 
@@ -167,8 +168,7 @@ def show_inference(folder, quiet):
     results = []
     # Debian's python3 has what the owners' clients need.
     command = ["/usr/bin/python3", "-u", str(ROOT / "tests/qemu/linux/inference.py"), "--story"]
-    environment = os.environ | {"COFFERDAM_BIN": str(ROOT / "build/bin")}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as program, \
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program, \
             (folder / "console.log").open("w", encoding="utf-8") as log:
         line = ""
         while character := program.stdout.read(1):  # an answer is shown as it comes

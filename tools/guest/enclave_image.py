@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "qemu")]
+import assemble  # noqa: E402
 import initramfs  # noqa: E402
 
-COFFERDAM = initramfs.ROOT / "build/bin/cofferdam"
+COFFERDAM = assemble.TOOLS / "cofferdam"
 PROGRAMS = initramfs.OURS / "bin"
 OURS = ("nsm-check", "attest", "vsock-load", "vsock-pipe", "canary", "misbehave")
 # What an enclave's devices need; modules that these depend on are found out from themselves.

@@ -20,7 +20,7 @@ import initramfs  # noqa: E402
 import program_closure  # noqa: E402
 
 ROOTFS = initramfs.ROOT / "build/inference/llama.tar"
-CHECK = initramfs.ROOT / "build/bin/inference-check"
+CHECK = enclave_image.assemble.TOOLS / "inference-check"
 SERVER = "usr/bin/llama-server"
 # Loaded by name at run time: the one for the cores that are there. Others than those for CPUs find nothing in an enclave.
 BACKENDS = ["usr/lib/aarch64-linux-gnu/ggml/backends*/libggml-cpu*"]

@@ -11,6 +11,7 @@ with; QEMU lays it into the parent's memory, and the monitor measures it there (
 Needs build/bin (./x build host) and build/qemu-virt/bin (./x build qemu-virt).
 """
 import hashlib
+import os
 import pathlib
 import shutil
 import struct
@@ -20,7 +21,7 @@ import sys
 import machine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOOLS = ROOT / "build/bin"
+TOOLS = pathlib.Path(os.environ.get("COFFERDAM_BIN") or ROOT / "build/bin")  # another tree's, when its tests run
 IMAGES = ROOT / "build/qemu-virt/bin"
 MONITOR = "monitor.bin"  # which of IMAGES
 BOARD = ROOT / "build/qemu-virt/boards/qemu-virt/board.json"

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # test [host|asan|tsan|fuzz|image|qemu|all] [TEST-NAME-PATTERN]: build what it needs, run the tests, count them
-#   host   unit tests, model checker, refinement, scenarios on the simulated machine, tree rules, compile failures
-#   asan   the same binaries under AddressSanitizer and UndefinedBehaviorSanitizer (without the longest searches); in `all` they run
-#          here only
+#   host   unit tests, model checker, refinement, scenarios on the simulated machine, programs and their clients, tree rules,
+#          compile failures
+#   asan   the same under AddressSanitizer and UndefinedBehaviorSanitizer, without the longest searches; in `all` stage host has only
+#          these, and the programs that images and QEMU's tests need are this stage's
 #   tsan   the simulated machine with its threads under ThreadSanitizer
 #   fuzz   every fuzzer over its corpus and for a few seconds more
 #   image  rules about the finished images, and that two folders give the same bytes
@@ -52,13 +53,18 @@ ctest_stage() {
 }
 needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
 
-# What stage asan is going to run is neither built nor run here too. Tests that are not built have a name that says so.
+# One tree's programs and tests of the host serve all stages. With stage asan among several that is the tree under sanitizers, and
+# stage host has only what searches too long there. Tests that are not built have a name that says so.
+host_preset=host-debug
+if ((${#stages[@]} > 1)); then host_preset=host-asan; fi
+host_tree=$(tree_of "$host_preset")
+
 host_stage() {
-  if [[ " ${stages[*]} " == *" asan "* ]]; then
-    needs host-debug -k 0
-    ctest_stage host build/host -LE '^(image|qemu|fuzz)$|[-]asan' -E '_NOT_BUILT$'
+  if [[ $host_preset == host-asan ]]; then
+    needs host-debug boardgen searches -k 0
+    ctest_stage host build/host -L '^search$'
   else
-    needs host-debug all tests_for_asan -k 0
+    needs host-debug all test_binaries -k 0
     ctest_stage host build/host -LE '^(image|qemu|fuzz)$'
   fi
 }
@@ -66,17 +72,21 @@ host_stage() {
 run_stage() {
   case $1 in
     host) host_stage ;;
-    asan) needs host-debug boardgen; needs host-asan tests_for_asan -k 0; ctest_stage asan build/host-asan -L '[-]asan' ;;
-    tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L '[-]tsan' ;;
+    asan)
+      needs host-debug boardgen
+      needs host-asan all test_binaries -k 0
+      ctest_stage asan build/host-asan -LE '^(image|qemu|fuzz|search)$' ;;
+    tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L 'tsan' ;;
     fuzz) needs host-debug boardgen; needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
-    image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image build/host -L '^image$' ;;
-    qemu) needs host-debug; needs qemu-virt-release; try_linux_parent; ctest_stage qemu build/host -L '^qemu$' ;;
+    image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image "$host_tree" -L '^image$' ;;
+    qemu) needs "$host_preset"; needs qemu-virt-release; try_linux_parent; ctest_stage qemu "$host_tree" -L '^qemu$' ;;
   esac
 }
 
 make_ready
 mkdir -p build/reports
 start=$SECONDS
+if [[ " ${stages[*]} " == *" qemu "* ]]; then begin_linux_parts; fi
 for index in "${!stages[@]}"; do
   heading "Tests: ${stages[index]} ($((index + 1)) of ${#stages[@]}), $(elapsed $((SECONDS - start))) gone"
   run_stage "${stages[index]}"

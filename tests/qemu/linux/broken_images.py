@@ -49,7 +49,7 @@ def certificates(folder):
 
 
 def build(output, kernel, mode, ramdisk, *more):
-    assemble.run(parent_runs.ROOT / "build/bin/cofferdam", "eif", "build", "--flat-kernel", "--kernel", kernel, "--cmdline", f"mode={mode}",
+    assemble.run(assemble.TOOLS / "cofferdam", "eif", "build", "--flat-kernel", "--kernel", kernel, "--cmdline", f"mode={mode}",
                  "--ramdisk", ramdisk, "--name", output.stem, "--output", output, *more)
     return output.read_bytes()
 

@@ -48,7 +48,7 @@ class Verifier:
         self.folder, self.root = folder, root
 
     def __call__(self, document, *options, measurements=None):
-        words = [parent_runs.ROOT / "build/bin/cofferdam", "verify", "--json", "--allow-development", "--root", self.root, *options]
+        words = [shell_enclave.enclave_image.COFFERDAM, "verify", "--json", "--allow-development", "--root", self.root, *options]
         if measurements:
             policy = pathlib.Path(self.folder, "policy.json")
             policy.write_text(json.dumps({"Measurements": measurements}), encoding="utf-8")
@@ -132,7 +132,7 @@ def main():
         added.mkdir()
         measurements = json.loads(shell_enclave.make(added))["Measurements"]
         root = pathlib.Path(scratch, "root.pem")
-        run = parent_runs.Run(["--cpus", "3", "--add", str(added), "--root", str(root)], shell_enclave.WORDS + script)
+        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "3", "--add", str(added), "--root", str(root)], shell_enclave.WORDS + script)
         checks.expect("the script comes to its end", run.status == 9, run.status)
         described = run.lines(r"^DESCRIBE (.*)$")
         flags = re.findall(r'"Flags": "(\w+)"', described[0][1]) if described else []

@@ -23,7 +23,7 @@ sys.path.insert(0, str(parent_runs.ROOT / "tools/guest"))
 sys.path[:0] = [str(parent_runs.ROOT / "tests/kms"), str(parent_runs.ROOT / "tests/xks")]
 import inference_image  # noqa: E402
 
-BIN = parent_runs.ROOT / "build/bin"
+BIN = shell_enclave.enclave_image.assemble.TOOLS
 MODEL = parent_runs.ROOT / "build/model/cofferdam.gguf"
 USER = "arn:aws:iam::111122223333:user/enclave-host"
 ACCESS, SECRET = "AKIAENCLAVEHOSTAAAAA", "first-secret-of-the-enclave-host-0000000"
@@ -266,5 +266,5 @@ def missing_parts():
     """Why no inference enclave can be run here, or None."""
     for part in (BIN / "cofferdam-kms", inference_image.CHECK, MODEL, inference_image.ROOTFS, parent_runs.ROOT / "build/guest-linux/bin/inference-service"):
         if not part.is_file():
-            return f"there is no {part.relative_to(parent_runs.ROOT)}; ./x model and ./x inference-image make what it needs"
+            return f"there is no {part}; ./x model and ./x inference-image make what it needs"
     return shell_enclave.missing_parts()

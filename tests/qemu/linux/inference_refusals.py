@@ -38,7 +38,6 @@ FRAME = 65536  # bytes of an artifact's frame in clear (artifact::kUsualFrame); 
 
 SCRIPT = r"""
 now() { echo "$(cat /sys/class/rtc/rtc0/since_epoch)"; }
-attempt() { launch "$@" --enclave-cid 20; finish; }
 # NAME [LAUNCH]: once more the same service, in an enclave that is there already
 again() {
   local began=$(date +%s)
@@ -55,9 +54,10 @@ cofferdam-relay --allow /tmp/doors.yaml --listen tcp:10.0.2.15:DOOR --connect vs
   --listen tcp:10.0.2.15:SIDE --connect tcp:10.0.2.2:MALLORY --listen tcp:10.0.2.15:OLD --connect tcp:10.0.2.2:REPLAY 2>/dev/null &
 step serving; finish
 ways WEIGHTS PROMPTS
-step weights; attempt weights inference good
-attempt debug inference good --debug-mode
+step weights
+launch debug inference good --enclave-cid 20 --debug-mode; finish
 began=$(date +%s); start shell --enclave-cid 20; echo "TOOK start $(($(date +%s) - began)) s"
+again weights
 step prompts; again prompts
 step agreed
 for artifact in another foreign cut exchanged; do again $artifact $artifact; done
@@ -65,9 +65,9 @@ for state in disabled enabled unplugged plugged; do step $state; again $state; d
 ways CLOSED PROMPTS; again closed
 ways ENDS PROMPTS; again ended
 ways CHANGES PROMPTS; again changed
-nitro-cli terminate-enclave --all >/dev/null 2>&1
 ways WEIGHTS PROMPTS
-step tomorrow; attempt tomorrow inference good
+step tomorrow; again tomorrow
+nitro-cli terminate-enclave --all >/dev/null 2>&1
 complaints
 exit 9
 """

@@ -48,7 +48,7 @@ def make_sources(folder):
 
 def built_here(folder, root):
     image = folder.parent.parent / "here.eif"
-    words = [parent_runs.ROOT / "build/bin/cofferdam", "eif", "build", *OPTIONS.format(folder, root).split(), "-o", image]
+    words = [shell_enclave.enclave_image.COFFERDAM, "eif", "build", *OPTIONS.format(folder, root).split(), "-o", image]
     subprocess.run([*map(str, words)], check=True, stdout=subprocess.DEVNULL)
     return hashlib.sha256(image.read_bytes()).hexdigest()
 

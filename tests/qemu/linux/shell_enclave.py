@@ -37,7 +37,7 @@ complaints() {{ dmesg | grep -E 'BUG|Oops|WARNING|stall|Unable to handle|hung' |
 
 def missing_parts():
     """Why no enclave can be run here, or None."""
-    for part in ("build/bin/cofferdam", "build/guest-linux/bin/enclave-init", "build/guest-linux/bin/vsock-pipe",
+    for part in (enclave_image.COFFERDAM, "build/guest-linux/bin/enclave-init", "build/guest-linux/bin/vsock-pipe",
                  "build/guest-linux/bin/cofferdam-cli"):
         if not (parent_runs.ROOT / part).is_file():
             return f"there is no {part}; ./x test qemu and ./x run make it"

@@ -41,7 +41,7 @@ show_build_errors() {
 
 build() { try_build "$@" || fail "the build '$1' failed" "read build/logs/build-$1.log (or configure-$1.log)"; }
 
-build_host() { build host-debug all tests_for_asan; }
+build_host() { build host-debug all test_binaries; }
 build_images() {
   build host-debug boardgen
   build qemu-virt-release
