@@ -33,6 +33,7 @@ make_inference_parts_ready() {
 try_linux_parent() {
   if [[ -n ${LINUX_PARTS_PID:-} ]]; then
     try_logged linux-parts wait_for_linux_parts || true
+    LINUX_PARTS_PID=
     cat build/logs/setup-linux.log
   fi
   (make_guest_packages_ready && make_guest_programs_ready) || say "there is no Linux parent: see above"
@@ -44,6 +45,6 @@ begin_linux_parts() {
   mkdir -p build/logs
   setsid ./x setup linux >build/logs/setup-linux.log 2>&1 </dev/null &  # a process group of its own, which ends with this program
   LINUX_PARTS_PID=$!
-  trap 'kill -- "-$LINUX_PARTS_PID" 2>/dev/null || true' EXIT
+  trap 'if jobs -pr | grep -qx "$LINUX_PARTS_PID"; then kill -- "-$LINUX_PARTS_PID"; fi' EXIT
 }
 wait_for_linux_parts() { tail --pid="$LINUX_PARTS_PID" -f build/logs/setup-linux.log; }
