@@ -54,7 +54,7 @@ ctest_stage() {
 needs() { try_build "$@" || failed_steps+=(--failed "build-$1"); }  # the tests that were built still run
 
 # One tree's programs and tests of the host serve all stages. With stage asan among several that is the tree under sanitizers, and
-# stage host has only what searches too long there. Tests that are not built have a name that says so.
+# stage host has only what searches too long there.
 host_preset=host-debug
 if ((${#stages[@]} > 1)); then host_preset=host-asan; fi
 host_tree=$(tree_of "$host_preset")
