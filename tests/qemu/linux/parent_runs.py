@@ -42,20 +42,23 @@ class Run:
 
 
 class Checks:
-    """Outcomes, said as they are found. `close` shows what was seen when one was not as it must be."""
+    """Outcomes, said as they are found. `close` shows what was seen when one was not as it must be, and that one last."""
 
     def __init__(self):
-        self.failed = 0
+        self.failed = []
 
     def expect(self, what, holds, seen=""):
-        print(f"{'yes ' if holds else 'NO  '} {what}{f': {seen}' if str(seen) else ''}", flush=True)
-        self.failed += not holds
+        said = f"{'yes ' if holds else 'NO  '} {what}{f': {seen}' if str(seen) else ''}"
+        print(said, flush=True)
+        if not holds:
+            self.failed.append(said)
 
     def close(self, *runs):
         if self.failed:
             for run in runs:
                 print(f"--- status {run.status} after {run.seconds:.0f} s; the parent's console:\n{run.output[-20000:]}")
                 print(f"--- standard error:\n{run.errors[-4000:]}\n--- the monitor's console:\n{run.log[-8000:]}")
+            print("--- what is not as it must be:\n" + "\n".join(self.failed))
         return 1 if self.failed else 0
 
 
