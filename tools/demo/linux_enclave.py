@@ -11,6 +11,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/guest")]
 import enclave_image  # noqa: E402
+import kernel_image  # noqa: E402
 
 CID, PORT, MEMORY_MIB = 16, 5000, 512
 PROGRAM = ROOT / "build/guest-linux/bin/attest"
@@ -73,7 +74,8 @@ class Enclave:
         self.make(folder / "other.eif", "other", PORT + 1)
 
     def make(self, output, name, port):
-        text = enclave_image.make(output, ["/bin/attest", "serve", str(port)], [self.folder / "program"], name=name, with_tools=False)
+        text = enclave_image.make(output, ["/bin/attest", "serve", str(port)], [self.folder / "program"], name=name, with_tools=False,
+                                  append=kernel_image.QUICK)
         (self.folder / f"{name}.json").write_text(text, encoding="utf-8")
         return json.loads(text)["Measurements"]
 

@@ -11,7 +11,7 @@ import kernel_image  # noqa: E402
 import machine  # noqa: E402
 
 DISK_BYTES = 64 << 20
-COMMAND_LINE = "console=ttyAMA0 quiet panic=-1"
+COMMAND_LINE = f"console=ttyAMA0 quiet panic=-1 {kernel_image.QUICK}"
 # What root does there. Lines begin with who speaks, as on the monitor's console.
 SCRIPT = rb"""
 echo "== Linux is the parent: what it sees"

@@ -103,7 +103,8 @@ def main():
         return parent_runs.NOT_RUN
     calls = parent_runs.environment_count("COFFERDAM_CALLS", 4000)
     stride = parent_runs.environment_count("COFFERDAM_STRIDE", MIB)
-    run = parent_runs.Run(["--cpus", "4", "--append", MEM], script(calls, stride), parent_runs.SECONDS + calls // 20)
+    run = parent_runs.Run(["--cpus", "4"], script(calls, stride), parent_runs.SECONDS + calls // 20,
+                          append=f"{MEM} {parent_runs.kernel_image.QUICK}")
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 9, run.status)
     check_attempts(checks, run)

@@ -64,7 +64,7 @@ def main():
         cores, mebibytes = map(int, machine.split(":") if ":" in machine else (machine, 2048))
         script, absent = script_for(mebibytes)
         run = parent_runs.Run(["--cpus", str(cores), "--memory", str(mebibytes)], script,
-                              parent_runs.SECONDS * (2 if cores > 4 else 1))
+                              parent_runs.SECONDS * (2 if cores > 4 else 1), append="")
         runs.append(run)
         online = "0" if cores == 1 else f"0-{cores - 1}"
         checks.expect(f"{cores} cores: the command's status comes out", run.status == 7, run.status)

@@ -163,7 +163,8 @@ class ParentFiles:
 
     def image(self, name, model="cofferdam-small"):
         """Answers its PCR0."""
-        return self.pcr0_of(inference_image.make(self.added / f"{name}.eif", self.service(model), [self.authorities]))
+        return self.pcr0_of(inference_image.make(self.added / f"{name}.eif", self.service(model), [self.authorities],
+                                                append=parent_runs.kernel_image.QUICK))
 
     def image_without_server(self, folder):
         """The same service in shell.eif, without llama-server: small, and asked as often as one likes. Answers its PCR0."""

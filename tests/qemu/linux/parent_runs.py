@@ -8,6 +8,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tools/guest"))
+import kernel_image  # noqa: E402
+
 NOT_RUN = 77  # ctest's SKIP_RETURN_CODE
 NO_REPORT = 125  # of ./x run: the machine ended without a status
 # A core that is emulated on a busy machine boots Linux in more than a minute.
@@ -22,11 +25,13 @@ def usual_core():
 
 
 class Run:
-    def __init__(self, options, script="", seconds=SECONDS):
+    """append: words for the kernel's command line. boots.py has none, for Linux as it comes."""
+
+    def __init__(self, options, script="", seconds=SECONDS, append=kernel_image.QUICK):
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             log = pathlib.Path(folder, "monitor.log")
-            command = [sys.executable, str(ROOT / "tools/guest/run.py"), "--seconds", str(seconds), "--log", str(log), *options]
+            command = [sys.executable, str(ROOT / "tools/guest/run.py"), "--seconds", str(seconds), "--log", str(log), "--append", append, *options]
             result = subprocess.run(command, input=script.encode(), capture_output=True, check=False)
             self.log = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
         self.status = result.returncode

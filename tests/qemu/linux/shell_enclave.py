@@ -46,7 +46,7 @@ def missing_parts():
 
 def make(folder, programs=()):
     """shell.eif in the folder, which goes into the parent with --add; answers its measurements as JSON text."""
-    return enclave_image.make(pathlib.Path(folder, "shell.eif"), ["/bin/vsock-pipe", "listen", str(PORT), "/bin/sh"], programs)
+    return enclave_image.make(pathlib.Path(folder, "shell.eif"), ["/bin/vsock-pipe", "listen", str(PORT), "/bin/sh"], programs, append=parent_runs.kernel_image.QUICK)
 
 
 def check_balance(checks, run, before, after):
