@@ -40,7 +40,7 @@ void artifact_decrypt(benchmark::State& run) {
     decryptor.unlock(kKey);
     while (const auto frame = decryptor.next()) benchmark::DoNotOptimize(frame->data());
   }
-  run.SetBytesProcessed(static_cast<std::int64_t>(run.iterations() * kSize));
+  run.SetBytesProcessed(run.iterations() * static_cast<std::int64_t>(kSize));
 }
 BENCHMARK(artifact_decrypt)
     ->Name("artifact/decrypt")
@@ -52,7 +52,7 @@ BENCHMARK(artifact_decrypt)
 void artifact_encrypt(benchmark::State& run) {
   const Bytes plaintext(kSize, 0x21);
   for (auto _ : run) benchmark::DoNotOptimize(encrypt(plaintext, static_cast<std::uint32_t>(run.range(0))).data());
-  run.SetBytesProcessed(static_cast<std::int64_t>(run.iterations() * kSize));
+  run.SetBytesProcessed(run.iterations() * static_cast<std::int64_t>(kSize));
 }
 BENCHMARK(artifact_encrypt)->Name("artifact/encrypt")->Arg(64 << 10)->Unit(benchmark::kMillisecond);
 

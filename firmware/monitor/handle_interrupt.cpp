@@ -50,9 +50,9 @@ void handle_unowned(base::CoreId core, base::Intid intid) {
 }  // namespace
 
 void handle_interrupts_while_parked() {
-  constexpr int kMostAtOnce = 16;
+  constexpr int kMostTaken = 16;
   const base::CoreId core = hal::current_core();
-  for (int i = 0; i < kMostAtOnce; ++i) {
+  for (int i = 0; i < kMostTaken; ++i) {
     const base::Intid intid = hal::interrupts::acknowledge();
     if (intid == hal::interrupts::kSpurious) return;
     if (hal::message_interrupts::is_message(intid)) {

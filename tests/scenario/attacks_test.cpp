@@ -5,13 +5,12 @@
 #include "firmware/hypercall/abi.hpp"
 #include "hal/host/dma_device.hpp"
 #include "hal/registers/esr_el2.hpp"
-#include "tests/scenario/whole_machine.hpp"
+#include "tests/scenario/virtio_driver.hpp"
 
 namespace scenario {
 namespace {
 
 using base::Error;
-using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint64_t kMonitorRam = board::kBoard.monitor.base;
 constexpr std::uint32_t kAccelerator = 8;

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "firmware/crypto/sha384.hpp"
-#include "tests/scenario/whole_machine.hpp"
+#include "tests/scenario/virtio_driver.hpp"
 #include "tools/cofferdam/verify.hpp"
 
 namespace scenario {
@@ -14,7 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using cofferdam_abi::SlotState;
-using Bytes = std::vector<std::uint8_t>;
 
 // The sections' data of an image, found again by its header alone (nitro-formats 3.1).
 struct Sections {

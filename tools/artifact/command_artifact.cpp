@@ -312,7 +312,7 @@ void add_artifact_commands(CLI::App& application, Run& run) {
   for (const auto& [command, what] : commands) {
     command->add_flag("--json", o.json, "Print a JSON object");
     command->footer(exits);
-    command->callback([&run, what = what, options] { run = guarded(what, options); });
+    command->callback([&run, does = what, options] { run = guarded(does, options); });
   }
 }
 

@@ -18,6 +18,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   target_compile_options(cofferdam_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 
+# clang sees what libstdc++'s own algorithms still call.
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  target_compile_options(cofferdam_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-deprecated-declarations>)
+endif()
+
 # Firmware: no exceptions, no RTTI, no static constructors that need a guard, on both machines.
 add_library(cofferdam_firmware_options INTERFACE)
 target_link_libraries(cofferdam_firmware_options INTERFACE cofferdam_options)
@@ -45,6 +50,14 @@ if(COFFERDAM_SANITIZE)
     if(COFFERDAM_SANITIZE STREQUAL thread)
       target_compile_options(cofferdam_options INTERFACE -Wno-tsan)
     endif()
+  endif()
+  # As g++ has it: a runtime that programs share, so that tests can load something of theirs before it (faketime), and no stack that
+  # outlives its function, which would take hundreds of MiB for a thousand threads.
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND COFFERDAM_SANITIZE MATCHES "address" AND NOT COFFERDAM_SANITIZE MATCHES "fuzzer")
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-resource-dir OUTPUT_VARIABLE clang_resources OUTPUT_STRIP_TRAILING_WHITESPACE
+      COMMAND_ERROR_IS_FATAL ANY)
+    add_compile_options(-fsanitize-address-use-after-return=never)
+    add_link_options(-shared-libasan "LINKER:-rpath,${clang_resources}/lib/linux")
   endif()
   # Host programs, the simulated machine and their tests: half the time that UBSan takes to compile goes into one check at every
   # access to an object, of null (which ASan sees as well), alignment, size and type. Firmware, models and fuzzers keep it.

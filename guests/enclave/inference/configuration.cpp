@@ -19,7 +19,7 @@ class Members {
   Members(const Json& json, std::string where, std::initializer_list<const char*> known) : json_(json), where_(std::move(where)) {
     if (!json.is_object()) wrong("", "is no object");
     for (const auto& [name, value] : json.items()) {
-      if (std::ranges::none_of(known, [&name = name](const char* each) { return name == each; })) wrong(name, "is unknown");
+      if (std::ranges::none_of(known, [&key = name](const char* each) { return key == each; })) wrong(name, "is unknown");
     }
   }
   [[noreturn]] void wrong(const std::string& name, const std::string& what) const {

@@ -13,7 +13,7 @@ PACKAGES=(
   libcli11-dev nlohmann-json3-dev libarchive-dev          # host programs
   libsqlite3-dev libpq-dev postgresql                     # the key service's store; a server for its tests
   libgtest-dev libgmock-dev libbenchmark-dev              # tests, benchmarks
-  clang libclang-rt-dev                                   # fuzzers
+  clang-19 libclang-rt-19-dev                             # fuzzers, and the tree under sanitizers, which it compiles faster
   python3 git openssl curl ca-certificates bzip2 xz-utils # scripts, downloads
   python3-numpy libopenblas0-serial                       # the language model of tests and demo
   make zstd                                               # the Linux parent: modules, kernels

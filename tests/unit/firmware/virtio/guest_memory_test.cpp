@@ -73,7 +73,7 @@ TEST_F(GuestMemoryTest, FramesThatShareAPlaceAreToldApart) {
   memory.bytes[4 * base::kFrameSize] = 4;
   memory.bytes[20 * base::kFrameSize] = 20;
   memory.bytes[36 * base::kFrameSize] = 36;
-  for (const std::uint64_t frame : {4, 20, 36, 4}) EXPECT_EQ(load(at(frame)), frame);
+  for (const std::uint64_t frame : {4U, 20U, 36U, 4U}) EXPECT_EQ(load(at(frame)), frame);
 }
 
 TEST_F(GuestMemoryTest, WhatCrossesAFramesEndGoesTheLongWay) {

@@ -98,7 +98,7 @@ TEST_F(Fixture, EveryCutIsRefused) {
 
 TEST(Envelope, OpensInEveryFormThatKeyServicesSend) {
   for (const bool indefinite : {true, false}) {
-    for (const std::size_t chunk : {0, 16, 7, 1000}) {
+    for (const std::size_t chunk : {0U, 16U, 7U, 1000U}) {
       EnvelopeForm form;
       form.indefinite = indefinite;
       form.chunk = chunk;
