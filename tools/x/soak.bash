@@ -51,8 +51,8 @@ build_images
 make_guest_packages_ready
 make_guest_programs_ready
 export COFFERDAM_HOTPLUG=100 COFFERDAM_RESETS=64 COFFERDAM_CALLS=200000 COFFERDAM_STRIDE=4096
-export COFFERDAM_CPU=max COFFERDAM_CYCLES=200 COFFERDAM_LINUX_CYCLES=200 COFFERDAM_KILLS=50 COFFERDAM_FLOOD=5000 COFFERDAM_VSOCK_MIB=1024
-for case in hotplug reset attack enclaves lifecycle misbehave vsock canary; do
+export COFFERDAM_CPU=max COFFERDAM_CYCLES=200 COFFERDAM_LINUX_CYCLES=200 COFFERDAM_KILLS=50 COFFERDAM_FLOOD=5000 COFFERDAM_VSOCK_MIB=1024 COFFERDAM_CORE_STATE=60
+for case in hotplug reset attack core_state enclaves lifecycle misbehave vsock canary; do
   run_logged "soak-linux-$case" python3 "tests/qemu/linux/$case.py"
   grep -E '^(yes|NO|skipped| )' "build/logs/soak-linux-$case.log"
 done

@@ -8,7 +8,7 @@ import sys
 
 import parent_runs
 
-SECONDS = parent_runs.environment_count("COFFERDAM_CORE_STATE", 15)
+SECONDS = parent_runs.environment_count("COFFERDAM_CORE_STATE", 8)
 SCRIPT = f"""
 for word in paca pacg sve sve2; do echo "CPUINFO $word $(grep -c -w $word /proc/cpuinfo)"; done
 for turn in 1 2 3; do core-state sign; done
