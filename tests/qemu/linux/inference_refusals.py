@@ -55,7 +55,7 @@ cofferdam-relay --allow /tmp/doors.yaml --listen tcp:10.0.2.15:DOOR --connect vs
 step serving; finish
 ways WEIGHTS PROMPTS
 step weights
-launch debug inference good --enclave-cid 20 --debug-mode; finish
+start debug --enclave-cid 20 --debug-mode; again debug; nitro-cli terminate-enclave --all >/dev/null 2>&1
 began=$(date +%s); start shell --enclave-cid 20; echo "TOOK start $(($(date +%s) - began)) s"
 again weights
 step prompts; again prompts
