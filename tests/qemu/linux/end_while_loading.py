@@ -30,6 +30,7 @@ load() {{
   enclave-probe run /long.eif --memory {MEMORY} >/tmp/long &
   for attempt in $(seq 600); do cofferdam-status | grep -q '^slot .*loading' && break; usleep 20000; done
   echo "LOADING $count $(slots)"
+  complaints
 }}
 """
 SCRIPT = BEGIN + r"""

@@ -13,7 +13,7 @@ import parent_runs
 import shell_enclave
 
 # In this order; the last ones may end the enclave.
-MODES = [("fork", "FLOOD"), ("memory", ""), ("instructions", ""), ("physical", ""), ("vsock", "FLOOD"), ("nsm", "FLOOD"), ("spin", "3"), ("hang", "3")]
+MODES = [("fork", "FLOOD"), ("memory", ""), ("instructions", ""), ("physical", ""), ("vsock", "FLOOD"), ("nsm", "FLOOD"), ("spin", "4"), ("hang", "4")]
 # How a mode ends, where it isn't by itself: the enclave's kernel kills who takes all memory (128 + SIGKILL, as the shell says it).
 ENDS = {"memory": 137}
 # Whether it ends: by the monitor's limit of faults, or by the power-off that is among all SMCs. What is undefined at EL1 stays there.
@@ -25,7 +25,7 @@ start good; good=$cid
 ask $good 'vsock-load serve 7100 >/dev/null 2>&1 &' >/dev/null
 start bad; bad=$cid
 neighbour() {
-  vsock-load latency $good 7100 --rounds 10 >/tmp/latency 2>&1 && vsock-load run $good 7100 --connections 3 --parallel 3 --most 65536 >/tmp/run 2>&1
+  vsock-load latency $good 7100 --rounds 10 >/tmp/latency 2>&1 && vsock-load run $good 7100 --connections 6 --parallel 3 --most 65536 >/tmp/run 2>&1
   echo "NEIGHBOUR $1 $? $(tail -n 1 /tmp/latency), $(tail -n 1 /tmp/run)"
   dd if=/dev/urandom of=/tmp/data bs=1M count=1 2>/dev/null; dd if=/tmp/data of=/dev/vda bs=1M conv=fsync 2>/dev/null
   echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=1M count=1 2>/dev/null | cmp - /tmp/data && echo "PARENT $1"

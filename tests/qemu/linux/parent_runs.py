@@ -25,7 +25,7 @@ def usual_core():
 
 
 class Run:
-    """append: words for the kernel's command line. boots.py has none, for Linux as it comes."""
+    """append: words for the kernel's command line. boots.py has none, for Linux as it comes, and other kernels know none."""
 
     def __init__(self, options, script="", seconds=SECONDS, append=kernel_image.QUICK):
         began = time.monotonic()
