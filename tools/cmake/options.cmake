@@ -18,7 +18,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   target_compile_options(cofferdam_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
 endif()
 
-# clang sees what libstdc++'s own algorithms still call.
+# clang sees what libstdc++'s own algorithms still call; of what we call g++ warns.
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   target_compile_options(cofferdam_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-deprecated-declarations>)
 endif()
@@ -52,7 +52,8 @@ if(COFFERDAM_SANITIZE)
     endif()
   endif()
   # As g++ has it: a runtime that programs share, so that tests can load something of theirs before it (faketime), and no stack that
-  # outlives its function, which would take hundreds of MiB for a thousand threads.
+  # outlives its function, which would take hundreds of MiB for a thousand threads. Nothing is
+  # loaded before a fuzzer.
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND COFFERDAM_SANITIZE MATCHES "address" AND NOT COFFERDAM_SANITIZE MATCHES "fuzzer")
     execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-resource-dir OUTPUT_VARIABLE clang_resources OUTPUT_STRIP_TRAILING_WHITESPACE
       COMMAND_ERROR_IS_FATAL ANY)

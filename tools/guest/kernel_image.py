@@ -11,7 +11,7 @@ import zlib
 
 IMAGE_MAGIC_AT, IMAGE_MAGIC = 56, b"ARM\x64"
 LARGEST = 256 << 20
-# A word for Linux's command line: half of an emulated boot is Linux's tests of its own ciphers (kernel-parameters.txt).
+# A word for Linux's command line: half of the instructions of an emulated boot are Linux's tests of its own ciphers (kernel-parameters.txt).
 QUICK = "cryptomgr.notests"
 
 

@@ -84,7 +84,7 @@ run_stage() {
 }
 
 make_ready
-# clang's sanitizers name functions and lines with llvm-symbolizer, which is not among our packages, or as they are told.
+# clang's sanitizers name functions and lines with llvm-symbolizer, which is not among our packages; binutils has one too.
 symbolizer=external_symbolizer_path=$(command -v addr2line)
 export ASAN_OPTIONS=${ASAN_OPTIONS:-$symbolizer} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:$symbolizer}
 mkdir -p build/reports

@@ -69,7 +69,7 @@ void close_archive(const std::string& file, std::size_t members, std::size_t wit
 
 bool is_packed(ByteView bytes) {
   static constexpr std::array<std::string_view, 7> kPackers{"\x1f\x8b", "\xfd"  "7zXZ", "\x5d\x00\x00", "BZh", "\x28\xb5\x2f\xfd",
-                                                          "\x04\x22\x4d\x18", "\x02\x21\x4c\x18"};
+                                                             "\x04\x22\x4d\x18", "\x02\x21\x4c\x18"};
   return std::ranges::any_of(kPackers, [&](std::string_view magic) { return as_text(bytes).starts_with(magic); });
 }
 
