@@ -5,7 +5,7 @@
 #include "firmware/hypercall/abi.hpp"
 #include "hal/host/dma_device.hpp"
 #include "hal/registers/esr_el2.hpp"
-#include "tests/scenario/virtio_driver.hpp"
+#include "tests/scenario/whole_machine.hpp"
 
 namespace scenario {
 namespace {

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "firmware/crypto/sha384.hpp"
-#include "tests/scenario/virtio_driver.hpp"
+#include "tests/scenario/whole_machine.hpp"
 #include "tools/cofferdam/verify.hpp"
 
 namespace scenario {

@@ -11,8 +11,6 @@
 
 namespace scenario {
 
-using Bytes = std::vector<std::uint8_t>;
-
 // Lets an SPI of the guest's virtual interrupt controller come to the guest's first core.
 void enable_spi(GuestCpu cpu, base::Intid intid);
 

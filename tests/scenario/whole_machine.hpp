@@ -22,6 +22,7 @@ using base::Ipa;
 using cofferdam_abi::Function;
 using host::CallResult;
 using host::GuestCpu;
+using Bytes = std::vector<std::uint8_t>;
 
 inline constexpr base::CoreId kBoot{0};
 inline constexpr std::uint64_t kFrame = base::kFrameSize;
