@@ -69,8 +69,11 @@ endif()
 
 # Host programs wait for files, networks and tokens, and what they compute is in libraries: -O2 takes a quarter longer to compile.
 # Under sanitizers the templates of their options and reports cost more to optimise than all that they ever run.
+# COFFERDAM_TEMPLATES_LEVEL is for what is CLI11's and nlohmann-json's templates and little else, for guests and the host.
 set(program_level -O1)
+set(COFFERDAM_TEMPLATES_LEVEL -Og)
 if(COFFERDAM_SANITIZE)
   set(program_level -O0)
+  set(COFFERDAM_TEMPLATES_LEVEL -O0)
 endif()
 set(COFFERDAM_TOOLS_LEVEL ${program_level} CACHE STRING "Optimisation of host programs: it comes after the configuration's flags")
