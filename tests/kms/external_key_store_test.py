@@ -41,10 +41,10 @@ class ExternalKeyStoreTest(unittest.TestCase):
     def state(self, store):
         return self.kms.describe_custom_key_stores(CustomKeyStoreId=store)["CustomKeyStores"][0]
 
-    def created(self):
+    def created(self, **changes):
         for turn in range(20):
             try:
-                return self.kms.create_custom_key_store(**self.store())["CustomKeyStoreId"]
+                return self.kms.create_custom_key_store(**self.store(**changes))["CustomKeyStoreId"]
             except self.kms.exceptions.XksProxyUriUnreachableException as error:  # a busy machine: the service waits for 250 ms
                 if "timeout" not in str(error) or turn == 19:
                     raise
@@ -129,7 +129,7 @@ class ExternalKeyStoreTest(unittest.TestCase):
     def test_what_the_proxy_refuses_has_the_specifications_names(self):
         """API specification, "Error codes", KMS Considerations: for CreateKey, and for Create- and UpdateCustomKeyStore."""
         store = self.connected()
-        idle = self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="idle", XksProxyUriPath=key_proxy.OTHER_PATH))["CustomKeyStoreId"]
+        idle = self.created(CustomKeyStoreName="idle", XksProxyUriPath=key_proxy.OTHER_PATH)
         key = self.key_in(store)["KeyId"]
         blob = self.kms.encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
         unusable, unreachable, invalid = "CustomKeyStoreInvalidStateException", "XksProxyUriUnreachableException", "XksProxyInvalidResponseException"
@@ -154,7 +154,7 @@ class ExternalKeyStoreTest(unittest.TestCase):
         self.refused(unreachable, self.kms.update_custom_key_store, CustomKeyStoreId=idle, NewCustomKeyStoreName="other")
 
     def test_the_audit_log_says_where_a_store_goes(self):
-        store = self.kms.create_custom_key_store(**self.store())["CustomKeyStoreId"]
+        store = self.created()
         self.refused("XksProxyUriUnreachableException", self.kms.update_custom_key_store, CustomKeyStoreId=store, XksProxyUriEndpoint="https://localhost:1")
         self.kms.update_custom_key_store(CustomKeyStoreId=store, NewCustomKeyStoreName="renamed")
         self.kms.update_custom_key_store(CustomKeyStoreId=store, XksProxyAuthenticationCredential={
@@ -182,7 +182,7 @@ class ExternalKeyStoreTest(unittest.TestCase):
         self.refused("CustomKeyStoreNameInUseException", self.kms.create_custom_key_store, **self.store())
         self.refused("XksProxyUriInUseException", self.kms.create_custom_key_store, **self.store(
             CustomKeyStoreName="twice", XksProxyUriEndpoint=f"https://LOCALHOST:{self.proxy.port}"))
-        other = self.kms.create_custom_key_store(**self.store(CustomKeyStoreName="other", XksProxyUriPath=key_proxy.OTHER_PATH))["CustomKeyStoreId"]
+        other = self.created(CustomKeyStoreName="other", XksProxyUriPath=key_proxy.OTHER_PATH)
         self.refused("XksProxyUriInUseException", self.kms.update_custom_key_store, CustomKeyStoreId=other, XksProxyUriPath=key_proxy.PATH)
         for changes, name in (({"XksProxyConnectivity": "VPC_ENDPOINT_SERVICE"}, "UnsupportedOperationException"),
                               ({"CloudHsmClusterId": "cluster-1a23b4cdefg"}, "UnsupportedOperationException"),
