@@ -49,7 +49,7 @@ struct Found {
   Hits hits{};
   std::uint64_t last{};  // the word that was looked at last
   void look_at(std::uint64_t word, const Sought& sought) {
-    sought.look_at(word, last, hits);
+    if ((word | last) != 0) sought.look_at(word, last, hits);  // most memory is zero; no word that is sought is (main)
     last = word;
     ++words;
   }
@@ -185,7 +185,8 @@ int main(int count, char** words) {
   Sought sought{{}, 0, std::strtoull(words[3], nullptr, 0), anywhere};
   for (char* text = words[2];;) {
     if (sought.count == kMostSought) return usage();
-    sought.masked[sought.count++] = std::strtoull(text, &text, 0);
+    sought.masked[sought.count] = std::strtoull(text, &text, 0);
+    if (sought.masked[sought.count++] == sought.mask) return usage();  // zero, which is everywhere
     if (*text == '\0') break;
     if (*text++ != ',') return usage();
   }
