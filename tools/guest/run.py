@@ -79,9 +79,12 @@ def parse(words):
                         help="a reset that the parent asks for, or a panic, starts it again (default: ends the run)")
     parser.add_argument("--cpu", metavar="MODEL", default=machine.MODEL,
                         help="QEMU's model of the cores, such as max,sve512=on or neoverse-n1 (default: max)")
+    parser.add_argument("--in-turn", action="store_true",
+                        help="emulate the cores one after the other in one thread of the host: less work for it, unless they spin, and no two "
+                             "at the same instant (default: a thread each)")
     parser.add_argument("--instructions", action="store_true", help="the machine's clock counts instructions (one thread), and the virtio-blk disk is all zeros")
     parser.add_argument("--count", metavar="FILE", type=pathlib.Path,
-                        help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py); not with --instructions")
+                        help="keep there, while it runs, how many instructions each core has executed (tools/qemu/instruction_counter.py); not with --instructions or --in-turn")
     own, command = words, []
     if "--" in words:
         own, command = words[:words.index("--")], words[words.index("--") + 1:]
@@ -98,8 +101,8 @@ def parse(words):
         parser.error(f"--memory {arguments.memory}: boards/qemu-virt/board.xml has room for at most {most} MiB")
     if arguments.guest and (command or arguments.add):
         parser.error("--guest boots a kernel of your own: COMMAND and --add are for the Linux parent")
-    if arguments.count and arguments.instructions:  # QEMU 10 tells a plugin which core translated, not which executes, if one thread runs all
-        parser.error("--count tells cores apart only where each has a thread of its own: not with --instructions")
+    if arguments.count and (arguments.instructions or arguments.in_turn):  # QEMU 10 tells a plugin which core translated, not which executes, if one thread runs all
+        parser.error("--count tells cores apart only where each has a thread of its own: not with --instructions or --in-turn")
     if arguments.root and arguments.bare:
         parser.error("--root: without the monitor there is no identity, and nothing to verify")
     if arguments.initrd and not arguments.guest:
@@ -164,7 +167,7 @@ def pieces_of(arguments, report):
 def command_line(folder, arguments, pieces, disks):
     options = {"cores": arguments.cpus, "memory": arguments.memory, "disks": disks,
                "instruction_clock": arguments.instructions, "restart": arguments.restart, "forward": arguments.forward, "capture": arguments.capture,
-               "model": arguments.cpu}
+               "model": arguments.cpu, "in_turn": arguments.in_turn}
     if arguments.bare:
         for name in ("kernel", "initrd"):
             if name in pieces:

@@ -83,20 +83,21 @@ def option_value(path):
     return str(path).replace(",", ",,")
 
 
-def clock(instruction_clock):
-    if not instruction_clock:
-        return []
-    # Time, the machine's random numbers and the calendar are the same in every run.
-    return ["-icount", "shift=0,sleep=off", "-accel", "tcg,thread=single", "-seed", "1",
-            "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
+def emulation(instruction_clock, in_turn):
+    line = ["-accel", "tcg,thread=single"] if instruction_clock or in_turn else []
+    if instruction_clock:
+        # Time, the machine's random numbers and the calendar are the same in every run.
+        line += ["-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "base=2025-06-01T00:00:00,clock=vm"]
+    return line
 
 
 def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memory=2048, disks=None, restart=False, forward=None,
-            capture=None, model=MODEL):
+            capture=None, model=MODEL, in_turn=False):
     """The command line. instruction_clock: the guest's counters count instructions (a repeatable clock).
 
     restart: a reset of the machine starts it again, with the memory that it has; else it ends the run. capture: a file for all that
-    crosses the parent's network (pcap). model: QEMU's -cpu.
+    crosses the parent's network (pcap). model: QEMU's -cpu. in_turn: one thread of the host runs all cores, one after the other, where
+    each has one of its own otherwise: a third less of the host's time for cores that sleep, much more for cores that spin.
     """
     line = ["qemu-system-aarch64",
             "-M", "virt,secure=on,virtualization=on,gic-version=3,iommu=smmuv3",
@@ -109,11 +110,11 @@ def command(flash0, flash1, cores=4, instruction_clock=False, devices=True, memo
         line += ["-device", f"loader,file={option_value(payload)},addr={BOOT_PAYLOAD_ADDRESS:#x},force-raw=on"]
     if qemu_version() < (10, 0):
         line += ["-global", "arm-smmuv3.stage=2"]  # what 10.0 has by default
-    return line + (board_devices(disks, instruction_clock, forward, capture) if devices else []) + clock(instruction_clock)
+    return line + (board_devices(disks, instruction_clock, forward, capture) if devices else []) + emulation(instruction_clock, in_turn)
 
 
 def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, instruction_clock=False, disks=None,
-                 restart=False, forward=None, capture=None, model=MODEL):
+                 restart=False, forward=None, capture=None, model=MODEL, in_turn=False):
     """The same board and devices without a monitor: QEMU itself starts the kernel, at EL1."""
     qemu_version()
     line = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", model, "-smp", str(cores), "-m", f"{memory}M",
@@ -123,7 +124,7 @@ def bare_command(kernel, initrd=None, command_line="", cores=4, memory=2048, ins
         line += ["-initrd", str(initrd)]
     if command_line:
         line += ["-append", command_line]
-    return line + board_devices(disks, instruction_clock, forward, capture) + clock(instruction_clock)
+    return line + board_devices(disks, instruction_clock, forward, capture) + emulation(instruction_clock, in_turn)
 
 
 def panic_in(log):

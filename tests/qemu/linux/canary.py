@@ -76,7 +76,7 @@ def main():
     script = re.sub(r"(search \w+) HELD", lambda match: f"{match[1]} {masked(seeds[0])}", script)
     with tempfile.TemporaryDirectory() as added:
         shell_enclave.make(added)
-        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "2", "--memory", "1024", "--add", added], shell_enclave.WORDS + script, 1200)
+        run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "2", "--memory", "1024", "--add", added], shell_enclave.WORDS + script, 1200)
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 9, run.status)
     checks.expect("the enclave holds the canary", bool(run.lines("^HELD canary: held in 16 MiB and in the registers$")), [m.string for m in run.lines("^HELD")])

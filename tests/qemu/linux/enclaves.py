@@ -132,7 +132,7 @@ def main():
         added.mkdir()
         measurements = json.loads(shell_enclave.make(added))["Measurements"]
         root = pathlib.Path(scratch, "root.pem")
-        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "3", "--add", str(added), "--root", str(root)], shell_enclave.WORDS + script)
+        run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "3", "--add", str(added), "--root", str(root)], shell_enclave.WORDS + script)
         checks.expect("the script comes to its end", run.status == 9, run.status)
         described = run.lines(r"^DESCRIBE (.*)$")
         flags = re.findall(r'"Flags": "(\w+)"', described[0][1]) if described else []

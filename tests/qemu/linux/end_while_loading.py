@@ -81,7 +81,7 @@ def main():
         added.mkdir()
         keys.mkdir()
         make(added, keys)
-        options = [*parent_runs.usual_core(), "--cpus", "3", "--restart", "--add", str(added)]
+        options = [*parent_runs.usual_cores(), "--cpus", "3", "--restart", "--add", str(added)]
         run = parent_runs.Run(options, shell_enclave.WORDS + SCRIPT, 600)
     checks = parent_runs.Checks()
     started = [match.string for match in run.lines(r"^LOADING 3")]

@@ -46,7 +46,7 @@ step serving
 search
 kill $door; finish
 launch changed changed good; finish
-launch altered inference altered; finish
+launch altered small altered; finish
 complaints
 exit 9
 """
@@ -64,15 +64,16 @@ def token(text):
 
 
 def lay_out(folder, owners, secret):
-    """The parent's files: two images that differ in one letter, and the store; answers the files and the image's PCR0."""
+    """The parent's files: the image; a small one for the starts that are refused, and that with one letter changed; the store. Answers the
+    files and the image's PCR0."""
     files = ParentFiles(folder, owners, secret)
-    pcr0 = files.image("inference")
-    files.image("changed", model="cofferdam-smalk")
+    pcr0, small = files.image("inference"), files.image_without_server("small")
+    files.image_without_server("changed", model="cofferdam-smalk")
     altered = bytearray((files.store / "model.artifact").read_bytes())
     altered[len(altered) // 2] ^= 1
     files.artifact("altered", altered)
     for owner in owners.values():
-        owner.allow(pcr0)
+        owner.allow(pcr0, small)
     return files, pcr0
 
 
@@ -197,7 +198,7 @@ def serve_and_refuse(checks, owners, folder):
     tell(f"Both allow the image with PCR0 {pcr0[:32]}... The machine starts")
     capture, door, needles = folder / "traffic.pcap", free_port(), None
     script = fill_in(SCRIPT, WEIGHTS=owners["weights"].port, PROMPTS=owners["prompts"].port, DOOR=DOOR)
-    machine = Machine(folder, files, owners, script, [(door, DOOR)], MEMORY, capture, more=parent_runs.usual_core())
+    machine = Machine(folder, files, owners, script, [(door, DOOR)], MEMORY, capture, more=parent_runs.usual_cores())
     try:
         with machine.step("serving") as stream:
             checks.expect("the enclave serves", bool(stream))

@@ -96,7 +96,7 @@ REASONS = {
 def lay_out(folder, owners, secret):
     files = ParentFiles(folder, owners, secret)
     pcr0 = files.image("inference")
-    images = (pcr0, files.image_without_server(folder))
+    images = (pcr0, files.shell_without_server())
     for owner in owners.values():
         owner.allow(*images)
     good = (files.store / "model.artifact").read_bytes()
@@ -243,7 +243,7 @@ def refuse_all(checks, owners, folder):
     script = fill_in(SCRIPT, WEIGHTS=weights.port, PROMPTS=prompts.port, SHOWN=shown_to.port, CLOSED=closed.getsockname()[1], ENDS=ended.port,
                      CHANGES=changes.port, MALLORY=in_parent.port, REPLAY=replay.port, DOOR=DOOR, SIDE=SIDE_DOOR, OLD=OLD_DOOR, DAY=DAY)
     machine = Machine(folder, files, owners, script, [(door, DOOR), (side, SIDE_DOOR), (old, OLD_DOOR)], seconds=1400,
-                      more=parent_runs.usual_core())
+                      more=parent_runs.usual_cores())
     visitor, user, given = Visitor(door), User(folder, machine.root, images[0], secret), b""
     try:
         with machine.step("serving") as stream:

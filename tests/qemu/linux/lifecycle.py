@@ -242,7 +242,7 @@ def main():
         broken_images.make(*folders)
         shell_enclave.make(folders[0])
         seconds = parent_runs.SECONDS + 200 + cycles * 5 + (linux + 2 * kills) * 40
-        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "5", "--restart", "--add", str(folders[0])], shell_enclave.WORDS + counted, seconds)
+        run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "5", "--restart", "--add", str(folders[0])], shell_enclave.WORDS + counted, seconds)
     checks = parent_runs.Checks()
     checks.expect("the second boot ends the run", run.status == 9, run.status)
     check_cycles(checks, run, cycles, linux)

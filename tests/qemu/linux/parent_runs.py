@@ -24,6 +24,11 @@ def usual_core():
     return ["--cpu", os.environ.get("COFFERDAM_CPU", PLAIN_CPU)]
 
 
+def usual_cores():
+    """The same for what no two cores need do at one instant, and where none spins for long: in turn here, at once in ./x soak."""
+    return [*usual_core(), *([] if "COFFERDAM_CPU" in os.environ else ["--in-turn"])]
+
+
 class Run:
     """append: words for the kernel's command line. boots.py has none, for Linux as it comes, and other kernels know none."""
 

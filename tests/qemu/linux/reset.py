@@ -28,7 +28,7 @@ def main():
         print(f"skipped: {why}")
         return parent_runs.NOT_RUN
     resets = parent_runs.environment_count("COFFERDAM_RESETS", 2)
-    run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "2", "--restart"], SCRIPT.replace("RESETS", str(resets)), 200 * (resets + 1))
+    run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "2", "--restart"], SCRIPT.replace("RESETS", str(resets)), 200 * (resets + 1))
     checks = parent_runs.Checks()
     checks.expect("the last boot ends the run with its status", run.status == 5, run.status)
     boots = [match.string for match in run.lines(r"^BOOT \d+ online 0-1$")]

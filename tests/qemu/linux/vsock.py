@@ -74,7 +74,7 @@ def main():
     script = SCRIPT.replace("CONNECTIONS", str(CONNECTIONS)).replace("MOST", str(most)).replace("QUARTER", str(quarter))
     with tempfile.TemporaryDirectory() as added:
         shell_enclave.make(added)
-        run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "4", "--add", added], shell_enclave.WORDS + script, parent_runs.SECONDS + mib * 4)
+        run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "4", "--add", added], shell_enclave.WORDS + script, parent_runs.SECONDS + mib * 4)
     checks = parent_runs.Checks()
     checks.expect("the script comes to its end", run.status == 9, run.status)
     check_load(checks, run, "free", CONNECTIONS)

@@ -42,7 +42,7 @@ def main():
     if why:
         print(f"skipped: {why}")
         return parent_runs.NOT_RUN
-    run = parent_runs.Run([*parent_runs.usual_core(), "--cpus", "2", "--restart"], SCRIPT, 800)
+    run = parent_runs.Run([*parent_runs.usual_cores(), "--cpus", "2", "--restart"], SCRIPT, 800)
     checks = parent_runs.Checks()
     checks.expect("the last boot ends the run with its status", run.status == 5, run.status)
     boots = [match.string for match in run.lines(r"^BOOT \d+$")]
