@@ -4,8 +4,8 @@ include_guard(GLOBAL)
 add_library(whole_machine_support STATIC EXCLUDE_FROM_ALL
   ${CMAKE_SOURCE_DIR}/tests/scenario/development_identity.cpp ${CMAKE_SOURCE_DIR}/tests/scenario/enclave_images.cpp
   ${CMAKE_SOURCE_DIR}/tests/refinement/break_before_make.cpp)
-target_link_libraries(whole_machine_support PUBLIC cofferdam_options hal_portable $<LINK_ONLY:policy_core>
-)
+target_link_libraries(whole_machine_support PUBLIC cofferdam_options hal_portable $<LINK_ONLY:policy_core>)
+target_compile_options(whole_machine_support PRIVATE ${COFFERDAM_NOT_FUZZED})
 
 # cofferdam_whole_machine(NAME BOARD SOURCES file... LABELS label... [TIMEOUT seconds])
 function(cofferdam_whole_machine name board)

@@ -36,7 +36,7 @@ if(COFFERDAM_MACHINE STREQUAL aarch64)
     $<$<CONFIG:Release>:-fomit-frame-pointer>)
 endif()
 
-# Sanitizers: -DCOFFERDAM_SANITIZE=address,undefined or thread or fuzzer-no-link,address
+# Sanitizers: -DCOFFERDAM_SANITIZE=address,undefined or thread
 set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers of this build tree, comma separated")
 if(COFFERDAM_SANITIZE)
   add_compile_options(-fsanitize=${COFFERDAM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -52,19 +52,26 @@ if(COFFERDAM_SANITIZE)
     endif()
   endif()
   # As g++ has it: a runtime that programs share, so that tests can load something of theirs before it (faketime), and no stack that
-  # outlives its function, which would take hundreds of MiB for a thousand threads. Nothing is
-  # loaded before a fuzzer.
-  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND COFFERDAM_SANITIZE MATCHES "address" AND NOT COFFERDAM_SANITIZE MATCHES "fuzzer")
+  # outlives its function, which would take hundreds of MiB for a thousand threads.
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang AND COFFERDAM_SANITIZE MATCHES "address")
     execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-resource-dir OUTPUT_VARIABLE clang_resources OUTPUT_STRIP_TRAILING_WHITESPACE
       COMMAND_ERROR_IS_FATAL ANY)
     add_compile_options(-fsanitize-address-use-after-return=never)
     add_link_options(-shared-libasan "LINKER:-rpath,${clang_resources}/lib/linux")
   endif()
   # Host programs, the simulated machine and their tests: half the time that UBSan takes to compile goes into one check at every
-  # access to an object, of null (which ASan sees as well), alignment, size and type. Firmware, models and fuzzers keep it.
+  # access to an object, of null (which ASan sees as well), alignment, size and type. mbedTLS goes without it as well. Firmware and
+  # models keep it, and what fuzzers call of them.
   if(COFFERDAM_SANITIZE MATCHES "undefined")
     set(COFFERDAM_PROGRAM_OPTIONS -fno-sanitize=null,alignment,object-size,vptr)
   endif()
+endif()
+
+# The fuzzers, and the counters that guide them. What no fuzzer is about has none: COFFERDAM_NOT_FUZZED.
+option(COFFERDAM_FUZZ "Build the libFuzzer targets too (clang)" OFF)
+if(COFFERDAM_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  set(COFFERDAM_NOT_FUZZED -fno-sanitize-coverage=edge,inline-8bit-counters,indirect-calls,trace-cmp,pc-table,stack-depth)
 endif()
 
 # Host programs wait for files, networks and tokens, and what they compute is in libraries: -O2 takes a quarter longer to compile.

@@ -16,7 +16,7 @@ make_ready
 heading "Soak: build"
 build model model_random_calls
 build host-debug boardgen
-build fuzz fuzzers
+build host-asan fuzzers
 
 # Half of the time for the model, the other half for the fuzzers, one after the other.
 end=$((SECONDS + minutes * 30))
@@ -29,16 +29,16 @@ while ((SECONDS < end)); do
   seed=$((seed + 64))
 done
 
-mapfile -t fuzzers < <(find build/fuzz -type f -name '*_fuzz' -perm -u+x | sort)
-((${#fuzzers[@]} > 0)) || fail "there is no fuzzer in build/fuzz" "read build/logs/build-fuzz.log"
+mapfile -t fuzzers < <(find build/host-asan -type f -name '*_fuzz' -perm -u+x | sort)
+((${#fuzzers[@]} > 0)) || fail "there is no fuzzer in build/host-asan" "read build/logs/build-host-asan.log"
 each=$((minutes * 30 / ${#fuzzers[@]} + 1))
 for fuzzer in "${fuzzers[@]}"; do
   name=$(basename "$fuzzer")
   corpus=build/soak/$name
-  mkdir -p "$corpus" "build/fuzz/tests/fuzz/seeds/$name"
+  mkdir -p "$corpus" "build/host-asan/tests/fuzz/seeds/$name"
   heading "Soak: $name, $each s; what it finds is kept in $corpus"
   run_logged "soak-$name" "$fuzzer" -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 \
-    -artifact_prefix="build/soak/$name-" "$corpus" "build/fuzz/tests/fuzz/seeds/$name"
+    -artifact_prefix="build/soak/$name-" "$corpus" "build/host-asan/tests/fuzz/seeds/$name"
 done
 build host-debug boardgen provision cofferdam
 build qemu-virt-release

@@ -77,7 +77,7 @@ run_stage() {
       needs host-asan all test_binaries -k 0
       ctest_stage asan build/host-asan -LE '^(image|qemu|fuzz|search)$' ;;
     tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L 'tsan' ;;
-    fuzz) needs host-debug boardgen; needs fuzz fuzzers -k 0; ctest_stage fuzz build/fuzz -L '^fuzz$' ;;
+    fuzz) needs host-debug boardgen; needs host-asan fuzzers -k 0; ctest_stage fuzz build/host-asan -L '^fuzz$' ;;
     image) needs host-debug boardgen; needs qemu-virt-release; ctest_stage image "$host_tree" -L '^image$' ;;
     qemu) needs "$host_preset"; needs qemu-virt-release; try_linux_parent; ctest_stage qemu "$host_tree" -L '^qemu$' ;;
   esac
