@@ -2,17 +2,16 @@
 # clang compiles under sanitizers: half of its time went into them. The other trees have none of this, and show what a file forgot to
 # include.
 if(COFFERDAM_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  find_package(CLI11 REQUIRED)
   find_package(GTest REQUIRED)
   find_package(nlohmann_json REQUIRED)
-  file(WRITE ${CMAKE_BINARY_DIR}/parsed_headers.cpp "")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/parsed_headers.cpp CONTENT "")
   add_library(parsed_headers OBJECT ${CMAKE_BINARY_DIR}/parsed_headers.cpp)
-  target_link_libraries(parsed_headers PRIVATE cofferdam_options CLI11::CLI11 GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
+  target_link_libraries(parsed_headers PRIVATE cofferdam_options GTest::gmock GTest::gtest nlohmann_json::nlohmann_json)
   target_compile_options(parsed_headers PRIVATE ${COFFERDAM_TOOLS_LEVEL} ${COFFERDAM_PROGRAM_OPTIONS})
   target_precompile_headers(parsed_headers PRIVATE
     <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdio> <deque> <filesystem> <fstream> <functional> <iostream>
     <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view> <thread> <unordered_map> <variant> <vector>
-    <CLI/CLI.hpp> <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
+    <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
 endif()
 
 # Whether a target is compiled as firmware is: without exceptions and type information, which a precompiled header must share.
