@@ -35,8 +35,9 @@ def install(modules):
         skip("no npm to fetch " + PACKAGE)
     modules.mkdir(parents=True, exist_ok=True)
     try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", modules, PACKAGE], capture_output=True, text=True,
-                              timeout=120, check=False)
+        # It takes some seconds where there is a way to a registry; where there is none, npm's own patience is minutes.
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000", "--prefix", modules, PACKAGE],
+                              capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         skip("npm does not come to an end with " + PACKAGE)
     if done.returncode != 0:
