@@ -1,3 +1,3 @@
 set(fuzz_libraries chat_library)
-set(fuzz_runs 6000)
+set(fuzz_runs 3000)
 set(fuzz_max_length 8192)

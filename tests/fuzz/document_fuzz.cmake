@@ -1,3 +1,3 @@
 # A whole verification takes tens of milliseconds under the sanitizers.
-set(fuzz_runs 1000)
+set(fuzz_runs 500)
 set(fuzz_max_length 8192)

@@ -1,2 +1,2 @@
-set(fuzz_runs 6000)
+set(fuzz_runs 3000)
 set(fuzz_corpora ${COFFERDAM_FIXTURES}/eif)
