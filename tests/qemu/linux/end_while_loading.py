@@ -25,28 +25,29 @@ nitro-cli allocate --cpu-ids 1-2 --memory {2 * MEMORY} >/tmp/allocate.said 2>&1 
 slots() {{ echo "$(cofferdam-status | sed -n 's/^slot [0-9a-f]*: *//p' | tr '\n' ' ')"; }}
 # One enclave runs, another one is being loaded: from then on nothing is waited for.
 load() {{
+  complaints
   enclave-probe run /quiet.eif >/tmp/kept &
   for attempt in $(seq 300); do grep -q 'step start' /tmp/kept && break; usleep 100000; done
   enclave-probe run /long.eif --memory {MEMORY} >/tmp/long &
   for attempt in $(seq 600); do cofferdam-status | grep -q '^slot .*loading' && break; usleep 20000; done
   echo "LOADING $count $(slots)"
-  complaints
 }}
 """
 SCRIPT = BEGIN + r"""
 case $count in
 1) load; reboot -f ;;
 2)
-  # Opened while an enclave is being loaded, which takes longer than its second. Where it does not, another is loaded.
+  # Opened while an enclave is being loaded, which takes longer than its second. Where it does not, another is loaded, and the watchdog
+  # is petted until it is.
   insmod /lib/modules/sbsa_gwdt.ko timeout=1 action=0 || exit 7
   load
   exec 3>/dev/watchdog0
   while :; do
     while cofferdam-status | grep -q '^slot .*loading'; do usleep 50000; done
-    echo "LOADED 2"
+    echo . >&3; echo "LOADED 2"
     kill $!; wait $!
     enclave-probe run /long.eif --memory MEMORY >/tmp/long &
-    for attempt in $(seq 600); do cofferdam-status | grep -q '^slot .*loading' && break; usleep 20000; done
+    for attempt in $(seq 600); do echo . >&3; cofferdam-status | grep -q '^slot .*loading' && break; usleep 20000; done
     echo "LOADING 2 $(slots)"
   done
   ;;
@@ -81,7 +82,7 @@ def main():
         added.mkdir()
         keys.mkdir()
         make(added, keys)
-        options = [*parent_runs.usual_cores(), "--cpus", "3", "--restart", "--add", str(added)]
+        options = [*parent_runs.usual_core(), "--cpus", "3", "--restart", "--add", str(added)]
         run = parent_runs.Run(options, shell_enclave.WORDS + SCRIPT, 600)
     checks = parent_runs.Checks()
     started = [match.string for match in run.lines(r"^LOADING 3")]
