@@ -25,7 +25,6 @@ nitro-cli allocate --cpu-ids 1-2 --memory {2 * MEMORY} >/tmp/allocate.said 2>&1 
 slots() {{ echo "$(cofferdam-status | sed -n 's/^slot [0-9a-f]*: *//p' | tr '\n' ' ')"; }}
 # One enclave runs, another one is being loaded: from then on nothing is waited for.
 load() {{
-  complaints
   enclave-probe run /quiet.eif >/tmp/kept &
   for attempt in $(seq 300); do grep -q 'step start' /tmp/kept && break; usleep 100000; done
   enclave-probe run /long.eif --memory {MEMORY} >/tmp/long &
@@ -35,13 +34,14 @@ load() {{
 """
 SCRIPT = BEGIN + r"""
 case $count in
-1) load; reboot -f ;;
+1) load; complaints; reboot -f ;;
 2)
   # Opened while an enclave is being loaded, which takes longer than its second. Where it does not, another is loaded, and the watchdog
   # is petted until it is.
   insmod /lib/modules/sbsa_gwdt.ko timeout=1 action=0 || exit 7
   load
   exec 3>/dev/watchdog0
+  complaints
   while :; do
     while cofferdam-status | grep -q '^slot .*loading'; do usleep 50000; done
     echo . >&3; echo "LOADED 2"
@@ -51,7 +51,7 @@ case $count in
     echo "LOADING 2 $(slots)"
   done
   ;;
-3) load; poweroff -f ;;
+3) load; complaints; poweroff -f ;;
 esac
 sleep 120
 exit 6
