@@ -60,8 +60,8 @@ if(COFFERDAM_SANITIZE)
     add_link_options(-shared-libasan "LINKER:-rpath,${clang_resources}/lib/linux")
   endif()
   # Host programs, the simulated machine and their tests: half the time that UBSan takes to compile goes into one check at every
-  # access to an object, of null (which ASan sees as well), alignment, size and type. mbedTLS goes without it as well. Firmware and
-  # models keep it, and what fuzzers call of them.
+  # access to an object, of null (which ASan sees as well), alignment, size and type. Firmware, models and
+  # mbedTLS keep it, and so what fuzzers call of them.
   if(COFFERDAM_SANITIZE MATCHES "undefined")
     set(COFFERDAM_PROGRAM_OPTIONS -fno-sanitize=null,alignment,object-size,vptr)
   endif()

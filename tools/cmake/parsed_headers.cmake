@@ -1,5 +1,5 @@
 # Headers of others that nearly every host program and its tests begin with, parsed once for all of them (a precompiled header) where
-# clang compiles under sanitizers: half of its time went into them. The other trees have none of this, and show what a file forgot to
+# clang compiles under sanitizers: two fifths of its time went into them. The other trees have none of this, and show what a file forgot to
 # include.
 if(COFFERDAM_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
   find_package(GTest REQUIRED)
