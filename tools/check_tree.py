@@ -34,7 +34,7 @@ REACHES_HAL = {"monitor", "boot", "rom"}
 HAL_LAYOUTS = ("vgic", "hal/registers/")  # the format of list registers is the model's business too; it is data, no machine
 HAL_MAY_INCLUDE = ("hal/", "firmware/base/", "firmware/board/", "firmware/measure/handover.hpp")
 HOST_MACHINE_MAY_INCLUDE = (*HAL_MAY_INCLUDE, "firmware/hypercall/abi.hpp")  # its cores run scripted guests
-GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp")
+GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp", "tools/command_line/")
 ENCLAVE_CLI = "guests/parent/cli/"  # reads and writes enclave images as the host's tool does
 ENCLAVE_CLI_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/cofferdam/")
 # Programs of enclaves that hold keys share formats and protocols with the host's.
@@ -60,7 +60,7 @@ OWNERS = {
     "p11-kit/": ("tools/pkcs11/", "tests/xks/slow_module.cpp"),
     "sqlite3.h": ("tools/kms/store/sqlite.cpp", "tests/unit/tools/kms/store/"),
     "libpq-fe.h": ("tools/kms/store/postgresql.cpp",),
-    "CLI/": ("tools/", "guests/parent/cli/", "guests/enclave/key_client/", "guests/enclave/inference/", "guests/parent/store/", "guests/relay/"),
+    "CLI/": ("tools/command_line/",),
     "nlohmann/": ("tools/", "tests/", "guests/parent/cli/", "guests/enclave/key_client/", "guests/enclave/keys/", "guests/enclave/inference/"),
     "gtest/": ("tests/",),
     "gmock/": ("tests/",),
@@ -346,7 +346,8 @@ SOUND = {
     "firmware/crypto/hash.cpp": "#include <mbedtls/sha512.h>\n",
     "hal/cpu.hpp": '#pragma once\n#include "firmware/measure/handover.hpp"\n',
     "firmware/measure/handover.hpp": '#pragma once\n#include "firmware/base/fine.hpp"\n',
-    "guests/parent/cli/fine.cpp": '#include "tools/cofferdam/fine.hpp"\n#include <CLI/CLI.hpp>\n',
+    "guests/parent/cli/fine.cpp": '#include "tools/cofferdam/fine.hpp"\n#include "tools/command_line/fine.hpp"\n',
+    "tools/command_line/fine.cpp": "#include <CLI/CLI.hpp>\n",
     "guests/bare/fine.cpp": '#include "firmware/hypercall/abi.hpp"\n',
     "tests/unit/firmware/base/fine_test.cpp": '#include "firmware/base/fine.hpp"\n',
     PINS: '"water|water_17.8.9.orig.tar.gz|00|w/water|"\nFOAM_VERSION=17.3.0\n',

@@ -1,5 +1,4 @@
 // cofferdam-relay: carries streams between TCP and vsock, in a parent or in an enclave.
-#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <cstdio>
@@ -9,6 +8,7 @@
 
 #include "guests/relay/allow_list.hpp"
 #include "guests/relay/relay.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace {
 
@@ -70,26 +70,21 @@ std::vector<relay::Route> routes_of(const std::vector<std::string>& listen, cons
 
 int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app(kAbout, "cofferdam-relay");
+  command_line::Program app(kAbout, "cofferdam-relay");
   app.set_help_flag("-h,--help", "this text");
   std::vector<std::string> listen, connect;
   std::string allow;
   std::optional<std::uint32_t> from_cid;
   relay::Limits limits;
   unsigned connect_seconds = 10, idle_seconds = 600;
-  app.add_option("--listen", listen, "where to listen; once for each route")->required()->type_name("ADDRESS")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--connect", connect, "where that route leads")->required()->type_name("ADDRESS")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--allow", allow, "hosts that may be connected to; without it only loopback addresses")->type_name("FILE");
-  app.add_option("--from-cid", from_cid, "vsock listeners serve this partition alone")->type_name("CID");
-  app.add_option("--most-streams", limits.most_streams, "of a route at a time; further ones wait")->capture_default_str()->check(CLI::Range(1, 100'000));
-  app.add_option("--connect-seconds", connect_seconds, "how long connecting may take")->capture_default_str()->check(CLI::Range(1, 3600));
-  app.add_option("--idle-seconds", idle_seconds, "how long a stream may be silent")->capture_default_str()->check(CLI::Range(1, 1'000'000));
-  try {
-    app.parse(count, words);
-  } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return status == 0 ? 0 : kWrongUse;
-  }
+  app.add_option("--listen", listen, "where to listen; once for each route").required().type_name("ADDRESS").repeatable();
+  app.add_option("--connect", connect, "where that route leads").required().type_name("ADDRESS").repeatable();
+  app.add_option("--allow", allow, "hosts that may be connected to; without it only loopback addresses").type_name("FILE");
+  app.add_option("--from-cid", from_cid, "vsock listeners serve this partition alone").type_name("CID");
+  app.add_option("--most-streams", limits.most_streams, "of a route at a time; further ones wait").capture_default_str().within(1, 100'000);
+  app.add_option("--connect-seconds", connect_seconds, "how long connecting may take").capture_default_str().within(1, 3600);
+  app.add_option("--idle-seconds", idle_seconds, "how long a stream may be silent").capture_default_str().within(1, 1'000'000);
+  if (const auto ended = app.parse_or_explain(count, words)) return *ended;
   limits.connect_time = std::chrono::seconds(connect_seconds);
   limits.idle_time = std::chrono::seconds(idle_seconds);
   try {

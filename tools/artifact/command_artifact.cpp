@@ -11,6 +11,7 @@
 #include "tools/artifact/encryptor.hpp"
 #include "tools/artifact/files.hpp"
 #include "tools/cofferdam/terminal_text.hpp"
+#include "tools/command_line/command_line.hpp"
 #include "tools/kmsclient/key_service.hpp"
 
 namespace artifact {
@@ -227,20 +228,20 @@ int run_describe(const ArtifactArguments& options) {
   return cofferdam::kAccepted;
 }
 
-void add_key_options(CLI::App& command, ArtifactArguments& o) {
+void add_key_options(command_line::Command command, ArtifactArguments& o) {
   const char* group = "Key service";
   command.add_option("--kms-endpoint", o.endpoint, "HOST or HOST:PORT; without it AWS's own, kms.REGION.amazonaws.com")
-      ->group(group);
-  command.add_option("--region", o.region, "Region that requests are signed for")->capture_default_str()->group(group);
+      .group(group);
+  command.add_option("--region", o.region, "Region that requests are signed for").capture_default_str().group(group);
   command.add_option("--ca", o.ca, "PEM file of the authorities that may vouch for it; without it the system's")
-      ->group(group);
+      .group(group);
   command
       .add_option("--credentials", o.credentials,
                   "JSON file: access_key_id, secret_access_key, session_token; without it "
                   "AWS_ACCESS_KEY_ID,\nAWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN")
-      ->group(group);
+      .group(group);
   command.add_option("--data-key-file", o.data_key_file, "32 bytes: the data key itself, no key service is asked")
-      ->group(group);
+      .group(group);
 }
 
 // What parses and then fails as the command it is: a bad artifact is a refusal, everything else an error.
@@ -260,59 +261,59 @@ Run guarded(std::function<int(const ArtifactArguments&)> command, std::shared_pt
 
 }  // namespace
 
-void add_artifact_commands(CLI::App& application, Run& run) {
-  CLI::App* artifact =
+void add_artifact_commands(command_line::Command application, Run& run) {
+  command_line::Command artifact =
       application.add_subcommand("artifact", "Encrypt, decrypt and describe artifacts, such as a model's weights");
-  artifact->require_subcommand(1);
+  artifact.require_subcommand(1);
   const auto options = std::make_shared<ArtifactArguments>();
   ArtifactArguments& o = *options;
   const char* exits =
       "Exit codes: 0 done, 1 refused (the artifact or the key service's answer says why), 2 unreadable input or wrong "
       "usage.";
 
-  CLI::App* encrypt = artifact->add_subcommand(
+  command_line::Command encrypt = artifact.add_subcommand(
       "encrypt", "Encrypt a file under a new data key of a key service (AWS Encryption SDK format)");
-  encrypt->add_option("INPUT", o.input, "The file; - for standard input")->required();
-  encrypt->add_option("OUTPUT", o.output, "The artifact, written beside and renamed")->required();
+  encrypt.add_option("INPUT", o.input, "The file; - for standard input").required();
+  encrypt.add_option("OUTPUT", o.output, "The artifact, written beside and renamed").required();
   encrypt
-      ->add_option("--context", o.context,
+      .add_option("--context", o.context,
                    "NAME=VALUE, once for each pair: says in clear what the artifact is; the key\nservice's policy may "
                    "ask for it, and who decrypts does")
-      ->allow_extra_args(false)
-      ->required();
-  encrypt->add_option("--key-id", o.key_id, "Key id, alias or ARN of the key service's key")->group("Key service");
+      .repeatable()
+      .required();
+  encrypt.add_option("--key-id", o.key_id, "Key id, alias or ARN of the key service's key").group("Key service");
   encrypt
-      ->add_option("--encrypted-data-key-file", o.encrypted_data_key_file,
+      .add_option("--encrypted-data-key-file", o.encrypted_data_key_file,
                    "With --data-key-file: what stands for it in the artifact (CiphertextBlob)")
-      ->group("Key service");
-  encrypt->add_option("--frame-length", o.frame_length, "Bytes of plaintext in a frame: what a reader keeps in memory")
-      ->check(CLI::Range(1U, kMostFrame))
-      ->capture_default_str();
-  add_key_options(*encrypt, o);
+      .group("Key service");
+  encrypt.add_option("--frame-length", o.frame_length, "Bytes of plaintext in a frame: what a reader keeps in memory")
+      .within(1, static_cast<int>(kMostFrame))
+      .capture_default_str();
+  add_key_options(encrypt, o);
 
-  CLI::App* decrypt =
-      artifact->add_subcommand("decrypt", "Decrypt an artifact; the output appears when all of it was authenticated");
-  decrypt->add_option("INPUT", o.input, "The artifact; - for standard input")->required();
-  decrypt->add_option("OUTPUT", o.output, "The file, for its owner alone, written beside and renamed")->required();
+  command_line::Command decrypt =
+      artifact.add_subcommand("decrypt", "Decrypt an artifact; the output appears when all of it was authenticated");
+  decrypt.add_option("INPUT", o.input, "The artifact; - for standard input").required();
+  decrypt.add_option("OUTPUT", o.output, "The file, for its owner alone, written beside and renamed").required();
   decrypt
-      ->add_option("--context", o.context,
+      .add_option("--context", o.context,
                    "NAME=VALUE, once for each pair that the artifact must have: another artifact is refused")
-      ->allow_extra_args(false)
-      ->required();
-  decrypt->add_option("--key-id", o.key_id, "ARN of the key whose encrypted data key is used: pass it, or any key that the\ncredentials may decrypt with vouches for the artifact")
-      ->group("Key service");
-  add_key_options(*decrypt, o);
+      .repeatable()
+      .required();
+  decrypt.add_option("--key-id", o.key_id, "ARN of the key whose encrypted data key is used: pass it, or any key that the\ncredentials may decrypt with vouches for the artifact")
+      .group("Key service");
+  add_key_options(decrypt, o);
 
-  CLI::App* describe =
-      artifact->add_subcommand("describe", "Print an artifact's header, which nothing vouches for yet");
-  describe->add_option("INPUT", o.input, "The artifact; - for standard input")->required();
+  command_line::Command describe =
+      artifact.add_subcommand("describe", "Print an artifact's header, which nothing vouches for yet");
+  describe.add_option("INPUT", o.input, "The artifact; - for standard input").required();
 
-  const std::pair<CLI::App*, int (*)(const ArtifactArguments&)> commands[] = {
+  const std::pair<command_line::Command , int (*)(const ArtifactArguments&)> commands[] = {
       {encrypt, run_encrypt}, {decrypt, run_decrypt}, {describe, run_describe}};
   for (const auto& [command, what] : commands) {
-    command->add_flag("--json", o.json, "Print a JSON object");
-    command->footer(exits);
-    command->callback([&run, does = what, options] { run = guarded(does, options); });
+    command.add_flag("--json", o.json, "Print a JSON object");
+    command.footer(exits);
+    command.callback([&run, does = what, options] { run = guarded(does, options); });
   }
 }
 

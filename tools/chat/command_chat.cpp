@@ -12,6 +12,7 @@
 #include "tools/chat/refused.hpp"
 #include "tools/cofferdam/terminal_text.hpp"
 #include "tools/cofferdam/verify_flags.hpp"
+#include "tools/command_line/command_line.hpp"
 #include "tools/cryptography/cryptography.hpp"
 
 namespace chat {
@@ -203,29 +204,29 @@ int run_chat(const ChatArguments& options) {
 
 }  // namespace
 
-void add_chat_command(CLI::App& application, cofferdam::Run& run) {
+void add_chat_command(command_line::Command application, cofferdam::Run& run) {
   const auto options = std::make_shared<ChatArguments>();
   ChatArguments& o = *options;
-  CLI::App* chat = application.add_subcommand("chat", "Talk with a language model in an enclave, after the enclave has proven what it is");
-  chat->add_option("--service", o.service, "Where the service is reached: its parent, or anything that passes bytes on")
-      ->type_name("HOST:PORT")->required();
-  chat->add_option("--api-key-file", o.api_key_file, "A file with the key that the service knows you by")->type_name("FILE")->required();
-  chat->add_flag("--aws-root", o.aws_root, "Believe enclaves under AWS's Nitro Enclaves root G1");
-  cofferdam::add_verify_flags(*chat, o.verify);
-  chat->add_option("--message", o.messages, "A prompt; given again, the next of the same conversation (default: lines of\nstandard input)")
-      ->type_name("TEXT")->expected(1)->take_all();
-  chat->add_option("--system", o.system, "What the model is told before the conversation")->type_name("TEXT");
-  chat->add_option("--model", o.model, "The model's name, where the service has several")->type_name("NAME");
-  chat->add_option("--max-tokens", o.max_tokens, "At most so many tokens in an answer")->type_name("N")->check(CLI::Range(1, 1 << 20));
-  chat->add_option("--temperature", o.temperature, "0 takes the likeliest token always")->type_name("X")->check(CLI::Range(0.0, 10.0));
-  chat->add_option("--seed", o.seed, "Of the choice of tokens")->type_name("N");
-  chat->add_option("--timeout", o.timeout, "Seconds to wait for a connection, and for each next piece of an answer (60)")
-      ->type_name("SECONDS")->check(CLI::Range(1, 3600));
-  chat->add_flag("--json", o.json, "Print one JSON object a line: verified, token, answer, refused");
-  chat->footer("Needs a root (--root or --aws-root) and a policy on registers (--policy or --pcr). Before the enclave's document and the\n"
+  command_line::Command chat = application.add_subcommand("chat", "Talk with a language model in an enclave, after the enclave has proven what it is");
+  chat.add_option("--service", o.service, "Where the service is reached: its parent, or anything that passes bytes on")
+      .type_name("HOST:PORT").required();
+  chat.add_option("--api-key-file", o.api_key_file, "A file with the key that the service knows you by").type_name("FILE").required();
+  chat.add_flag("--aws-root", o.aws_root, "Believe enclaves under AWS's Nitro Enclaves root G1");
+  cofferdam::add_verify_flags(chat, o.verify);
+  chat.add_option("--message", o.messages, "A prompt; given again, the next of the same conversation (default: lines of\nstandard input)")
+      .type_name("TEXT").repeatable();
+  chat.add_option("--system", o.system, "What the model is told before the conversation").type_name("TEXT");
+  chat.add_option("--model", o.model, "The model's name, where the service has several").type_name("NAME");
+  chat.add_option("--max-tokens", o.max_tokens, "At most so many tokens in an answer").type_name("N").within(1, 1 << 20);
+  chat.add_option("--temperature", o.temperature, "0 takes the likeliest token always").type_name("X").within(0.0, 10.0);
+  chat.add_option("--seed", o.seed, "Of the choice of tokens").type_name("N");
+  chat.add_option("--timeout", o.timeout, "Seconds to wait for a connection, and for each next piece of an answer (60)")
+      .type_name("SECONDS").within(1, 3600);
+  chat.add_flag("--json", o.json, "Print one JSON object a line: verified, token, answer, refused");
+  chat.footer("Needs a root (--root or --aws-root) and a policy on registers (--policy or --pcr). Before the enclave's document and the\n"
                "connection's key are verified, neither the API key nor a prompt is sent.\n"
                "Exit codes: 0 all answers are complete, 1 refused or broken off (with the reason), 2 unreadable input or wrong usage.");
-  chat->callback([&run, options] { run = [options] { return run_chat(*options); }; });
+  chat.callback([&run, options] { run = [options] { return run_chat(*options); }; });
 }
 
 }  // namespace chat

@@ -5,9 +5,10 @@
 #pragma once
 
 #include "tools/cofferdam/commands.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace chat {
 
-void add_chat_command(CLI::App& application, cofferdam::Run& run);
+void add_chat_command(command_line::Command application, cofferdam::Run& run);
 
 }  // namespace chat

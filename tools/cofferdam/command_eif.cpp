@@ -7,6 +7,7 @@
 #include "tools/cofferdam/chain.hpp"
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/eif_describe.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace cofferdam {
 namespace {
@@ -104,34 +105,34 @@ void warn_of_certificate_time(ByteView certificate_pem, std::ostream& out) {
   if (!problem.empty()) out << "warning: " << problem << "; a monitor refuses to start such an image\n";
 }
 
-CLI::App& add_eif_commands(CLI::App& application, Run& run) {
-  CLI::App* eif = application.add_subcommand("eif", "Describe, build, sign and unpack enclave images (EIF)");
-  eif->require_subcommand(1);
+command_line::Command add_eif_commands(command_line::Command application, Run& run) {
+  command_line::Command eif = application.add_subcommand("eif", "Describe, build, sign and unpack enclave images (EIF)");
+  eif.require_subcommand(1);
 
   const auto describe_options = std::make_shared<DescribeOptions>();
-  CLI::App* describe = eif->add_subcommand(
+  command_line::Command describe = eif.add_subcommand(
       "describe", "Print what an image is and measures to, as nitro-cli describe-eif does (JSON)");
-  describe->footer("Exit codes: 0 good, 1 when a rule of the format, the checksum or the signature is broken, 2 when the\n"
+  describe.footer("Exit codes: 0 good, 1 when a rule of the format, the checksum or the signature is broken, 2 when the\n"
                    "file can't be read or is no enclave image.");
-  describe->add_option("FILE", describe_options->file, "The image; - for standard input")->required();
-  describe->callback([&run, describe_options] { run = [describe_options] { return run_describe(*describe_options); }; });
+  describe.add_option("FILE", describe_options->file, "The image; - for standard input").required();
+  describe.callback([&run, describe_options] { run = [describe_options] { return run_describe(*describe_options); }; });
 
   const auto sign_options = std::make_shared<SignOptions>();
   SignOptions& s = *sign_options;
-  CLI::App* sign = eif->add_subcommand("sign", "Sign an image's PCR0, or replace the signature it has");
-  sign->footer("PCR0, PCR1 and PCR2 stay; PCR8 becomes the certificate's measurement.");
-  sign->add_option("FILE", s.file, "The image")->required();
-  sign->add_option("--sign-key", s.key, "Private key (PEM or DER; P-256, P-384 or P-521)")->required();
-  sign->add_option("--sign-cert", s.certificate, "Its certificate (PEM)")->type_name("FILE")->required();
-  sign->add_option("--output,-o", s.output, "Write here and leave FILE as it is")->type_name("FILE");
-  sign->callback([&run, sign_options] { run = [sign_options] { return run_sign(*sign_options); }; });
+  command_line::Command sign = eif.add_subcommand("sign", "Sign an image's PCR0, or replace the signature it has");
+  sign.footer("PCR0, PCR1 and PCR2 stay; PCR8 becomes the certificate's measurement.");
+  sign.add_option("FILE", s.file, "The image").required();
+  sign.add_option("--sign-key", s.key, "Private key (PEM or DER; P-256, P-384 or P-521)").required();
+  sign.add_option("--sign-cert", s.certificate, "Its certificate (PEM)").type_name("FILE").required();
+  sign.add_option("--output,-o", s.output, "Write here and leave FILE as it is").type_name("FILE");
+  sign.callback([&run, sign_options] { run = [sign_options] { return run_sign(*sign_options); }; });
 
   const auto extract_options = std::make_shared<ExtractOptions>();
-  CLI::App* extract = eif->add_subcommand("extract", "Write an image's sections as files");
-  extract->add_option("FILE", extract_options->file, "The image; - for standard input")->required();
-  extract->add_option("--output-dir,-o", extract_options->folder, "Folder to write to")->type_name("FOLDER")->required();
-  extract->callback([&run, extract_options] { run = [extract_options] { return run_extract(*extract_options); }; });
-  return *eif;
+  command_line::Command extract = eif.add_subcommand("extract", "Write an image's sections as files");
+  extract.add_option("FILE", extract_options->file, "The image; - for standard input").required();
+  extract.add_option("--output-dir,-o", extract_options->folder, "Folder to write to").type_name("FOLDER").required();
+  extract.callback([&run, extract_options] { run = [extract_options] { return run_extract(*extract_options); }; });
+  return eif;
 }
 
 }  // namespace cofferdam

@@ -4,6 +4,7 @@
 
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/bytes.hpp"
+#include "tools/command_line/command_line.hpp"
 #include "tools/provision/key_file.hpp"
 #include "tools/reference_values/reference_values.hpp"
 
@@ -42,22 +43,22 @@ int run_reference_values(const ReferenceArguments& options) {
 
 }  // namespace
 
-void add_reference_values_command(CLI::App& application, Run& run) {
+void add_reference_values_command(command_line::Command application, Run& run) {
   const auto options = std::make_shared<ReferenceArguments>();
   ReferenceArguments& o = *options;
-  CLI::App* command = application.add_subcommand(
+  command_line::Command command = application.add_subcommand(
       "reference-values", "Print the platform registers that a machine shows when it booted exactly these files");
-  command->footer("Compare a document with them: cofferdam verify --reference-values FILE --event-log FILE ...");
-  command->add_option("--rom", o.rom, "rom.bin")->type_name("FILE")->required();
-  command->add_option("--monitor", o.monitor, "monitor.bin, unsigned")->type_name("FILE")->required();
-  command->add_option("--board-digest", o.board_digest, "Digest of the board description, 96 hexadecimal digits")->type_name("HEX")->required();
-  command->add_option("--version", o.version, "Security version that the monitor was signed with")->type_name("N")->required();
-  command->add_option("--signer", o.signer, "The firmware signer's public key (PEM)")->type_name("FILE")->required();
-  command->add_option("--format", o.format, "json, or corim (CBOR, draft-ietf-rats-corim)")
-      ->check(CLI::IsMember({"json", "corim"}))
-      ->capture_default_str();
-  command->add_option("--output,-o", o.output, "File to write (default: standard output)")->type_name("FILE");
-  command->callback([&run, options] { run = [options] { return run_reference_values(*options); }; });
+  command.footer("Compare a document with them: cofferdam verify --reference-values FILE --event-log FILE ...");
+  command.add_option("--rom", o.rom, "rom.bin").type_name("FILE").required();
+  command.add_option("--monitor", o.monitor, "monitor.bin, unsigned").type_name("FILE").required();
+  command.add_option("--board-digest", o.board_digest, "Digest of the board description, 96 hexadecimal digits").type_name("HEX").required();
+  command.add_option("--version", o.version, "Security version that the monitor was signed with").type_name("N").required();
+  command.add_option("--signer", o.signer, "The firmware signer's public key (PEM)").type_name("FILE").required();
+  command.add_option("--format", o.format, "json, or corim (CBOR, draft-ietf-rats-corim)")
+      .one_of({"json", "corim"})
+      .capture_default_str();
+  command.add_option("--output,-o", o.output, "File to write (default: standard output)").type_name("FILE");
+  command.callback([&run, options] { run = [options] { return run_reference_values(*options); }; });
 }
 
 }  // namespace cofferdam

@@ -9,6 +9,7 @@
 #include "tools/cofferdam/commands.hpp"
 #include "tools/cofferdam/report.hpp"
 #include "tools/cofferdam/verify_flags.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace cofferdam {
 namespace {
@@ -57,21 +58,21 @@ int run_verify(const VerifyArguments& options) {
 
 }  // namespace
 
-void add_verify_command(CLI::App& application, Run& run) {
+void add_verify_command(command_line::Command application, Run& run) {
   const auto options = std::make_shared<VerifyArguments>();
   VerifyArguments& o = *options;
-  CLI::App* verify = application.add_subcommand(
+  command_line::Command verify = application.add_subcommand(
       "verify",
       "Verify an attestation document of AWS Nitro Enclaves or of a Cofferdam monitor");
-  verify->add_option("DOCUMENT", o.document, "COSE_Sign1, raw, hexadecimal or base64; - for standard input")->required();
-  verify->add_option("--time", o.time, "Verify as of this Unix time in seconds (default: now)")->type_name("SECONDS");
-  verify->add_option("--nonce", o.nonce, "The nonce, in hexadecimal, that the document must carry")->type_name("HEX");
-  add_verify_flags(*verify, o.flags);
-  verify->add_flag("--json", o.json, "Print the report as JSON");
-  verify->footer("Without --root, the chain must begin at AWS's Nitro Enclaves root G1. Without a policy, a debug enclave's\n"
+  verify.add_option("DOCUMENT", o.document, "COSE_Sign1, raw, hexadecimal or base64; - for standard input").required();
+  verify.add_option("--time", o.time, "Verify as of this Unix time in seconds (default: now)").type_name("SECONDS");
+  verify.add_option("--nonce", o.nonce, "The nonce, in hexadecimal, that the document must carry").type_name("HEX");
+  add_verify_flags(verify, o.flags);
+  verify.add_flag("--json", o.json, "Print the report as JSON");
+  verify.footer("Without --root, the chain must begin at AWS's Nitro Enclaves root G1. Without a policy, a debug enclave's\n"
                  "document is accepted with a warning: it is genuine, and says that it is a debug enclave's.\n"
                  "Exit codes: 0 accepted, 1 refused (the first line says why), 2 unreadable input or wrong usage.");
-  verify->callback([&run, options] { run = [options] { return run_verify(*options); }; });
+  verify.callback([&run, options] { run = [options] { return run_verify(*options); }; });
 }
 
 }  // namespace cofferdam

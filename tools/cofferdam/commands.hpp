@@ -6,9 +6,8 @@
 #include <functional>
 #include <iosfwd>
 
-#include <CLI/CLI.hpp>
-
 #include "tools/cofferdam/bytes.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace cofferdam {
 
@@ -18,10 +17,10 @@ inline constexpr int kUnreadable = 2;
 
 using Run = std::function<int()>;  // set by the command that was chosen
 
-void add_verify_command(CLI::App& application, Run& run);
+void add_verify_command(command_line::Command application, Run& run);
 // Answers "eif", which further commands can be added to.
-CLI::App& add_eif_commands(CLI::App& application, Run& run);
-void add_reference_values_command(CLI::App& application, Run& run);
+command_line::Command add_eif_commands(command_line::Command application, Run& run);
+void add_reference_values_command(command_line::Command application, Run& run);
 
 // Warns of what a monitor would refuse at the start of an enclave: a signer's certificate that is not valid now.
 void warn_of_certificate_time(ByteView certificate_pem, std::ostream& out);

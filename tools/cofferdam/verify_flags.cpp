@@ -30,27 +30,23 @@ std::optional<Bytes> evidence(const std::optional<std::string>& path, std::size_
 
 }  // namespace
 
-void add_verify_flags(CLI::App& command, VerifyFlags& flags) {
-  command.add_option("--root", flags.roots, "Root certificates to accept instead of AWS's: PEM (one or several) or DER")->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+void add_verify_flags(command_line::Command command, VerifyFlags& flags) {
+  command.add_option("--root", flags.roots, "Root certificates to accept instead of AWS's: PEM (one or several) or DER").type_name("FILE")
+      .repeatable();
   command.add_option("--pcr", flags.pcrs, "Register N must have this value; may be given again for others")
-      ->expected(1)
-      ->take_all();
+      .repeatable();
   command
       .add_option("--policy", flags.policies,
                   "JSON policy: nitro-cli describe-eif output, its Measurements, or\n"
                   "{\"pcrs\": {\"0\": [HEX, ...]}, \"platform\": {...}, \"min_security_version\": N,\n"
                   " \"max_age_seconds\": N}")
-      ->type_name("FILE")
-      ->expected(1)
-      ->take_all();
+      .type_name("FILE")
+      .repeatable();
   command.add_option("--reference-values", flags.reference_values,
-                     "JSON of `cofferdam reference-values`: the platform registers of an honest build")->type_name("FILE")
-      ->expected(1)
-      ->take_all();
-  command.add_option("--event-log", flags.event_log, "The machine's event log: replayed and compared with the document")->type_name("FILE");
-  command.add_option("--ledger", flags.ledger, "The machine's ownership ledger: hashed and compared with the document")->type_name("FILE");
+                     "JSON of `cofferdam reference-values`: the platform registers of an honest build").type_name("FILE")
+      .repeatable();
+  command.add_option("--event-log", flags.event_log, "The machine's event log: replayed and compared with the document").type_name("FILE");
+  command.add_option("--ledger", flags.ledger, "The machine's ownership ledger: hashed and compared with the document").type_name("FILE");
   command.add_flag("--allow-debug", flags.allow_debug, "Let debug enclaves meet a policy");
   command.add_flag("--allow-development", flags.allow_development, "Accept development identities");
 }

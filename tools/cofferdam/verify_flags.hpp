@@ -1,9 +1,8 @@
 // The options that say what a document must prove, for every command that verifies one.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
 #include "tools/cofferdam/verify.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace cofferdam {
 
@@ -13,7 +12,7 @@ struct VerifyFlags {
   bool allow_development{}, allow_debug{};
 };
 
-void add_verify_flags(CLI::App& command, VerifyFlags& flags);
+void add_verify_flags(command_line::Command command, VerifyFlags& flags);
 // Reads the files. Time and nonce are left for the caller. Throws Unreadable.
 [[nodiscard]] VerifyOptions verify_options_of(const VerifyFlags& flags);
 // Unix seconds.

@@ -1,6 +1,5 @@
 #include "tools/kms/command_audit.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
@@ -115,26 +114,26 @@ int print_audit_log(Store& store, const AuditShowOptions& options, std::ostream&
   return 0;
 }
 
-void AuditCommand::add_to(CLI::App& app) {
+void AuditCommand::add_to(command_line::Command app) {
   command_ = app.add_subcommand("audit", "Verify the audit log, or print it");
-  command_->require_subcommand(1);
-  verify_ = command_->add_subcommand("verify", "Say whether each entry is as it was written and none is missing");
-  show_ = command_->add_subcommand("show", "Print entries, oldest first; nothing is verified");
-  for (CLI::App* command : {verify_, show_}) {
-    auto* configuration = command->add_option("--config", configuration_, "The service's configuration: its store and token")->type_name("FILE");
-    auto* store = command->add_option("--store", store_, "Only the store, sqlite:FILE or postgresql://...; seals are not checked")->type_name("URL");
-    configuration->excludes(store);
-    command->add_flag("--json", json_, command == verify_ ? "Print the result as JSON" : "Print each entry as a JSON object, one a line");
+  command_.require_subcommand(1);
+  verify_ = command_.add_subcommand("verify", "Say whether each entry is as it was written and none is missing");
+  show_ = command_.add_subcommand("show", "Print entries, oldest first; nothing is verified");
+  for (command_line::Command command : {verify_, show_}) {
+    auto configuration = command.add_option("--config", configuration_, "The service's configuration: its store and token").type_name("FILE");
+    auto store = command.add_option("--store", store_, "Only the store, sqlite:FILE or postgresql://...; seals are not checked").type_name("URL");
+    configuration.excludes(store);
+    command.add_flag("--json", json_, command == verify_ ? "Print the result as JSON" : "Print each entry as a JSON object, one a line");
   }
-  verify_->add_option("--expect", expected_, "A head that was kept elsewhere: it must be in this log")->type_name("SEQUENCE:HASH");
-  show_->add_option("--after", show_options_.after, "Begin behind this entry")->type_name("SEQUENCE");
-  show_->add_option("--limit", show_options_.limit, "Print at most so many")->type_name("N")->capture_default_str();
-  show_->add_option("--key", show_options_.key, "Only of this key, alias or custom key store")->type_name("ID");
-  show_->add_option("--operation", show_options_.operation, "Only of this operation, e.g. Decrypt")->type_name("NAME");
-  verify_->footer("Exit codes: 0 the log holds, 1 it was changed or the store can't be read, 2 wrong usage.");
+  verify_.add_option("--expect", expected_, "A head that was kept elsewhere: it must be in this log").type_name("SEQUENCE:HASH");
+  show_.add_option("--after", show_options_.after, "Begin behind this entry").type_name("SEQUENCE");
+  show_.add_option("--limit", show_options_.limit, "Print at most so many").type_name("N").capture_default_str();
+  show_.add_option("--key", show_options_.key, "Only of this key, alias or custom key store").type_name("ID");
+  show_.add_option("--operation", show_options_.operation, "Only of this operation, e.g. Decrypt").type_name("NAME");
+  verify_.footer("Exit codes: 0 the log holds, 1 it was changed or the store can't be read, 2 wrong usage.");
 }
 
-bool AuditCommand::chosen() const { return command_ != nullptr && command_->parsed(); }
+bool AuditCommand::chosen() const { return command_.parsed(); }
 
 int AuditCommand::run(const WithStore& with_store) const {
   if (configuration_.empty() == store_.empty()) throw cofferdam::Unreadable("give --config FILE or --store URL");
@@ -144,7 +143,7 @@ int AuditCommand::run(const WithStore& with_store) const {
     if (!expected) throw cofferdam::Unreadable("--expect takes SEQUENCE:HASH as `audit verify` prints it");
   }
   const auto use = [&](Store& store) {
-    if (verify_->parsed()) return print_audit_verification(store, expected, json_, std::cout);
+    if (verify_.parsed()) return print_audit_verification(store, expected, json_, std::cout);
     AuditShowOptions options = show_options_;
     options.json = json_;
     return print_audit_log(store, options, std::cout);
@@ -156,16 +155,16 @@ int AuditCommand::run(const WithStore& with_store) const {
   return use(*store);
 }
 
-void RewrapCommand::add_to(CLI::App& app) {
+void RewrapCommand::add_to(command_line::Command app) {
   command_ = app.add_subcommand("rewrap", "Wrap all keys by the root key that the configuration names now");
-  command_->add_option("--config", configuration_, "The service's configuration, with the new root_key")->required()->type_name("FILE");
-  command_->add_flag("--json", json_, "Print the result as JSON");
-  command_->footer("The old root key must still be in the token. What was interrupted is continued by the next run; the service may run\n"
+  command_.add_option("--config", configuration_, "The service's configuration, with the new root_key").required().type_name("FILE");
+  command_.add_flag("--json", json_, "Print the result as JSON");
+  command_.footer("The old root key must still be in the token. What was interrupted is continued by the next run; the service may run\n"
                    "meanwhile, if it was restarted with the new root key before. When it says that nothing is left, the old root key\n"
                    "can be destroyed: nothing that it wrapped, backups included, can be opened then.");
 }
 
-bool RewrapCommand::chosen() const { return command_ != nullptr && command_->parsed(); }
+bool RewrapCommand::chosen() const { return command_.parsed(); }
 
 int RewrapCommand::run(const WithStore& with_store) const {
   return with_store(configuration_, false, [&](Store& store, KeyWrapping& wrapping) {

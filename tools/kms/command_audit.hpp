@@ -7,12 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "tools/command_line/command_line.hpp"
 #include "tools/kms/audit_log.hpp"
 #include "tools/kms/key_wrapping.hpp"
-
-namespace CLI {
-class App;
-}
 
 namespace kms {
 
@@ -35,15 +32,15 @@ using WithStore = std::function<int(const std::string& configuration_file, bool 
 
 class AuditCommand {
  public:
-  void add_to(CLI::App& app);
+  void add_to(command_line::Command app);
   [[nodiscard]] bool chosen() const;
   // Answers the exit code: 0, 1, or 2 for a wrong use. Throws what opening throws.
   [[nodiscard]] int run(const WithStore& with_store) const;
 
  private:
-  CLI::App* command_{};
-  CLI::App* verify_{};
-  CLI::App* show_{};
+  command_line::Command command_;
+  command_line::Command verify_;
+  command_line::Command show_;
   std::string configuration_, store_, expected_;
   bool json_{};
   AuditShowOptions show_options_;
@@ -52,12 +49,12 @@ class AuditCommand {
 // Wraps everything by the root key that the configuration names. The service may run meanwhile.
 class RewrapCommand {
  public:
-  void add_to(CLI::App& app);
+  void add_to(command_line::Command app);
   [[nodiscard]] bool chosen() const;
   [[nodiscard]] int run(const WithStore& with_store) const;
 
  private:
-  CLI::App* command_{};
+  command_line::Command command_;
   std::string configuration_;
   bool json_{};
 };

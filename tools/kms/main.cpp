@@ -1,13 +1,13 @@
 // `cofferdam-kms`: reads its options, puts the service together, runs it.
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <thread>
 
+#include "tools/command_line/command_line.hpp"
 #include "tools/kms/command_audit.hpp"
 #include "tools/kms/configuration.hpp"
 #include "tools/kms/external_keys.hpp"
@@ -32,19 +32,19 @@ struct ServeCommand {
   bool allow_debug{};
   bool allow_development{};
   std::optional<int> port;
-  CLI::App* command{};
+  command_line::Command command;
 
-  void add_to(CLI::App& app) {
+  void add_to(command_line::Command app) {
     command = app.add_subcommand("serve", "Run the service until SIGTERM or SIGINT");
-    command->add_option("--config", configuration_file, "The configuration that `init` made, or one by hand")
-        ->required()
-        ->type_name("FILE");
-    command->add_option("--port", port, "Listen there instead; 0: any free port")->check(CLI::Range(0, 65535));
-    command->add_flag("--allow-debug", allow_debug,
+    command.add_option("--config", configuration_file, "The configuration that `init` made, or one by hand")
+        .required()
+        .type_name("FILE");
+    command.add_option("--port", port, "Listen there instead; 0: any free port").within(0, 65535);
+    command.add_flag("--allow-debug", allow_debug,
                       "Take documents of debug enclaves too. Whoever runs their parent can read every key they get");
-    command->add_flag("--allow-development", allow_development,
+    command.add_flag("--allow-development", allow_development,
                       "Take documents of development identities too. Anybody can make such documents");
-    command->footer("When it is ready it prints one line: {\"address\":\"127.0.0.1\",\"port\":8443,\"ready\":true}");
+    command.footer("When it is ready it prints one line: {\"address\":\"127.0.0.1\",\"port\":8443,\"ready\":true}");
   }
 
   void run() const {
@@ -128,16 +128,16 @@ struct InitCommand {
   Place place;
   std::vector<std::string> roots;
   bool aws{};
-  CLI::App* command{};
+  command_line::Command command;
 
-  void add_to(CLI::App& app) {
+  void add_to(command_line::Command app) {
     command = app.add_subcommand("init", "Make a development set-up: token, root key, certificate, administrator, configuration");
-    command->add_option("folder", folder, "A new or empty folder")->required()->type_name("DIR");
-    command->add_option("--region", place.region, "The region in ARNs and signatures")->capture_default_str();
-    command->add_option("--account", place.account, "The account in ARNs, 12 digits")->capture_default_str();
-    command->add_option("--root", roots, "Believe documents under this root certificate (PEM or DER); may stand several times")
-        ->type_name("FILE");
-    command->add_flag("--aws", aws, "Believe documents under AWS's Nitro Enclaves root");
+    command.add_option("folder", folder, "A new or empty folder").required().type_name("DIR");
+    command.add_option("--region", place.region, "The region in ARNs and signatures").capture_default_str();
+    command.add_option("--account", place.account, "The account in ARNs, 12 digits").capture_default_str();
+    command.add_option("--root", roots, "Believe documents under this root certificate (PEM or DER); may stand several times")
+        .type_name("FILE");
+    command.add_flag("--aws", aws, "Believe documents under AWS's Nitro Enclaves root");
   }
   void run() const {
     if (!is_account(place.account)) throw cofferdam::Unreadable("--account must have 12 digits");
@@ -161,7 +161,7 @@ int with_store(const std::string& configuration_file, bool to_read, const std::f
 }
 
 int run(int count, char** values) {
-  CLI::App app("cofferdam-kms: a key service that speaks AWS KMS's protocol and releases keys to attested enclaves\n"
+  command_line::Program app("cofferdam-kms: a key service that speaks AWS KMS's protocol and releases keys to attested enclaves\n"
                "Exit status: 0 done; 1 the token, the store or the machine failed; 2 a wrong option or configuration.");
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Print the help of all subcommands and exit");
@@ -173,14 +173,10 @@ int run(int count, char** values) {
   RewrapCommand rewrap;
   audit.add_to(app);
   rewrap.add_to(app);
+  if (const auto ended = app.parse_or_explain(count, values)) return *ended;
   try {
-    app.parse(count, values);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
-    if (*serve.command) serve.run();
-    if (*init.command) init.run();
+    if (serve.command.parsed()) serve.run();
+    if (init.command.parsed()) init.run();
     if (audit.chosen()) return audit.run(with_store);
     if (rewrap.chosen()) return rewrap.run(with_store);
   } catch (const cofferdam::Unreadable& error) {

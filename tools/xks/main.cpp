@@ -1,11 +1,11 @@
 // `cofferdam-xks`: the XKS proxy of a customer who holds his own key.
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tools/command_line/command_line.hpp"
 #include "tools/xks/development.hpp"
 #include "tools/xks/proxy.hpp"
 
@@ -84,34 +84,30 @@ int init(const DevelopmentSetup& setup, bool as_json) {
 }  // namespace xks
 
 int main(int argc, char** argv) {
-  CLI::App app{"The XKS proxy (API v1) in front of a PKCS#11 token: the customer's own key for a key service.\n"
+  command_line::Program app{"The XKS proxy (API v1) in front of a PKCS#11 token: the customer's own key for a key service.\n"
                "Exit status: 0 done; 1 the token or the machine failed; 2 a wrong option or configuration."};
   app.require_subcommand(1);
   xks::DevelopmentSetup setup;
   bool as_json = false;
-  auto* init = app.add_subcommand("init", "Make a development set-up in a new folder: token, keys, certificates, credential, configuration");
-  init->add_option("folder", setup.folder, "Folder to make")->required()->type_name("DIR");
-  init->add_option("--key", setup.external_key, "External key id, and label of the key in the token")->capture_default_str();
-  init->add_option("--uri-prefix", setup.uri_prefix, "What stands before /kms/xks/v1, e.g. /customer-1")->type_name("PATH");
-  init->add_option("--name", setup.names, "Names and IPv4 addresses of the server's certificate; the first is the endpoint's")
-      ->capture_default_str();
-  init->add_option("--port", setup.port, "Port to listen at; 0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();
-  init->add_flag("--json", as_json, "Say what was made as one line of JSON");
+  auto init = app.add_subcommand("init", "Make a development set-up in a new folder: token, keys, certificates, credential, configuration");
+  init.add_option("folder", setup.folder, "Folder to make").required().type_name("DIR");
+  init.add_option("--key", setup.external_key, "External key id, and label of the key in the token").capture_default_str();
+  init.add_option("--uri-prefix", setup.uri_prefix, "What stands before /kms/xks/v1, e.g. /customer-1").type_name("PATH");
+  init.add_option("--name", setup.names, "Names and IPv4 addresses of the server's certificate; the first is the endpoint's")
+      .capture_default_str();
+  init.add_option("--port", setup.port, "Port to listen at; 0: any free one").within(0, 65535).capture_default_str();
+  init.add_flag("--json", as_json, "Say what was made as one line of JSON");
   std::string configuration;
-  auto* serve = app.add_subcommand("serve", "Serve until SIGTERM. SIGHUP reads keys, policies and credentials again. Prints one line of JSON "
+  auto serve = app.add_subcommand("serve", "Serve until SIGTERM. SIGHUP reads keys, policies and credentials again. Prints one line of JSON "
                                             "with the port when it is ready; the audit goes to standard error or the configured file");
-  serve->add_option("--config", configuration, "Configuration (JSON; docs/xks-proxy.md); only its owner may read it")
-      ->required()->type_name("FILE");
-  auto* check = app.add_subcommand("check", "Read a configuration and say whether it can be used");
-  check->add_option("--config", configuration, "Configuration to read")->required()->type_name("FILE");
+  serve.add_option("--config", configuration, "Configuration (JSON; docs/xks-proxy.md); only its owner may read it")
+      .required().type_name("FILE");
+  auto check = app.add_subcommand("check", "Read a configuration and say whether it can be used");
+  check.add_option("--config", configuration, "Configuration to read").required().type_name("FILE");
+  if (const auto ended = app.parse_or_explain(argc, argv)) return *ended;
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
-    if (init->parsed()) return xks::init(setup, as_json);
-    if (serve->parsed()) return xks::serve(configuration);
+    if (init.parsed()) return xks::init(setup, as_json);
+    if (serve.parsed()) return xks::serve(configuration);
     const xks::Configuration read = xks::read_configuration(configuration);
     std::cout << configuration << " can be used: " << read.keys.size() << " keys, " << read.credentials.size() << " credentials, path "
               << read.uri_path << "\n";

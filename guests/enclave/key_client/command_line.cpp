@@ -1,11 +1,11 @@
 #include "guests/enclave/key_client/command_line.hpp"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "tools/cofferdam/bytes.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace key_client {
 namespace {
@@ -148,76 +148,76 @@ int document(const Options& options, const DocumentsOf& documents) {
   return kDone;
 }
 
-void add_options(CLI::App& application, Options& o) {
+void add_options(command_line::Command application, Options& o) {
   const char* service = "Key service";
   application
       .add_option(
           "--kms-endpoint", o.endpoint,
           "HOST or HOST:PORT, the name that its certificate must have; without it AWS's own: kms.REGION.amazonaws.com")
-      ->group(service);
+      .group(service);
   application.add_option("-r,--region", o.region, "Region that requests are signed for")
-      ->capture_default_str()
-      ->group(service);
+      .capture_default_str()
+      .group(service);
   application
       .add_option("--ca", o.ca,
                   "PEM file of the authorities that may vouch for the key service, part of the measured image")
-      ->capture_default_str()
-      ->group(service);
+      .capture_default_str()
+      .group(service);
   application
       .add_option("-x,--proxy-port", o.proxy_port, "Port of the relay that carries the connection out of the enclave")
-      ->check(CLI::Range(1, 65535))
-      ->capture_default_str()
-      ->group(service);
+      .within(1, 65535)
+      .capture_default_str()
+      .group(service);
   application.add_option("--proxy-address", o.proxy_address, "Address of that relay")
-      ->capture_default_str()
-      ->group(service);
+      .capture_default_str()
+      .group(service);
   application.add_flag("--direct", o.direct, "Connect to the endpoint itself, without a relay (outside enclaves)")
-      ->group(service);
+      .group(service);
   const char* credentials = "Credentials (else AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN)";
   application.add_option("--credentials", o.credentials, "JSON file: access_key_id, secret_access_key, session_token")
-      ->group(credentials);
+      .group(credentials);
   application
       .add_option("-k,--aws-access-key-id", o.access_key_id,
                   "Access key id; on a command line, others in the enclave see it")
-      ->group(credentials);
-  application.add_option("-s,--aws-secret-access-key", o.secret_access_key, "Secret access key")->group(credentials);
+      .group(credentials);
+  application.add_option("-s,--aws-secret-access-key", o.secret_access_key, "Secret access key").group(credentials);
   application.add_option("-t,--aws-session-token", o.session_token, "Session token of temporary credentials")
-      ->group(credentials);
+      .group(credentials);
   const char* request = "What is asked for";
   application.add_option("-c,--ciphertext", o.ciphertext, "decrypt: base64 of what the key service encrypted")
-      ->group(request);
+      .group(request);
   application.add_option("-K,--key-id", o.key_id, "Key id, alias or ARN; decrypt needs it for asymmetric keys only")
-      ->group(request);
+      .group(request);
   application
       .add_option("-a,--encryption-algorithm", o.algorithm,
                   "decrypt: SYMMETRIC_DEFAULT, RSAES_OAEP_SHA_1 or RSAES_OAEP_SHA_256")
-      ->group(request);
+      .group(request);
   application.add_option("--key-spec", o.key_spec, "generate-data-key: AES_256 or AES_128")
-      ->check(CLI::IsMember({"AES_256", "AES_128"}))
-      ->capture_default_str()
-      ->group(request);
+      .one_of({"AES_256", "AES_128"})
+      .capture_default_str()
+      .group(request);
   application.add_option("--encryption-context", o.context, "NAME=VALUE, once for each pair")
-      ->allow_extra_args(false)
-      ->group(request);
+      .repeatable()
+      .group(request);
   application.add_option("-l,--length", o.length, "random: number of bytes")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str()
-      ->group(request);
-  application.add_option("--nonce", o.nonce, "document: hexadecimal")->group(request);
-  application.add_option("--user-data", o.user_data, "document: base64")->group(request);
+      .within(1, 1024)
+      .capture_default_str()
+      .group(request);
+  application.add_option("--nonce", o.nonce, "document: hexadecimal").group(request);
+  application.add_option("--user-data", o.user_data, "document: base64").group(request);
   const char* output = "Output";
   application
       .add_option("-o,--output", o.output,
                   "Write the plaintext or document as it is to this file, print nothing secret")
-      ->group(output);
-  application.add_flag("--json", o.json, "Print a JSON object")->group(output);
+      .group(output);
+  application.add_flag("--json", o.json, "Print a JSON object").group(output);
 }
 
 }  // namespace
 
 int run(int count, char** words, const DocumentsOf& documents) {
   Options options;
-  CLI::App application(
+  command_line::Program application(
       "Keys from a key service into this enclave: requests carry an attestation document, answers come encrypted to a\n"
       "key that was made here. Takes the options of AWS's kmstool_enclave_cli, with or without a verb.",
       "key-client");
@@ -228,29 +228,25 @@ int run(int count, char** words, const DocumentsOf& documents) {
       "the base64 alone.\n"
       "Exit codes: 0 done, 1 refused by the key service or failed (standard error says why), 2 wrong usage.");
   add_options(application, options);
-  const CLI::App* decrypt_verb = application.add_subcommand("decrypt", "Decrypt --ciphertext");
-  const CLI::App* key_verb =
+  const command_line::Command decrypt_verb = application.add_subcommand("decrypt", "Decrypt --ciphertext");
+  const command_line::Command key_verb =
       application.add_subcommand("generate-data-key", "Make a data key under --key-id; AWS's tool says genkey")
-          ->alias("genkey");
-  const CLI::App* random_verb =
+          .alias("genkey");
+  const command_line::Command random_verb =
       application.add_subcommand("random", "--length random bytes of the key service; AWS's tool says genrandom")
-          ->alias("genrandom");
-  const CLI::App* document_verb = application.add_subcommand("document", "An attestation document, as base64");
+          .alias("genrandom");
+  const command_line::Command document_verb = application.add_subcommand("document", "An attestation document, as base64");
   application.require_subcommand(0, 1);
+  if (const auto ended = application.parse_or_explain(count, words)) return *ended;
   try {
-    application.parse(count, words);
-  } catch (const CLI::ParseError& error) {
-    return application.exit(error) == 0 ? kDone : kWrongUsage;
-  }
-  try {
-    if (document_verb->parsed()) return document(options, documents);
-    if (random_verb->parsed()) return random(options, documents);
-    if (key_verb->parsed()) {
+    if (document_verb.parsed()) return document(options, documents);
+    if (random_verb.parsed()) return random(options, documents);
+    if (key_verb.parsed()) {
       if (options.key_id.empty()) throw WrongUsage("generate-data-key needs --key-id");
       return generate_data_key(options, documents);
     }
     if (options.ciphertext.empty()) throw WrongUsage("decrypt needs --ciphertext; see key-client --help");
-    return decrypt(options, documents, !decrypt_verb->parsed());
+    return decrypt(options, documents, !decrypt_verb.parsed());
   } catch (const WrongUsage& error) {
     std::cerr << "key-client: " << error.what() << '\n';
     return kWrongUsage;

@@ -1,5 +1,4 @@
 // cofferdam-parent-store: gives an enclave the files of one folder, and shows what the enclave says about itself.
-#include <CLI/CLI.hpp>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,6 +20,7 @@
 #include "guests/parent/store/folder_server.hpp"
 #include "guests/parent/store/stream_places.hpp"
 #include "guests/relay/address.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace {
 
@@ -89,7 +89,7 @@ std::string name_of(const sockaddr_storage& peer) {
 
 int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app(
+  command_line::Program app(
       "Gives an enclave the files of one folder, read-only, and prints what the enclave says about itself, a line each.\n"
       "Nothing in the folder needs to be secret: artifacts are encrypted, and launch.json holds credentials that open nothing without an\n"
       "attestation document. See docs/inference-service.md.",
@@ -97,16 +97,11 @@ int main(int count, char** words) {
   std::string listen = "vsock:9100", folder;
   std::optional<unsigned> from_cid;
   int seconds = 120;
-  app.add_option("--listen", listen, "vsock:PORT, or tcp:ADDRESS:PORT or unix:PATH")->capture_default_str()->type_name("ADDRESS");
-  app.add_option("--from-cid", from_cid, "serve this enclave alone")->type_name("CID");
-  app.add_option("--idle-seconds", seconds, "how long a stream may stand still while a file is sent")->capture_default_str()->check(CLI::Range(1, 3600));
-  app.add_option("FOLDER", folder, "the folder")->required()->check(CLI::ExistingDirectory);
-  try {
-    app.parse(count, words);
-  } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return status == 0 ? 0 : kWrongUse;
-  }
+  app.add_option("--listen", listen, "vsock:PORT, or tcp:ADDRESS:PORT or unix:PATH").capture_default_str().type_name("ADDRESS");
+  app.add_option("--from-cid", from_cid, "serve this enclave alone").type_name("CID");
+  app.add_option("--idle-seconds", seconds, "how long a stream may stand still while a file is sent").capture_default_str().within(1, 3600);
+  app.add_option("FOLDER", folder, "the folder").required().existing_folder();
+  if (const auto ended = app.parse_or_explain(count, words)) return *ended;
   const auto address = relay::parse_address(listen, relay::Purpose::kListen);
   if (!address) {
     std::cerr << "cofferdam-parent-store: --listen " << listen << ": " << address.error() << '\n';

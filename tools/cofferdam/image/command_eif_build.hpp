@@ -6,11 +6,12 @@
 #include <vector>
 
 #include "tools/cofferdam/commands.hpp"
+#include "tools/command_line/command_line.hpp"
 
 namespace cofferdam {
 
 // `eif` is the command that add_eif_commands answers. `behind`: the words behind "--", which no command line parser looks
 // at; they are the application's command. Answers the command, to be asked whether it was chosen.
-CLI::App* add_eif_build_command(CLI::App& eif, Run& run, const std::vector<std::string>& behind);
+command_line::Command add_eif_build_command(command_line::Command eif, Run& run, const std::vector<std::string>& behind);
 
 }  // namespace cofferdam
