@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Builds what guests/parent holds for the Linux parent: kernel modules, with the headers of its kernel, and static programs;
-# and the programs of guests/enclave, whose tests run in a parent as well. They land in build/guest-linux/{modules,bin}; what is newer than its sources is not built again.
+# Builds what the Linux guests run: the parent's kernel modules, with the headers of its kernel, and the static programs of guests/. They land in
+# build/guest-linux/{modules,bin}; what is newer than its sources is not built again.
 
 GUEST_LINUX=build/guest-linux
 
@@ -36,28 +36,7 @@ build_guest_modules() {
 # The preset's programs land in build/guest-linux/bin; the sourcing script has sourced trees.bash.
 build_guest_programs() { build guest-linux; }
 
-# An enclave's first process (all of guests/enclave/init) and the small programs that enclaves run in tests, one file each.
-# Their size is measured memory of every enclave: no exceptions, and what is not called is left out.
-build_enclave_programs() {
-  local source target options
-  options=(-std=c++23 -Os -Wall -Wextra -Werror -static -pthread -s -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections
-    -Wl,--gc-sections -Wl,--build-id=none "-ffile-prefix-map=$COFFERDAM_ROOT=." -I.)
-  mkdir -p $GUEST_LINUX/bin
-  target=$GUEST_LINUX/bin/enclave-init
-  if ! newer_than_sources $target guests/enclave/init/*; then
-    run_logged build-enclave-init aarch64-linux-gnu-g++ "${options[@]}" -o $target guests/enclave/init/*.cpp
-  fi
-  for source in guests/enclave/*.cpp; do
-    target=$(basename "${source%.cpp}")
-    target=$GUEST_LINUX/bin/${target//_/-}
-    if ! newer_than_sources "$target" "$source" guests/enclave/*.hpp guests/enclave/wire/*; then
-      run_logged "build-$(basename "$target")" aarch64-linux-gnu-g++ "${options[@]}" -o "$target" "$source" guests/enclave/wire/*.cpp
-    fi
-  done
-}
-
 make_guest_programs_ready() {
   build_guest_modules
   build_guest_programs
-  build_enclave_programs
 }
