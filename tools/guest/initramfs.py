@@ -12,6 +12,7 @@ import cpio
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "build/guest-packages"
 OURS = ROOT / "build/guest-linux"  # programs and modules of guests/parent
+FOR_ENCLAVES = {"enclave-init", "inference-service", "key-client"}  # of OURS; no use here, and half of what each boot would hash
 STATUS = ROOT / "build/qemu-virt/bin/cofferdam-status"  # knows the monitor's interface, and is built with the images
 # What the first process loads; what these depend on is found out from the modules themselves.
 MODULES = ["virtio_mmio", "virtio_blk", "virtio_net", "vsock", "vmw_vsock_virtio_transport", "nitro_enclaves"]
@@ -82,7 +83,7 @@ def busybox():
 
 def add_ours(archive):
     programs = [*OURS.glob("bin/*"), *([STATUS] if STATUS.is_file() else [])]
-    for path in sorted(programs, key=lambda path: path.name):
+    for path in sorted((path for path in programs if path.name not in FOR_ENCLAVES), key=lambda path: path.name):
         archive.file(f"bin/{path.name}", path.read_bytes(), 0o755)
     if (OURS / "bin/cofferdam-cli").is_file():
         archive.link("bin/nitro-cli", "cofferdam-cli")  # scripts written for that name work
