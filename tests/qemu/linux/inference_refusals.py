@@ -146,12 +146,14 @@ def offered(owner, blob, document=None):
 
 @contextlib.contextmanager
 def signing_tomorrow():
-    class Tomorrow(datetime.datetime):
-        @classmethod
-        def utcnow(cls):
-            return datetime.datetime.fromtimestamp(time.time() + DAY, datetime.timezone.utc).replace(tzinfo=None)
+    def tomorrow(*_):
+        return datetime.datetime.fromtimestamp(time.time() + DAY, datetime.timezone.utc).replace(tzinfo=None)
     import botocore.auth
-    with unittest.mock.patch.object(botocore.auth.datetime, "datetime", Tomorrow):
+    if hasattr(botocore.auth, "get_current_datetime"):  # of newer ones; before, they asked the class
+        patched = unittest.mock.patch.object(botocore.auth, "get_current_datetime", tomorrow)
+    else:
+        patched = unittest.mock.patch.object(botocore.auth.datetime, "datetime", type("Tomorrow", (datetime.datetime,), {"utcnow": tomorrow}))
+    with patched:
         yield
 
 
