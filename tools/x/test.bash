@@ -83,7 +83,17 @@ run_stage() {
   esac
 }
 
+# Scratch files in memory where there is plenty: stores and databases that live for a test spend more time in a disk's file system than in
+# their own code. Some tests run programs there.
+scratch_in_memory() {
+  local available options memory
+  [[ -z ${TMPDIR:-} ]] && read -r available options < <(findmnt -nbo AVAIL,OPTIONS --mountpoint /dev/shm) || return 0
+  memory=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)  # KiB
+  if ((available > 6 << 30 && memory > 12 << 20)) && [[ ,$options, != *,noexec,* && -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
+}
+
 make_ready
+scratch_in_memory
 # clang's sanitizers name functions and lines with llvm-symbolizer, which is not among our packages; binutils has one too.
 symbolizer=external_symbolizer_path=$(command -v addr2line)
 export ASAN_OPTIONS=${ASAN_OPTIONS:-$symbolizer} UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:$symbolizer}
