@@ -34,12 +34,14 @@ REACHES_HAL = {"monitor", "boot", "rom"}
 HAL_LAYOUTS = ("vgic", "hal/registers/")  # the format of list registers is the model's business too; it is data, no machine
 HAL_MAY_INCLUDE = ("hal/", "firmware/base/", "firmware/board/", "firmware/measure/handover.hpp")
 HOST_MACHINE_MAY_INCLUDE = (*HAL_MAY_INCLUDE, "firmware/hypercall/abi.hpp")  # its cores run scripted guests
-GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp", "tools/command_line/")
+GUESTS_MAY_INCLUDE = ("guests/", "firmware/hypercall/abi.hpp")
 ENCLAVE_CLI = "guests/parent/cli/"  # reads and writes enclave images as the host's tool does
-ENCLAVE_CLI_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/cofferdam/")
+ENCLAVE_CLI_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/cofferdam/", "tools/command_line/")
+CARRIERS = ("guests/relay/", "guests/parent/store/")
+CARRIERS_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/command_line/")
 # Programs of enclaves that hold keys share formats and protocols with the host's.
 KEY_PROGRAMS = ("guests/enclave/keys/", "guests/enclave/key_client/", "guests/enclave/inference/")
-KEY_PROGRAMS_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/artifact/", "tools/cofferdam/bytes.hpp", "tools/cryptography/", "tools/https/",
+KEY_PROGRAMS_MAY_INCLUDE = (*GUESTS_MAY_INCLUDE, "tools/artifact/", "tools/cofferdam/bytes.hpp", "tools/command_line/", "tools/cryptography/", "tools/https/",
                             "tools/kmsclient/", "tools/sigv4/")
 TOOLS_MAY_NOT_INCLUDE = ("hal/", "firmware/monitor/", "firmware/boot/", "guests/")
 
@@ -145,6 +147,8 @@ def check_ranks(tree):
             if top == "hal" and ours and not target.startswith(hal_may_include):
                 tree.breach(name, number, "ranks", f"hal may not include {target}")
             guest_may_include = ENCLAVE_CLI_MAY_INCLUDE if name.startswith(ENCLAVE_CLI) else GUESTS_MAY_INCLUDE
+            if name.startswith(CARRIERS):
+                guest_may_include = CARRIERS_MAY_INCLUDE
             if name.startswith(KEY_PROGRAMS):
                 guest_may_include = KEY_PROGRAMS_MAY_INCLUDE
             if top == "guests" and ours and not target.startswith(guest_may_include):
@@ -319,6 +323,7 @@ PLANTED = [
     ("ranks", "hal/d.hpp", '#include "firmware/partition/e.hpp"\n'),
     ("ranks", "guests/bare/f.cpp", '#include "firmware/base/result.hpp"\n'),
     ("ranks", "guests/parent/f.cpp", '#include "tools/cofferdam/fine.hpp"\n'),
+    ("ranks", "guests/bare/g.cpp", '#include "tools/command_line/fine.hpp"\n'),
     ("ranks", "tools/eif/g.cpp", '#include "firmware/monitor/h.hpp"\n'),
     ("ranks", "firmware/unranked/i.hpp", "\n"),
     ("ranks", "docs/architecture.md", "| 0 | `firmware/base` | the vocabulary |\n"),

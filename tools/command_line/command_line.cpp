@@ -29,7 +29,7 @@ Option Option::within(int least, int most) const { return Option(option_->check(
 Option Option::within(double least, double most) const { return Option(option_->check(CLI::Range(least, most))); }
 Option Option::one_of(const std::vector<std::string>& values) const { return Option(option_->check(CLI::IsMember(values))); }
 Option Option::existing_folder() const { return Option(option_->check(CLI::ExistingDirectory)); }
-Option Option::repeatable() const { return Option(option_->expected(1)->take_all()); }
+Option Option::repeatable() const { return Option(option_->expected(1)->take_all()->allow_extra_args(false)); }
 Option Option::several() const { return Option(option_->expected(1, -1)); }
 Option Option::delimiter(char between) const { return Option(option_->delimiter(between)); }
 Option Option::excludes(Option other) const { return Option(option_->excludes(other.option_)); }

@@ -70,7 +70,7 @@ class Command {
 
   Command alias(const std::string& name) const;
   Command footer(const std::string& text) const;
-  Command fallthrough() const;                                  // options of this command may stand behind its commands' names
+  Command fallthrough() const;                                  // its options may stand behind the names of commands added later
   Command require_subcommand(int least, int most) const;
   Command require_subcommand(int exactly) const { return require_subcommand(exactly, exactly); }
   Command callback(std::function<void()> run) const;            // when it was chosen; may throw WrongUse

@@ -71,6 +71,22 @@ TEST(CommandLine, ARepeatableOptionTakesOneWordEachTime) {
   EXPECT_EQ(kinds.text, "word");
 }
 
+TEST(CommandLine, WhatFollowsARepeatableOptionsWordIsNotItsOwn) {
+  EXPECT_EQ(Kinds().mistake_of({"--again", "a", "stray"}), Mistake::kOther);
+  Program program("about");
+  std::vector<std::string> again;
+  std::string word;
+  bool flag{};
+  program.add_option("WORD", word, "a word").required();
+  program.add_option("--again", again, "again and again").repeatable();
+  program.add_flag("--flag", flag, "a flag");
+  const char* words[] = {"program", "--again", "[a,b]", "word", "--flag"};
+  EXPECT_TRUE(program.parse(5, words));
+  EXPECT_THAT(again, ElementsAre("[a,b]"));
+  EXPECT_EQ(word, "word");
+  EXPECT_TRUE(flag);
+}
+
 TEST(CommandLine, AnOptionOfSeveralTakesAllThatFollow) {
   Kinds kinds;
   EXPECT_TRUE(kinds.parse({"--list", "a", "b", "--list", "c"}));
