@@ -52,7 +52,7 @@ class NoProxy final : public kms::ExternalKeys {
 struct World {
   World() {
     std::filesystem::create_directories(folder);
-    cofferdam::write_file(folder + "/principals.json", cofferdam::as_bytes(R"({"principals": [
+    cofferdam::write_private_file(folder + "/principals.json", cofferdam::as_bytes(R"({"principals": [
       {"arn": "arn:aws:iam::000000000000:user/host", "permissions": ["kms:List*", "kms:GenerateRandom", "kms:Decrypt", "kms:Describe*"],
        "keys": [{"access_key_id": "AKIAENCLAVEHOSTAAAAA", "secret": "secret-of-the-enclave-host-0000000000000"}]},
       {"arn": "arn:aws:iam::000000000000:user/administrator", "permissions": ["kms:*"],

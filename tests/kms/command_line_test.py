@@ -39,6 +39,16 @@ class CommandLineTest(unittest.TestCase):
             self.assertEqual(refused.returncode, 2, refused.stderr)
             self.assertIn("chmod 600", refused.stderr)
 
+    def test_what_serve_keeps_secret_others_may_not_read(self):
+        service = running_service.Service(aws=True)
+        self.addCleanup(service.__exit__)
+        for name in ("server-key.pem", "principals.json"):
+            (service.home / name).chmod(0o604)
+            refused = run("cofferdam-kms", "serve", "--port", "0", "--config", service.home / "kms.json")
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn(f"chmod 600 {service.home / name}", refused.stderr)
+            (service.home / name).chmod(0o600)
+
 
 if __name__ == "__main__":
     unittest.main()

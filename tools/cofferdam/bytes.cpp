@@ -151,12 +151,21 @@ bool is_valid_utf8(ByteView bytes) {
   return true;
 }
 
-Bytes read_file(const std::string& path, std::size_t limit) {
-  const File file(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+namespace {
+
+bool is_private(const struct stat& status) {
+  mode_t of_others = S_IRWXG | S_IRWXO;
+  if (status.st_uid == 0 && ::geteuid() != 0) of_others &= ~static_cast<mode_t>(S_IRGRP);
+  return (status.st_mode & of_others) == 0;
+}
+
+Bytes read_open(const File& file, const std::string& path, std::size_t limit, bool private_only) {
   if (file.descriptor() < 0) throw Unreadable("can't open " + path + ": " + std::strerror(errno));
   struct stat status {};
-  if (::fstat(file.descriptor(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    throw Unreadable(path + " is a folder; name a file");
+  const bool known = ::fstat(file.descriptor(), &status) == 0;  // of what was opened: the name may mean another file by now
+  if (known && S_ISDIR(status.st_mode)) throw Unreadable(path + " is a folder; name a file");
+  if (private_only && !(known && is_private(status))) {
+    throw NotPrivate(path + " may be read by others than its owner: chmod 600 " + path);
   }
   Bytes bytes;
   std::array<std::uint8_t, 65536> chunk;
@@ -172,12 +181,24 @@ Bytes read_file(const std::string& path, std::size_t limit) {
   }
 }
 
-void write_file(const std::string& path, ByteView bytes) {
+}  // namespace
+
+Bytes read_file(const std::string& path, std::size_t limit) {
+  return read_open(File(path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)), path, limit, false);
+}
+
+Bytes read_private_file(const std::string& path, std::size_t limit) {
+  return read_open(File(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), path, limit, true);
+}
+
+namespace {
+
+void write_beside(const std::string& path, ByteView bytes, mode_t mode) {
   const std::string temporary = path + ".partial";
   bool good = false;
   int problem = 0;
   {
-    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     good = file.descriptor() >= 0;
     while (good && !bytes.empty()) {
       const ssize_t count = ::write(file.descriptor(), bytes.data(), bytes.size());
@@ -192,6 +213,15 @@ void write_file(const std::string& path, ByteView bytes) {
   if (good) problem = errno;
   std::remove(temporary.c_str());
   throw Unreadable("can't write " + path + ": " + std::strerror(problem));
+}
+
+}  // namespace
+
+void write_file(const std::string& path, ByteView bytes) { write_beside(path, bytes, 0644); }
+
+void write_private_file(const std::string& path, ByteView bytes) {
+  std::remove((path + ".partial").c_str());  // one that was left there would keep its mode
+  write_beside(path, bytes, 0600);
 }
 
 }  // namespace cofferdam

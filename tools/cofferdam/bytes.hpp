@@ -39,7 +39,16 @@ class Unreadable : public std::runtime_error {
 
 // The whole of a file, or of standard input for "-". Throws Unreadable: missing, a folder, or longer than `limit`.
 [[nodiscard]] Bytes read_file(const std::string& path, std::size_t limit);
+class NotPrivate : public Unreadable {
+ public:
+  using Unreadable::Unreadable;
+};
+// A file with a secret. Throws NotPrivate when others than its owner have any right to it; but root's file may be read by the group that it
+// has, if we are not root: so do system managers hand secrets to services.
+[[nodiscard]] Bytes read_private_file(const std::string& path, std::size_t limit);
 // Writes beside the target and renames, so that a failure leaves the old file. Throws Unreadable.
 void write_file(const std::string& path, ByteView bytes);
+// The same, for its owner alone from the first byte on.
+void write_private_file(const std::string& path, ByteView bytes);
 
 }  // namespace cofferdam

@@ -23,12 +23,7 @@ constexpr const char* kRootKey = "root-1";
 constexpr int kCertificateDays = 825;
 
 void write(const fs::path& file, const std::string& text) { cofferdam::write_file(file.string(), cofferdam::as_bytes(text)); }
-void write_private(const fs::path& file, const std::string& text) {
-  const mode_t before = umask(077);
-  write(file, text);
-  umask(before);
-  fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
-}
+void write_private(const fs::path& file, const std::string& text) { cofferdam::write_private_file(file.string(), cofferdam::as_bytes(text)); }
 
 // As many letters as divide 256, so that each is as likely.
 std::string random_letters(std::size_t count, std::string_view letters) {

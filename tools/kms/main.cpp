@@ -20,10 +20,7 @@ namespace {
 constexpr std::size_t kMaxFile = 1 << 20;
 constexpr std::chrono::seconds kDeletionPeriod{60};
 
-std::string text_file(const std::string& path) {
-  const cofferdam::Bytes bytes = cofferdam::read_file(path, kMaxFile);
-  return std::string(cofferdam::as_text(bytes));
-}
+std::string text_file(const std::string& path) { return std::string(cofferdam::as_text(cofferdam::read_file(path, kMaxFile))); }
 
 Time system_time() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
 
@@ -84,7 +81,7 @@ struct ServeCommand {
     options.address = configuration.address;
     options.port = port.value_or(configuration.port);
     options.certificate_pem = text_file(configuration.certificate_file);
-    options.key_pem = text_file(configuration.key_file);
+    options.key_pem = std::string(cofferdam::as_text(cofferdam::read_private_file(configuration.key_file, kMaxFile)));
     options.threads = configuration.threads;
     options.waiting = 2048;
     options.keep_alive = std::chrono::seconds(60);  // an idle connection holds no thread

@@ -92,8 +92,18 @@ Credentials parse_principals(std::string_view json, const std::string& source) {
 Principals::Principals(std::string file) : file_(std::move(file)) {
   read_ = version_of(file_);
   looked_ = std::chrono::steady_clock::now();
-  const cofferdam::Bytes bytes = cofferdam::read_file(file_, kMaxFile);
+  const cofferdam::Bytes bytes = cofferdam::read_private_file(file_, kMaxFile);
   credentials_ = std::make_shared<const Credentials>(parse_principals(cofferdam::as_text(bytes), file_));
+}
+
+// Who leaves a file to others while the service runs may have taken somebody out of it: that must count, and the file is known already.
+cofferdam::Bytes Principals::contents() const {
+  try {
+    return cofferdam::read_private_file(file_, kMaxFile);
+  } catch (const cofferdam::NotPrivate& problem) {
+    std::fprintf(stderr, "cofferdam-kms: principals: %s; whoever is in it counts, but the secrets are known to others\n", problem.what());
+    return cofferdam::read_file(file_, kMaxFile);
+  }
 }
 
 std::shared_ptr<const Credentials> Principals::current() {
@@ -107,7 +117,7 @@ std::shared_ptr<const Credentials> Principals::current() {
     return credentials_;
   }
   try {
-    const cofferdam::Bytes bytes = cofferdam::read_file(file_, kMaxFile);
+    const cofferdam::Bytes bytes = contents();
     credentials_ = std::make_shared<const Credentials>(parse_principals(cofferdam::as_text(bytes), file_));
     read_ = version;
     told_.reset();

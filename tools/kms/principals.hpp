@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/cofferdam/bytes.hpp"
+
 namespace kms {
 
 struct Principal {
@@ -48,13 +50,15 @@ struct FileVersion {
 
 class Principals {
  public:
-  // Throws cofferdam::Unreadable.
+  // Throws cofferdam::Unreadable, also when others may read the file.
   explicit Principals(std::string file);
   // What the file says; looks at most once a second whether it changed. A file that can't be read leaves what was read before, with
-  // one line on standard error, and is tried again each second until it can.
+  // one line on standard error, and is tried again each second until it can. One that others may read by now is said so of, and counts.
   [[nodiscard]] std::shared_ptr<const Credentials> current();
 
  private:
+  [[nodiscard]] cofferdam::Bytes contents() const;
+
   std::string file_;
   std::mutex mutex_;
   std::shared_ptr<const Credentials> credentials_;

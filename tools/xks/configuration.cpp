@@ -1,7 +1,5 @@
 #include "tools/xks/configuration.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -17,12 +15,6 @@ using strict_json::Section;
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostConfiguration = 4 << 20, kMostPem = 1 << 20, kMostPatterns = 64;
-
-void demand_private(const std::string& path) {
-  struct stat status{};
-  if (stat(path.c_str(), &status) != 0) throw ConfigurationError(path + " can't be read");
-  if ((status.st_mode & 077) != 0) throw ConfigurationError(path + " may be read by others than its owner: chmod 600 " + path);
-}
 
 std::string file_text(const fs::path& folder, const std::string& name, std::size_t limit) {
   if (name.empty()) return {};
@@ -44,9 +36,7 @@ ListenOptions listen_options(Section& top, const fs::path& folder) {
   if (value == nullptr) top.fail("tls", "is missing: an XKS proxy speaks TLS");
   Section tls(*value, "tls");
   options.certificate_pem = file_text(folder, tls.needed("certificate"), kMostPem);
-  const std::string key = tls.needed("key");
-  demand_private((folder / key).string());
-  options.key_pem = file_text(folder, key, kMostPem);
+  options.key_pem = std::string(cofferdam::as_text(cofferdam::read_private_file((folder / tls.needed("key")).string(), kMostPem)));
   options.client_ca_pem = file_text(folder, tls.text("client_ca"), kMostPem);
   options.client_name = tls.text("client_name");
   options.minimum_tls = tls.text("minimum", options.minimum_tls);
@@ -156,8 +146,7 @@ bool KeyPolicy::allows(Call call, const RequestMetadata& request) const {
 
 Configuration read_configuration(const std::string& path) {
   try {
-    demand_private(path);
-    const Bytes bytes = cofferdam::read_file(path, kMostConfiguration);
+    const Bytes bytes = cofferdam::read_private_file(path, kMostConfiguration);
     const std::optional<Json> parsed = strict_json::parse_object(cofferdam::as_text(bytes), 8);
     if (!parsed) throw ConfigurationError("is no JSON object, or has a name twice");
     const fs::path folder = fs::absolute(path).parent_path();

@@ -106,4 +106,21 @@ TEST(Files, AFailedWriteLeavesTheOldFile) {
   std::filesystem::remove(path);
 }
 
+TEST(Files, ASecretIsItsOwnersAlone) {
+  using std::filesystem::perms;
+  const std::string path = testing::TempDir() + "cofferdam_private_test";
+  constexpr perms kOwners = perms::owner_read | perms::owner_write;
+  cofferdam::write_file(path + ".partial", Bytes{});  // left there by whoever was interrupted, with its mode
+  cofferdam::write_private_file(path, Bytes{1, 2});
+  EXPECT_EQ(std::filesystem::status(path).permissions(), kOwners);
+  EXPECT_EQ(cofferdam::read_private_file(path, 2), (Bytes{1, 2}));
+  EXPECT_THROW((void)cofferdam::read_private_file(path, 1), cofferdam::Unreadable);
+  for (const perms others : {perms::group_read, perms::group_write, perms::others_read, perms::others_write}) {
+    std::filesystem::permissions(path, kOwners | others);
+    EXPECT_THROW((void)cofferdam::read_private_file(path, 2), cofferdam::NotPrivate) << static_cast<unsigned>(others);
+  }
+  std::filesystem::remove(path);
+  EXPECT_THROW((void)cofferdam::read_private_file(path, 2), cofferdam::Unreadable);
+}
+
 }  // namespace

@@ -22,7 +22,7 @@ std::string principal(const std::string& name) {
 
 class KmsPrincipals : public testing::Test {
  protected:
-  void write(const std::string& text) { cofferdam::write_file(file_, cofferdam::as_bytes(text)); }
+  void write(const std::string& text) { cofferdam::write_private_file(file_, cofferdam::as_bytes(text)); }
   void write_principals(const std::string& list) { write(R"({"principals": [)" + list + "]}"); }
   // Which of A and B may call, when the second has passed in which it isn't looked.
   static std::string known(Principals& principals) {
@@ -57,6 +57,22 @@ TEST_F(KmsPrincipals, AFileThatCouldNotBeReadIsReadWhenItCan) {
   write_principals(principal("B"));
   fs::last_write_time(file_, written);
   EXPECT_EQ(known(principals), "B");
+}
+
+TEST_F(KmsPrincipals, OneThatOthersMayReadIsRefusedAtTheStartAndLaterCountsWithAComplaint) {
+  write_principals(principal("A") + "," + principal("B"));
+  fs::permissions(file_, fs::perms::others_read, fs::perm_options::add);
+  EXPECT_THROW(Principals{file_}, cofferdam::NotPrivate);
+  write_principals(principal("A") + "," + principal("B"));
+  Principals principals(file_);
+  testing::internal::CaptureStderr();
+  write_principals(principal("A"));
+  fs::permissions(file_, fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(known(principals), "A") << "B was withdrawn";
+  EXPECT_EQ(known(principals), "A");
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(lines(said), 1U) << said;
+  EXPECT_NE(said.find("chmod 600 " + file_), std::string::npos) << said;
 }
 
 TEST_F(KmsPrincipals, AFileThatIsGoneIsReportedOnceEachTime) {

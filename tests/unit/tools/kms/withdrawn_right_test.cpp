@@ -40,7 +40,7 @@ struct Instance {
       : store(database.open()), wrapping(database.root_keys, "root-1"),
         parts{{.region = "us-east-1", .account = "111122223333"}, true, "", [] { return Time(std::chrono::seconds(kTime)); }, *store,
               wrapping, recipients, no_proxy, {}} {
-    cofferdam::write_file(folder.path() + "/principals.json", cofferdam::as_bytes(R"({"principals": [
+    cofferdam::write_private_file(folder.path() + "/principals.json", cofferdam::as_bytes(R"({"principals": [
       {"arn": "arn:aws:iam::111122223333:user/host", "keys": [
         {"access_key_id": "AKIAENCLAVEHOSTAAAAA", "secret": "secret-of-the-enclave-host-0000000000000"}]},
       {"arn": "arn:aws:iam::111122223333:user/administrator", "permissions": ["kms:*"], "keys": [
