@@ -9,10 +9,12 @@ import os
 import pathlib
 import shlex
 import shutil
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -158,6 +160,39 @@ class Payloads(unittest.TestCase):
             (pathlib.Path(name) / machine.BOOT_PAYLOAD).write_bytes(assemble.payload({"parent": b"p"}))
             self.assertIn(f"loader,file={name}/{machine.BOOT_PAYLOAD},addr=0x48000000,force-raw=on",
                           machine.command("flash0.bin", flash1))
+
+
+class Emulation(unittest.TestCase):
+    def threads_of_cores(self, cores, in_turn):
+        """Those of a machine that is made, and stopped before its first instruction."""
+        with tempfile.TemporaryDirectory() as name:
+            flashes = [pathlib.Path(name) / f"flash{n}.bin" for n in (0, 1)]
+            for flash in flashes:
+                flash.touch()
+                os.truncate(flash, 64 << 20)
+            line = [*machine.command(*flashes, cores=cores, memory=64, devices=False, in_turn=in_turn), "-S", "-serial", "none",
+                    "-name", "machine,debug-threads=on", "-qmp", f"unix:{name}/control,server=on,wait=off"]
+            with subprocess.Popen(line, stdin=subprocess.DEVNULL) as emulator:
+                try:
+                    with socket.socket(socket.AF_UNIX) as control:
+                        for _ in range(600):  # it listens and greets before it makes the cores, and answers when all is made
+                            if control.connect_ex(f"{name}/control") == 0:
+                                break
+                            time.sleep(0.1)
+                        control.settimeout(60)
+                        control.sendall(b'{"execute": "qmp_capabilities"}')
+                        answers = b""
+                        while b'"return"' not in answers:
+                            more = control.recv(4096)
+                            self.assertTrue(more, answers)
+                            answers += more
+                    return sum((task / "comm").read_text().rstrip().endswith("/TCG") for task in pathlib.Path(f"/proc/{emulator.pid}/task").iterdir())
+                finally:
+                    emulator.kill()
+
+    def test_cores_have_a_thread_each_or_one_in_turn(self):
+        self.assertEqual(self.threads_of_cores(3, in_turn=False), 3)
+        self.assertEqual(self.threads_of_cores(3, in_turn=True), 1)
 
 
 class Runs(unittest.TestCase):
