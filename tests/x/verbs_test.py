@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHANGE_MACHINES = ("apt-get", "apt-cache", "cmake", "ctest", "curl", "dpkg-query", "ninja", "sudo")
+CHANGE_MACHINES = ("apt-get", "apt-cache", "cmake", "ctest", "curl", "dpkg-query", "ninja", "npm", "sudo")
 VERBS = sorted(file.stem for file in (ROOT / "tools/x").glob("*.bash"))
 
 

@@ -20,6 +20,8 @@ source tools/x/lib/guest_packages.bash
 source tools/x/lib/guest_programs.bash
 # shellcheck source=tools/x/lib/inference_parts.bash
 source tools/x/lib/inference_parts.bash
+# shellcheck source=tools/x/lib/node_client.bash
+source tools/x/lib/node_client.bash
 
 ALL_STAGES=(host asan tsan fuzz image qemu)
 takes 2 "$@"
@@ -65,6 +67,7 @@ host_stage() {
     ctest_stage host build/host -L '^search$'
   else
     needs host-debug all test_binaries -k 0
+    try_node_client "$pattern"
     ctest_stage host build/host -LE '^(image|qemu|fuzz)$'
   fi
 }
@@ -75,6 +78,7 @@ run_stage() {
     asan)
       needs host-debug boardgen
       needs host-asan all test_binaries -k 0
+      try_node_client "$pattern"
       ctest_stage asan build/host-asan -LE '^(image|qemu|fuzz|search)$' ;;
     tsan) needs host-debug boardgen; needs host-tsan tests_for_tsan -k 0; ctest_stage tsan build/host-tsan -L 'tsan' ;;
     fuzz) needs host-debug boardgen; needs host-asan fuzzers -k 0; ctest_stage fuzz build/host-asan -L '^fuzz$' ;;
@@ -84,12 +88,19 @@ run_stage() {
 }
 
 # Scratch files in memory where there is plenty: stores and databases that live for a test spend more time in a disk's file system than in
-# their own code. Some tests run programs there.
+# their own code. Some tests run programs there, and PostgreSQL's user has to get there.
 scratch_in_memory() {
-  local available options memory
+  local available options memory bound
   [[ -z ${TMPDIR:-} ]] && read -r available options < <(findmnt -nbo AVAIL,OPTIONS --mountpoint /dev/shm) || return 0
   memory=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)  # KiB
-  if ((available > 6 << 30 && memory > 12 << 20)) && [[ ,$options, != *,noexec,* && -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
+  bound=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || true)  # bytes, of a container; or "max", or nothing
+  if [[ $bound =~ ^[0-9]+$ ]] && ((bound / 1024 < memory)); then memory=$((bound / 1024)); fi
+  if ((available > 6 << 30 && memory > 12 << 20)) && [[ ,$options, != *,noexec,* && -w /dev/shm ]]; then
+    TMPDIR=$(mktemp -d /dev/shm/cofferdam.XXXXXX)
+    export TMPDIR
+    chmod 711 "$TMPDIR"
+    at_end 'rm -rf "$TMPDIR"'
+  fi
 }
 
 make_ready

@@ -45,6 +45,6 @@ begin_linux_parts() {
   mkdir -p build/logs
   setsid ./x setup linux >build/logs/setup-linux.log 2>&1 </dev/null &  # a process group of its own, which ends with this program
   LINUX_PARTS_PID=$!
-  trap 'if jobs -pr | grep -qx "$LINUX_PARTS_PID"; then kill -- "-$LINUX_PARTS_PID"; fi' EXIT
+  at_end 'if jobs -pr | grep -qx "$LINUX_PARTS_PID"; then kill -- "-$LINUX_PARTS_PID"; fi'
 }
 wait_for_linux_parts() { tail --pid="$LINUX_PARTS_PID" -f build/logs/setup-linux.log; }

@@ -19,6 +19,13 @@ fail() {
   exit 1
 }
 
+# at_end COMMAND: what to do when the run ends, however it ends.
+AT_END=()
+at_end() {
+  AT_END+=("$1")
+  trap 'for command in "${AT_END[@]}"; do eval "$command"; done' EXIT
+}
+
 elapsed() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
 
 # try_logged NAME COMMAND...: runs the command with its output in build/logs/NAME.log. On a terminal its last line is
