@@ -43,6 +43,9 @@ inline void step_over(TrapFrame& frame) {
   if ((frame.pstate & kAarch32) == 0) frame.pstate &= ~kBranchType;
 }
 
+// Whether the guest's loads and stores were big-endian where it trapped (Arm ARM, SCTLR_EL1.EE and E0E).
+[[nodiscard]] bool is_big_endian(const TrapFrame& frame);
+
 // Change the frame so that the guest takes an exception at EL1 when resumed.
 void inject_undefined(TrapFrame& frame);                         // EC 0
 void inject_external_abort(TrapFrame& frame, bool instruction);  // synchronous, FSC 0x10, FAR as trapped

@@ -7,8 +7,7 @@ namespace boot {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x644d'5241;  // "ARM\x64"
-constexpr std::size_t kTextOffsetAt = 8, kImageSizeAt = 16, kFlagsAt = 24, kMagicAt = 56;
-constexpr std::uint64_t kBigEndian = 1;
+constexpr std::size_t kTextOffsetAt = 8, kImageSizeAt = 16, kMagicAt = 56;
 constexpr std::uint64_t kOldTextOffset = 0x8'0000;  // kernels before 3.17 leave image_size zero
 
 template <typename T>
@@ -22,7 +21,6 @@ base::Result<KernelPlacement> place_kernel(base::Bytes header, std::uint64_t siz
   KernelPlacement placement{0, size, false};
   if (header.size() >= kKernelHeaderSize && field<std::uint32_t>(header, kMagicAt) == kMagic) {
     const auto room = field<std::uint64_t>(header, kImageSizeAt);
-    if ((field<std::uint64_t>(header, kFlagsAt) & kBigEndian) != 0) return base::Error::kInvalidArgument;
     placement.offset = room != 0 ? field<std::uint64_t>(header, kTextOffsetAt) : kOldTextOffset;
     placement.room = std::max(room, size);
     placement.anywhere = true;

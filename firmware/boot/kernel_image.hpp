@@ -17,7 +17,7 @@ struct KernelPlacement {
 };
 
 // `header`: the image's first bytes; `size`: all of them. A flat binary (no "ARM\x64" at byte 56) wants offset 0 and its
-// own size. Errors: kInvalidArgument (big-endian kernel, offset or room beyond `limit`, a room smaller than the image).
+// own size. Errors: kInvalidArgument (offset or room beyond `limit`, a room smaller than the image).
 [[nodiscard]] base::Result<KernelPlacement> place_kernel(base::Bytes header, std::uint64_t size, std::uint64_t limit);
 
 }  // namespace boot

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "board_tables.hpp"
 #include "firmware/monitor/command_device.hpp"
@@ -26,6 +27,11 @@ constexpr std::uint8_t kZeroRegister = 31;
 
 [[nodiscard]] std::uint64_t low_bits(std::uint64_t value, unsigned bytes) {
   return bytes >= 8 ? value : value & ((std::uint64_t{1} << (8 * bytes)) - 1);
+}
+
+// Devices' registers are little-endian on the bus: what a big-endian access moves has its bytes the other way round in the register.
+[[nodiscard]] std::uint64_t in_order_of(const hal::TrapFrame& frame, std::uint64_t value, unsigned bytes) {
+  return bytes > 1 && hal::is_big_endian(frame) ? std::byteswap(value) >> (64 - 8 * bytes) : value;
 }
 
 // What a load puts into its register: sign extension, and the upper half of a 32-bit register cleared.
@@ -99,12 +105,12 @@ bool emulate_access(hal::TrapFrame& frame) {
                         .size = abort.bytes,
                         .write = abort.write};
   if ((access.address.value & (access.size - 1U)) != 0) return false;  // a power of two
-  if (abort.write && abort.rt != kZeroRegister) access.value = low_bits(frame.x[abort.rt], abort.bytes);
+  if (abort.write && abort.rt != kZeroRegister) access.value = in_order_of(frame, low_bits(frame.x[abort.rt], abort.bytes), abort.bytes);
   const base::CoreId core = hal::current_core();
   const base::PartitionId partition = g_state.cores.at(core).owner;  // stable while this core runs it
   const AccessResult result = access_device(core, partition, access);
   if (!result.answered) return false;
-  if (!abort.write && abort.rt != kZeroRegister) frame.x[abort.rt] = loaded(result.value, abort);
+  if (!abort.write && abort.rt != kZeroRegister) frame.x[abort.rt] = loaded(in_order_of(frame, result.value, abort.bytes), abort);
   hal::step_over(frame);
   return true;
 }

@@ -303,6 +303,8 @@ bool is_from_el0(const TrapFrame& frame) { return (frame.pstate & 0xF) == 0 || (
 
 }  // namespace
 
+bool is_big_endian(const TrapFrame& frame) { return registers::sctlr_el1::is_big_endian(HAL_READ_REGISTER(sctlr_el1), frame.pstate); }
+
 void inject_undefined(TrapFrame& frame) {
   take_exception_to_el1(frame, esr_el2::make(esr_el2::ExceptionClass::kUnknown, 0));
 }

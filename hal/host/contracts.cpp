@@ -156,6 +156,8 @@ void write_shown(std::size_t place, std::uint64_t offset, base::Bytes from) {
 
 void run_guest(const GuestEntry& guest) { Machine::current().run_guest(Machine::this_core(), guest); }
 
+bool is_big_endian(const TrapFrame&) { return Machine::this_core().guest.big_endian; }
+
 void inject_undefined(TrapFrame& frame) {
   take_exception_at_el1(frame, registers::esr_el2::make(registers::esr_el2::ExceptionClass::kUnknown, 0));
 }

@@ -35,6 +35,7 @@ struct GuestState {  // what a guest can reach on this core
   std::uint64_t esr_el1{};
   std::uint64_t far_el1{};
   std::uint64_t spsr_el1{};
+  bool big_endian{};  // SCTLR_EL1.EE
   std::uint64_t scratch_el1{};  // stands for every other EL1 system register
 };
 

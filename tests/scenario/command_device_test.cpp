@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <iostream>
 #include <map>
@@ -198,6 +199,23 @@ class CommandDevice : public WholeMachine {
   Driver driver_{[this] { return parent(); }};
   unsigned rounds_{};
 };
+
+// What such a core has in its registers is the other way round; what is on the bus is the same.
+TEST_F(CommandDevice, ABigEndianParentFindsTheSameRegisters) {
+  const std::uint64_t identity = driver_.config(0);
+  driver_.set(0x10, 8, 0x0102'0304'0506'0708);
+  driver_.set(0x18, 8, 0);
+  parent().state().big_endian = true;
+  EXPECT_EQ(driver_.config(0), std::byteswap(static_cast<std::uint32_t>(identity)));
+  EXPECT_EQ(driver_.config(2, 2), std::byteswap(static_cast<std::uint16_t>(identity >> 16)));
+  EXPECT_EQ(driver_.config(1, 1), identity >> 8 & 0xFF);
+  EXPECT_EQ(driver_.get(0x10, 8), 0x0807'0605'0403'0201U);
+  driver_.set(0x18, 8, 0x0102'0304'0506'0708);
+  driver_.set(0x18, 2, 0xAABB);
+  driver_.set(0x1A, 1, 0xCC);
+  parent().state().big_endian = false;
+  EXPECT_EQ(driver_.get(0x18, 8), 0x0807'0605'04CC'BBAAU);
+}
 
 TEST_F(CommandDevice, IsFoundOnItsBusAndNothingElseIs) {
   EXPECT_EQ(driver_.config(0), 0xE4C1'1D0FU);

@@ -36,6 +36,7 @@ TEST(KernelImage, LiesWhereItsHeaderSaysAndTakesTheRoomItNames) {
   ASSERT_TRUE(old.ok());
   EXPECT_EQ(old->offset, 0x8'0000U);
   EXPECT_EQ(old->room, 0x90'0000U);
+  EXPECT_TRUE(place_kernel(header_of(0, 1 << 20, 1), 1 << 20, kLimit).ok()) << "big-endian: that is its own business from its entry on";
 }
 
 TEST(KernelImage, ARoomSmallerThanTheImageIsTheImages) {
@@ -50,7 +51,6 @@ TEST(KernelImage, WithoutAHeaderItIsAFlatBinary) {
 }
 
 TEST(KernelImage, WhatCantBePlacedIsRefused) {
-  EXPECT_FALSE(place_kernel(header_of(0, 1 << 20, 1), 1 << 20, kLimit).ok()) << "big-endian";
   EXPECT_FALSE(place_kernel(header_of(boot::kKernelAlignment, 100, 0), 100, kLimit).ok());
   EXPECT_FALSE(place_kernel(header_of(0, ~std::uint64_t{0}, 0), 100, kLimit).ok());
   EXPECT_FALSE(place_kernel(header_of(0x8'0000, kLimit - 0x8'0000 + 1, 0), 100, kLimit).ok());

@@ -208,6 +208,19 @@ TEST(Gic, AListRegisterSaysWhatItHolds) {
   EXPECT_EQ(value >> 60, 0x5U);  // pending, group 1, not hardware
 }
 
+TEST(SctlrEl1, EachExceptionLevelHasItsOwnByteOrder) {
+  constexpr std::uint64_t kEl0 = 0, kEl1OnSp0 = 4, kEl1 = 5, kAarch32User = 0x10, kAarch32Big = 0x210;
+  constexpr std::uint64_t kMasked = 0x3C0;  // PSTATE.D is where AArch32 has its order
+  for (const std::uint64_t sctlr : {std::uint64_t{0}, std::uint64_t{1} << 24, std::uint64_t{1} << 25, std::uint64_t{3} << 24}) {
+    const bool of_el0 = (sctlr >> 24 & 1) != 0, of_el1 = (sctlr >> 25 & 1) != 0;
+    EXPECT_EQ(registers::sctlr_el1::is_big_endian(sctlr, kEl0 | kMasked), of_el0) << sctlr;
+    EXPECT_EQ(registers::sctlr_el1::is_big_endian(sctlr, kEl1OnSp0), of_el1) << sctlr;
+    EXPECT_EQ(registers::sctlr_el1::is_big_endian(sctlr, kEl1 | kMasked), of_el1) << sctlr;
+    EXPECT_FALSE(registers::sctlr_el1::is_big_endian(sctlr, kAarch32User)) << sctlr;
+    EXPECT_TRUE(registers::sctlr_el1::is_big_endian(sctlr, kAarch32Big)) << sctlr;
+  }
+}
+
 TEST(Gic, AnSgiNamesOneCore) {
   EXPECT_EQ(registers::gicv3::make_sgi(0x3, base::Intid{7}), 0x0700'0008U);
   // Aff2 = 1, Aff1 = 2, Aff0 = 17: range selector 1, second core of it.
