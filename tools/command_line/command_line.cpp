@@ -9,14 +9,10 @@ namespace {
 constexpr int kWrongUse = 2;
 
 WrongUse wrong_use(const CLI::ParseError& error) {
-  const auto is = [&error]<class Kind>(const Kind*) { return dynamic_cast<const Kind*>(&error) != nullptr; };
-  constexpr const CLI::RequiredError* kRequired = nullptr;
-  constexpr const CLI::RequiresError* kRequires = nullptr;
-  constexpr const CLI::ExcludesError* kExcludes = nullptr;
-  Mistake mistake = Mistake::kOther;
-  if (is(kRequired) || is(kRequires)) mistake = Mistake::kMissing;
-  if (is(kExcludes)) mistake = Mistake::kConflict;
-  return {mistake, error.what()};
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return {Mistake::kMissing, error.what()};
+  if (dynamic_cast<const CLI::RequiresError*>(&error) != nullptr) return {Mistake::kMissing, error.what()};
+  if (dynamic_cast<const CLI::ExcludesError*>(&error) != nullptr) return {Mistake::kConflict, error.what()};
+  return {Mistake::kOther, error.what()};
 }
 
 }  // namespace
@@ -45,12 +41,10 @@ template Option Command::add_option(const std::string&, std::optional<std::strin
 template Option Command::add_option(const std::string&, std::vector<std::string>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::int32_t&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<std::int32_t>&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::optional<std::int64_t>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::uint32_t&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<std::uint32_t>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::vector<std::uint32_t>&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::uint64_t&, const std::string&) const;
-template Option Command::add_option(const std::string&, std::optional<std::uint64_t>&, const std::string&) const;
 template Option Command::add_option(const std::string&, double&, const std::string&) const;
 template Option Command::add_option(const std::string&, std::optional<double>&, const std::string&) const;
 
