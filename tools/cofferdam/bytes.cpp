@@ -193,12 +193,12 @@ Bytes read_private_file(const std::string& path, std::size_t limit) {
 
 namespace {
 
-void write_beside(const std::string& path, ByteView bytes, mode_t mode) {
+void write_beside(const std::string& path, ByteView bytes, int flags, mode_t mode) {
   const std::string temporary = path + ".partial";
   bool good = false;
   int problem = 0;
   {
-    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    const File file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, mode));
     good = file.descriptor() >= 0;
     while (good && !bytes.empty()) {
       const ssize_t count = ::write(file.descriptor(), bytes.data(), bytes.size());
@@ -217,11 +217,11 @@ void write_beside(const std::string& path, ByteView bytes, mode_t mode) {
 
 }  // namespace
 
-void write_file(const std::string& path, ByteView bytes) { write_beside(path, bytes, 0644); }
+void write_file(const std::string& path, ByteView bytes) { write_beside(path, bytes, O_TRUNC, 0644); }
 
 void write_private_file(const std::string& path, ByteView bytes) {
-  std::remove((path + ".partial").c_str());  // one that was left there would keep its mode
-  write_beside(path, bytes, 0600);
+  std::remove((path + ".partial").c_str());  // one that was left there, or put there meanwhile, has its own mode and owner
+  write_beside(path, bytes, O_EXCL, 0600);
 }
 
 }  // namespace cofferdam

@@ -2,6 +2,8 @@
 #include "tools/cofferdam/bytes.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -121,6 +123,34 @@ TEST(Files, ASecretIsItsOwnersAlone) {
   }
   std::filesystem::remove(path);
   EXPECT_THROW((void)cofferdam::read_private_file(path, 2), cofferdam::Unreadable);
+}
+
+// As service managers hand secrets over: root's, readable by the service's group.
+TEST(Files, ASecretOfRootsMayBeReadByItsGroupButNoOthers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a file of root's";
+  constexpr uid_t kNobody = 65534;
+  const std::string path = testing::TempDir() + "cofferdam_group_test";
+  cofferdam::write_private_file(path, Bytes{1, 2});
+  ASSERT_EQ(::chown(path.c_str(), 0, kNobody), 0);
+  const auto read_by_nobody = [&](mode_t mode) {
+    EXPECT_EQ(::chmod(path.c_str(), mode), 0);
+    EXPECT_EQ(::setegid(kNobody), 0);
+    EXPECT_EQ(::seteuid(kNobody), 0);
+    bool taken = true;
+    try {
+      taken = cofferdam::read_private_file(path, 2) == Bytes{1, 2};
+    } catch (const cofferdam::NotPrivate&) {
+      taken = false;
+    }
+    EXPECT_EQ(::seteuid(0), 0);
+    EXPECT_EQ(::setegid(0), 0);
+    return taken;
+  };
+  EXPECT_TRUE(read_by_nobody(0640));
+  EXPECT_FALSE(read_by_nobody(0660));
+  EXPECT_FALSE(read_by_nobody(0644));
+  EXPECT_THROW((void)cofferdam::read_private_file(path, 2), cofferdam::NotPrivate) << "root has no need of its group";
+  std::filesystem::remove(path);
 }
 
 }  // namespace
