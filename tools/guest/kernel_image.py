@@ -12,7 +12,7 @@ import zlib
 IMAGE_MAGIC_AT, IMAGE_MAGIC = 56, b"ARM\x64"
 LARGEST = 256 << 20
 # For Linux's command line (kernel-parameters.txt): without the tests of its ciphers, half of an emulated boot's instructions, and without the start
-# of what nobody uses here and takes a quarter of the rest: a random number source that measures time, probes for tracing, BPF's structures.
+# of what nobody uses here and takes a third of the rest: a random number source that measures time, probes for tracing, BPF's structures.
 QUICK = "cryptomgr.notests initcall_blacklist=jent_mod_init,init_kprobe_trace,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init"
 
 
